@@ -1,0 +1,43 @@
+"""How each source answered: the words in which completeness is told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class SourceStatus(Enum):
+    """A source's part in one answer (DESIGN 4.3)."""
+
+    OK = "OK"
+    PARTIAL = "PARTIAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    TIMEOUT = "TIMEOUT"
+    DENIED = "DENIED"
+    NOT_SUPPORTED = "NOT_SUPPORTED"
+    NOT_LINKED = "NOT_LINKED"
+    STALE = "STALE"
+
+
+class Completeness(Enum):
+    """Whether every source that can hold the type answered in full."""
+
+    COMPLETE = "COMPLETE"
+    PARTIAL = "PARTIAL"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """One source's part in one answer. `message` is safe to show; `code` is the error's code."""
+
+    source: str
+    status: SourceStatus
+    message: str | None = None
+    retrieved_at: datetime | None = None
+    code: str | None = None
+
+
+def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
+    """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""
+    whole = {SourceStatus.OK, SourceStatus.NOT_LINKED}
+    return Completeness.COMPLETE if all(o.status in whole for o in outcomes) else Completeness.PARTIAL

@@ -1,0 +1,54 @@
+"""A FHIR resource as it travels: plain JSON, and where it came from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One place at which a source is reached.
+
+    Most sources have one. A GP system has one per practice; `organization` is then the
+    code of that practice. `headers` belong to this place alone and are never sent elsewhere.
+    """
+
+    base_url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    organization: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Resource:
+    """One resource of one source. Identity, not content, tells two apart.
+
+    `json` is the decoded FHIR JSON, shared and never changed after the fetch.
+    `container` is set on a contained resource: the resource that holds it.
+    """
+
+    source: str
+    location: Location
+    type: str
+    id: str
+    json: Json
+    retrieved_at: datetime
+    cached: bool = False
+    container: "Resource | None" = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes this resource one: source, place, type, id."""
+        return (self.source, self.location.base_url, self.type, self.id)
+
+
+class Node(NamedTuple):
+    """An element on its way through the schema, with the resource that holds it.
+
+    The holder is what a `Reference` deep inside needs to be followed: to the right
+    source, the right place of it, or among the holder's contained resources.
+    """
+
+    element: Json
+    resource: Resource

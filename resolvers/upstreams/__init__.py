@@ -1,0 +1,1 @@
+"""The sources: one Protocol, one file per kind, one registry."""

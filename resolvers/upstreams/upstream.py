@@ -1,0 +1,152 @@
+"""The Protocol that every source speaks, whatever its API.
+
+Every method takes many questions at once and gives as many answers, in order, so that an
+adapter can batch as its API allows (a Bundle, an OR-ed search, parallel requests). An
+answer is a value or an `UpstreamError`, never an exception: one failing question does not
+cost the others theirs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from clinical.identifiers import Token
+from permissions.principal import Principal
+from resolvers.resource import Location, Resource
+from resolvers.upstreams.errors import UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One search parameter with its OR-ed values in FHIR search syntax (`ge2020`, `system|code`).
+
+    `modifier` is the FHIR modifier without colon (`exact`, `contains`), or None.
+    """
+
+    code: str
+    values: tuple[str, ...]
+    modifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One logical search at one place of a source; hashable, and holds all that affects its answer.
+
+    `patient` is the source's own Patient id, `patient_parameter` the search parameter that
+    names it. `sort` is FHIR `_sort` syntax (`-date`). `page` is the opaque mark that an
+    earlier `Page.next` gave; a search with a page asks for what follows it.
+    """
+
+    type: str
+    location: Location
+    filters: tuple[Filter, ...] = ()
+    patient: str | None = None
+    patient_parameter: str | None = None
+    sort: tuple[str, ...] = ()
+    count: int = 20
+    page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One resource by its id at one place of a source."""
+
+    type: str
+    id: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search. `next` is None only where the source gave no next link.
+
+    `problems`: what the source said, or the adapter saw, that makes the page less than whole
+    (safe to show); the source is then PARTIAL.
+    """
+
+    resources: tuple[Resource, ...]
+    next: str | None = None
+    total: int | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """How a search must be asked: one search per entry of `filters`, each added to the search's own.
+
+    `exhaustive` is False where the entries may not cover everything (the source is then PARTIAL).
+    """
+
+    filters: tuple[Filter | None, ...] = (None,)
+    exhaustive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a source can do with one resource type, as declared or discovered.
+
+    `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by.
+    """
+
+    parameters: frozenset[str] = frozenset()
+    sorts: frozenset[str] = frozenset()
+    page_size_max: int = 100
+    counts: bool = False
+    batches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a fetch inherits from its request: time left, correlation, and on whose behalf.
+
+    `deadline` is in seconds of `time.monotonic()`.
+    """
+
+    deadline: float
+    request_id: str
+    principal: Principal
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+
+class Upstream(Protocol):
+    """One configured source."""
+
+    name: str
+    types: frozenset[str]
+    """Resource types that this source can hold."""
+
+    async def start(self) -> None:
+        """Opens the pool and reads what the source declares; a source that is down is asked again later."""
+
+    async def close(self) -> None:
+        """Ends what `start` opened."""
+
+    async def probe(self, call: Call) -> UpstreamError | None:
+        """Whether the source answers now: None, or what is wrong."""
+
+    async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
+        """What the source can do with a type; known after the first answer of the source."""
+
+    def locations(self) -> tuple[Location, ...]:
+        """Every place of the source, for questions that are about no single patient."""
+
+    def locate(self, patient: Resource | None, principal: Principal) -> tuple[Location, ...]:
+        """The places to ask about a patient, most likely first: the source's own record says
+        where it came from; a record of another source says where the patient is registered."""
+
+    def partition(self, resource_type: str, filters: Sequence[Filter]) -> Partition:
+        """How a search with these filters must be asked of this source."""
+
+    async def read(self, reads: Sequence[Read], call: Call) -> Sequence[Resource | UpstreamError | None]:
+        """Resources by id; None where the source says that there is none."""
+
+    async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
+        """One page for each search."""
+
+    async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
+        """How many resources each search has; None where the source cannot say exactly."""
+
+    async def identify(
+        self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
+    ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
+        """For each business identifier, the Patient records that carry it at these places."""

@@ -1,0 +1,1 @@
+"""The GraphQL shape: what clients can ask."""
