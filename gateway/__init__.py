@@ -1,0 +1,1 @@
+"""The process: edges, settings, and the way of a request."""

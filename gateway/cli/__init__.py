@@ -1,0 +1,1 @@
+"""The commands: one file each, found by the table in main.py."""

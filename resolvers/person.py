@@ -1,0 +1,80 @@
+"""The canonical id of a person: one linking identifier, sealed.
+
+`person/<key id>.<base64url>` holds the identifier that links a person's records (an NHS number, most often)
+under deterministic authenticated encryption: AES-SIV, RFC 5297. The same identifier and key always give the
+same id, whichever sources answer; nobody without the key reads the identifier in a log or a bookmark, and an
+altered id is refused. The key id in front tells a rotated key from a forgery.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+KEY_BYTES = 64
+PREFIX = "person/"
+_SHAPE = re.compile(r"person/([A-Za-z0-9_-]{4})\.([A-Za-z0-9_-]{22,1366})")
+_PURPOSE = b"clinical-gateway person id"
+
+
+class PersonIdInvalid(ValueError):
+    """The text is not a person id that this key sealed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKey:
+    """The 64-byte key that seals and opens person ids. `key_id` may be shown, `key` never."""
+
+    key: bytes = field(repr=False)
+    key_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.key) != KEY_BYTES:
+            raise ValueError(f"The identity key must be {KEY_BYTES} bytes, not {len(self.key)}.")
+        object.__setattr__(self, "key_id", _base64url(hashlib.sha256(self.key).digest())[:4])
+
+    def seal(self, system: str, value: str) -> str:
+        """The person id of an identifier. Raises ValueError for one that is empty or holds U+0000."""
+        if not system or not value or "\0" in system + value:
+            raise ValueError("A linking identifier has a system and a value, without U+0000.")
+        plain = f"{system}\0{value}".encode()
+        return f"{PREFIX}{self.key_id}.{_base64url(AESSIV(self.key).encrypt(plain, self._bound_to()))}"
+
+    def open(self, token: str) -> tuple[str, str]:
+        """The (system, value) that a person id was sealed from. Raises PersonIdInvalid for any other text."""
+        shape = _SHAPE.fullmatch(token)
+        if shape is None or shape[1] != self.key_id:
+            raise PersonIdInvalid("This is not an id of a person here.")
+        try:
+            plain = AESSIV(self.key).decrypt(_base64url_bytes(shape[2]), self._bound_to())
+        except (InvalidTag, ValueError) as problem:
+            raise PersonIdInvalid("This is not an id of a person here.") from problem
+        system, _, value = plain.decode().partition("\0")
+        return system, value
+
+    def _bound_to(self) -> list[bytes]:
+        return [_PURPOSE, self.key_id.encode()]
+
+
+def is_person_id(text: str) -> bool:
+    """Whether the text has the shape of a person id; only `PersonKey.open` says whether it is one."""
+    return _SHAPE.fullmatch(text) is not None
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _base64url_bytes(text: str) -> bytes:
+    """Strict: the last character's spare bits must be zero, so that an id has one spelling only."""
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as problem:
+        raise ValueError("not base64url") from problem
+    if _base64url(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
