@@ -1,0 +1,1 @@
+"""The sandbox's authorization server: discovery, keys, client credentials and a token mint."""
