@@ -10,7 +10,7 @@ SECONDS_TO_END = 1
 
 
 def serve(app: ASGIApp, port: int) -> None:
-    """Serves the application on `port` of the loopback until SIGTERM or SIGINT; open answers get one second more."""
+    """Serves the application on `port` of the loopback until SIGTERM or SIGINT; open answers get 1 s more."""
     logging.basicConfig(level=logging.WARNING)
     uvicorn.run(
         app,

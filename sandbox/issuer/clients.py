@@ -22,13 +22,11 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scopes: tuple[str, ...]
 
     def granted(self, asked: str) -> str:
-        """The scopes that the client gets of those asked for, in order; all that it may have where none is named.
+        """The scopes that the client gets of those asked for, in order; all its own where none is named.
         Empty where it may have none of them."""
-        if not asked.split():
+        if not (names := asked.split()):
             return " ".join(self.scopes)
-        return " ".join(
-            scope for scope in asked.split() if any(fnmatchcase(scope, may) for may in self.scopes)
-        )
+        return " ".join(name for name in names if any(fnmatchcase(name, may) for may in self.scopes))
 
 
 def read_clients(path: Path) -> dict[str, Client]:

@@ -115,10 +115,8 @@ async def test_the_mint_signs_what_it_is_asked_for(issuer: httpx.AsyncClient) ->
         "claims": {"jti": "known", "cnf": {"jkt": "abc"}},
     }
     token = await verified(issuer, (await issuer.post("/_sandbox/token", json=grant)).json()["access_token"])
-    told = {
-        name: token.claims[name]
-        for name in ("aud", "scope", "patient", "fhirUser", "client_id", "jti", "cnf")
-    }
+    names = ("aud", "scope", "patient", "fhirUser", "client_id", "jti", "cnf")
+    told = {name: token.claims[name] for name in names}
     assert told == {
         "aud": AUDIENCE,
         "scope": grant["scope"],
