@@ -1,0 +1,1 @@
+"""Synthetic UK patients from one seed: the same people, byte for byte, in every process."""
