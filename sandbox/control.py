@@ -27,7 +27,7 @@ UNLOGGED = ("/metadata", "/token", "/.well-known/smart-configuration", "/.well-k
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What goes wrong with requests: `latency_ms` before the answer, `status` instead of the answer, the
-    answer's body cut after `truncate` bytes, or no answer at all (`hang`). `rate` 0-1 is the share of requests
+    answer's body cut after `truncate` bytes, or no answer (`hang`). `rate` 0-1 is the share of requests
     hit, spread evenly: with 0.5 every second one, so a test can count on it."""
 
     latency_ms: float = 0.0
@@ -118,7 +118,7 @@ class Control:
 
 
 class _Sender:
-    """Notes the status; where the body is to be cut, gathers it and sends its first bytes, with their length."""
+    """Notes the status; where the body is to be cut, gathers it and sends its first bytes."""
 
     def __init__(self, send: Send, line: Request, truncate: int | None) -> None:
         self._send = send

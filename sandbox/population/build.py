@@ -35,7 +35,7 @@ class _Numbering:
 
 
 def build(patients: int = 100, seed: int = 1) -> Population:
-    """The population of a seed, the same in every process; more patients leave the earlier ones as they were."""
+    """The population of a seed, the same in every process; more patients leave earlier ones as they were."""
     population = Population(people=(), practices=practices())
     population.gp.update((practice.organization, {}) for practice in practices())
     numbering = _Numbering()

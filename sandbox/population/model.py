@@ -17,7 +17,7 @@ EHR_BASE = "https://ehr.sandbox.invalid/fhir"
 
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """A general practice: one location of the `gp` source under its ODS code, with its own key and link style."""
+    """A general practice: one location of the `gp` source by ODS code, with its own key and link style."""
 
     organization: str
     name: str

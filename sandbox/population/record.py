@@ -14,7 +14,7 @@ Reference = dict[str, Any]
 
 @dataclass(slots=True)
 class Record:
-    """Where one source's resources of a person are collected; `new_id` gives the source's next id of a type."""
+    """Where one source's resources of a person are collected; `new_id` gives the next id of a type."""
 
     source: str
     person: Identity

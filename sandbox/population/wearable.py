@@ -1,7 +1,7 @@
 """A wearable vendor's accounts, in the row shapes of its documented API (UPSTREAMS.md, Withings-like).
 
-Traps among the rows: goals (category 2), measures perhaps of another person (attrib 1), entered by hand (attrib
-2 and 4), groups with half of a pressure pair, and values such as 7050 x 10^-2, which is 70.50.
+Traps among the rows: goals (category 2), measures perhaps of another person (attrib 1), entered by hand
+(attrib 2 and 4), groups with half of a pressure pair, and values such as 7050 x 10^-2, which is 70.50.
 """
 
 import hashlib
