@@ -1,0 +1,38 @@
+"""Import rules that import-linter and ruff cannot state."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import ROOMS, ROOT, parse, room_files
+
+# Names that say nothing about what is inside (docs/decisions/0002).
+DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "core", "manager", "handler", "service"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_ours_and_not_a_package_of_the_same_name(room: str) -> None:
+    """`schema` is also a distribution on the public index; whoever installs it must not shadow ours."""
+    assert Path(importlib.import_module(room).__file__ or "").resolve() == ROOT / room / "__init__.py"
+
+
+def test_init_files_hold_a_docstring_only() -> None:
+    wrong = []
+    for name in room_files():
+        if name.endswith("__init__.py"):
+            body = parse(name).body
+            if len(body) != 1 or ast.get_docstring(parse(name)) is None:
+                wrong.append(name)
+    assert wrong == []
+
+
+def test_no_module_is_a_drawer() -> None:
+    assert [name for name in room_files() if DRAWERS & set(Path(name).with_suffix("").parts)] == []
+
+
+def test_every_room_is_typed_for_those_who_import_it() -> None:
+    assert [room for room in ROOMS if not (ROOT / room / "py.typed").is_file()] == []
