@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -74,6 +75,21 @@ def period_interval(period: Mapping[str, object]) -> Interval:
     return hull([start, end])
 
 
+def recorded_interval(value: object) -> Interval | None:
+    """The interval of a recorded date, dateTime, instant, Period or Timing; None where it cannot be read.
+
+    Of a Timing only the outer limits count (R4 search 3.1.1.4.9): its events and `repeat.boundsPeriod`.
+    """
+    try:
+        if isinstance(value, str):
+            return interval(value)
+        if not isinstance(value, dict):
+            return None
+        return period_interval(value) if "start" in value or "end" in value else _timing(value)
+    except DateInvalid:
+        return None
+
+
 def hull(intervals: list[Interval]) -> Interval:
     """The smallest interval around all the given ones (at least one)."""
     return Interval(min(part.low for part in intervals), max(part.high for part in intervals))
@@ -103,7 +119,17 @@ _COMPARISONS: Mapping[str, Callable[[Interval, Interval], bool]] = {
     "sa": lambda recorded, asked: recorded.low >= asked.high,
     "eb": lambda recorded, asked: recorded.high <= asked.low,
 }
-PREFIXES = frozenset((*_COMPARISONS, "ap"))
+
+
+def _timing(timing: Mapping[str, Any]) -> Interval | None:
+    events, repeat = timing.get("event"), timing.get("repeat")
+    bounds = repeat.get("boundsPeriod") if isinstance(repeat, dict) else None
+    parts = [
+        *(events if isinstance(events, list) else [events]),
+        bounds if isinstance(bounds, dict) else None,
+    ]
+    known = [found for part in parts if part is not None and (found := recorded_interval(part))]
+    return hull(known) if known else None
 
 
 def _boundary(value: object) -> Interval | None:

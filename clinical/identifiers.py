@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 
+from clinical.syntax import split_bars
+
 NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
 _NINE_DIGITS = re.compile(r"[0-9]{9}")
-_ESCAPED = re.compile(r"\\([\\,|$])")
-_BAR = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 
 
 class TokenInvalid(ValueError):
@@ -45,13 +45,8 @@ def is_nhs_number(text: str) -> bool:
 
 def parse_token(text: str) -> Token:
     """The token meant by `code`, `system|code`, `|code` or `system|`, unescaped. Raises TokenInvalid."""
-    bar = _BAR.search(text)
-    system = None if bar is None else _plain(text[: bar.end() - 1])
-    code = _plain(text if bar is None else text[bar.end() :]) or None
-    if not system and not code:
+    first, *rest = split_bars(text)
+    token = Token(first, "|".join(rest) or None) if rest else Token(None, first or None)
+    if not token.system and not token.code:
         raise TokenInvalid("a token without system and code")
-    return Token(system, code)
-
-
-def _plain(text: str) -> str:
-    return _ESCAPED.sub(r"\1", text)
+    return token

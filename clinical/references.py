@@ -1,9 +1,10 @@
 """Reference texts: what `Reference.reference` points to (R4 references 2.3.0)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 ReferenceKind = Literal["relative", "absolute", "contained", "urn", "logical"]
 
@@ -14,6 +15,7 @@ _ABSOLUTE = re.compile(rf"(?P<base>https?://[^?#\s]+?)/{_LOCAL}")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _ID_TEXT = re.compile(_ID)
 _PATH_STEPS = frozenset((".", ".."))
+_PROFILES = "http://hl7.org/fhir/StructureDefinition/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,42 @@ def parse_reference(text: str) -> ParsedReference:
         found = _ABSOLUTE.fullmatch(text)
         return _resource("absolute", found["base"], found) if found else ParsedReference("absolute")
     return ParsedReference("logical")
+
+
+def reference_text(reference: object) -> str | None:
+    """The text of a Reference (or of a canonical, which is a text itself); None where there is none."""
+    text = reference.get("reference") if isinstance(reference, dict) else reference
+    return text if isinstance(text, str) and text else None
+
+
+def contained_resource(local_id: str | None, resource: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The resource in `contained` with that id, as `#id` points to it."""
+    candidates = resource.get("contained") if isinstance(resource, dict) else None
+    for candidate in candidates if isinstance(candidates, list) else []:
+        if local_id and isinstance(candidate, dict) and candidate.get("id") == local_id:
+            return candidate
+    return None
+
+
+def target_type(reference: object, resource: Mapping[str, Any]) -> str | None:
+    """The type of the resource a reference in `resource` points to, as far as the records say it.
+
+    What the text says counts before `Reference.type`.
+    """
+    text = reference_text(reference)
+    if text is not None:
+        parsed = parse_reference(text)
+        if parsed.kind == "contained":
+            target = contained_resource(parsed.id, resource)
+            return _text(target.get("resourceType")) if target else None
+        if parsed.type is not None:
+            return parsed.type
+    stated = _text(reference.get("type")) if isinstance(reference, dict) else None
+    return stated.removeprefix(_PROFILES) if stated else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def is_resource_id(text: str) -> bool:

@@ -1,0 +1,64 @@
+"""Whose record a resource belongs to.
+
+FHIR's patient compartment also holds what a patient wrote or performed. A reverse connection must
+not: a mother's record does not list the allergies she reported for her child. Hence one parameter
+per type says who a resource is *about*.
+"""
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any
+
+from clinical.parameters import parameters
+from clinical.paths import compile_path
+from clinical.references import reference_text, target_type
+from clinical.tables import read_json, read_rows
+
+_SUBJECT_CODES = ("patient", "subject")
+
+
+def compartment_parameters(resource_type: str) -> tuple[str, ...]:
+    """The parameters that place a type in the patient compartment (R4 CompartmentDefinition/patient)."""
+    return _compartment().get(resource_type, ())
+
+
+@lru_cache(maxsize=512)
+def patient_parameter(resource_type: str) -> str | None:
+    """The search parameter that says which patient a resource is about.
+
+    `patient`, else `subject`, else a reviewed row of `patient-parameters-r4.tsv`; never an author,
+    asserter, recorder or performer. None for a type that is about no patient.
+    """
+    known = parameters(resource_type)
+    for code in (*_SUBJECT_CODES, _reviewed().get(resource_type)):
+        if code in known and known[code].targets & {"Patient", "Any"}:
+            return code
+    return None
+
+
+def patient_references(resource: Mapping[str, Any]) -> list[str]:
+    """The reference texts of the patients a resource is about, as recorded; of a Patient its own.
+
+    Empty where there is none: the resource is then nobody's, not everybody's.
+    """
+    resource_type = resource.get("resourceType") if isinstance(resource, dict) else None
+    if not isinstance(resource_type, str):
+        return []
+    if resource_type == "Patient":
+        return [f"Patient/{resource['id']}"] if isinstance(resource.get("id"), str) else []
+    code = patient_parameter(resource_type)
+    if code is None:
+        return []
+    found = compile_path(parameters(resource_type)[code].expression)(resource)
+    about = [value.value for value in found if target_type(value.value, resource) == "Patient"]
+    return [text for value in about if (text := reference_text(value))]
+
+
+@cache
+def _compartment() -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(codes) for name, codes in read_json("patient-compartment-r4.json").items()}
+
+
+@cache
+def _reviewed() -> Mapping[str, str]:
+    return {row["type"]: row["parameter"] for row in read_rows("patient-parameters-r4.tsv")}
