@@ -15,6 +15,7 @@ from clinical.references import reference_text, target_type
 from clinical.tables import read_json, read_rows
 
 _SUBJECT_CODES = ("patient", "subject")
+_MAY_BE_PATIENT = frozenset(("Patient", "Any"))
 
 
 def compartment_parameters(resource_type: str) -> tuple[str, ...]:
@@ -26,12 +27,13 @@ def compartment_parameters(resource_type: str) -> tuple[str, ...]:
 def patient_parameter(resource_type: str) -> str | None:
     """The search parameter that says which patient a resource is about.
 
-    `patient`, else `subject`, else a reviewed row of `patient-parameters-r4.tsv`; never an author,
-    asserter, recorder or performer. None for a type that is about no patient.
+    The reviewed row of `patient-parameters-r4.tsv` where there is one, else `patient`, else `subject`;
+    never an author, asserter, recorder or performer. None for a type that is about no patient.
     """
     known = parameters(resource_type)
-    for code in (*_SUBJECT_CODES, _reviewed().get(resource_type)):
-        if code in known and known[code].targets & {"Patient", "Any"}:
+    reviewed = _reviewed().get(resource_type)
+    for code in _SUBJECT_CODES if reviewed is None else (reviewed,):
+        if code in known and known[code].targets & _MAY_BE_PATIENT:
             return code
     return None
 
@@ -39,7 +41,8 @@ def patient_parameter(resource_type: str) -> str | None:
 def patient_references(resource: Mapping[str, Any]) -> list[str]:
     """The reference texts of the patients a resource is about, as recorded; of a Patient its own.
 
-    Empty where there is none: the resource is then nobody's, not everybody's.
+    They may be absolute (perhaps to another server), versioned, or contained (`#id`). Empty where there
+    is none: the resource is then nobody's, not everybody's.
     """
     resource_type = resource.get("resourceType") if isinstance(resource, dict) else None
     if not isinstance(resource_type, str):

@@ -7,7 +7,7 @@ sorted, so that an undated record never pushes a dated one off the first page.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, total_ordering
-from typing import Any
+from typing import Any, TypeVar
 
 from clinical.matching.date import time_of
 from clinical.matching.quantity import amount_of
@@ -18,6 +18,8 @@ from clinical.paths import Typed, compile_path
 from clinical.references import reference_text
 from clinical.syntax import SearchValueInvalid
 from clinical.tables import read_rows
+
+Resource = TypeVar("Resource", bound=Mapping[str, Any])
 
 
 @total_ordering
@@ -62,9 +64,7 @@ def parse_sort(resource_type: str, sort: str) -> tuple[tuple[SearchParameter, bo
     return tuple((known[part.removeprefix("-")], part.startswith("-")) for part in asked)
 
 
-def in_order(
-    resources: Iterable[Mapping[str, Any]], resource_type: str, sort: str
-) -> list[Mapping[str, Any]]:
+def in_order(resources: Iterable[Resource], resource_type: str, sort: str) -> list[Resource]:
     """The resources by a `_sort` text, ties by id. Raises SearchValueInvalid."""
     rules = parse_sort(resource_type, sort)
     return sorted(
