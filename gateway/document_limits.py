@@ -1,0 +1,164 @@
+"""How much one document may ask for, found out before validation gets slow.
+
+Counts go through fragments: a fragment spread ten times counts ten times. Each fragment is
+counted once and its numbers are reused, so that fragments which spread each other 2^16 times
+are refused as fast as any other document.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    Lexer,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    Source,
+    TokenKind,
+)
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.document_errors import DocumentInvalid, DocumentLimitExceeded, DocumentUnparsable
+
+
+class LimitSettings(BaseModel):
+    """The `[limits]` table: what one document may ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_characters: int = Field(15_000, ge=1)
+    max_tokens: int = Field(1_000, ge=1)
+    max_depth: int = Field(15, ge=1)
+    max_aliases: int = Field(30, ge=0)
+    max_directives: int = Field(50, ge=0)
+    max_root_fields: int = Field(10, ge=1)
+    max_fields: int = Field(10_000, ge=1)
+    """Fields after fragments are spread: fewer than 2^16, far more than a document by hand has."""
+    max_variables_bytes: int = Field(65_536, ge=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The size of a selection set with its fragments spread out. `root_fields` are those at its top."""
+
+    depth: int = 0
+    fields: int = 0
+    root_fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+
+    def beside(self, other: "Extent") -> "Extent":
+        """The extent of two neighbours in one selection set."""
+        return Extent(
+            max(self.depth, other.depth),
+            self.fields + other.fields,
+            self.root_fields + other.root_fields,
+            self.aliases + other.aliases,
+            self.directives + other.directives,
+        )
+
+
+_EMPTY: Final = Extent()
+
+_MEASURES: Final = (
+    ("depth", "max_depth", "levels of fields"),
+    ("fields", "max_fields", "fields"),
+    ("root_fields", "max_root_fields", "root fields"),
+    ("aliases", "max_aliases", "aliases"),
+    ("directives", "max_directives", "directives"),
+)
+
+
+def check_text(text: str, limits: LimitSettings) -> None:
+    """Characters and tokens, before the parser builds anything; raises `DocumentRefused`."""
+    if len(text) > limits.max_characters:
+        raise DocumentLimitExceeded.because(
+            f"The document has more than {limits.max_characters} characters, which is the most allowed."
+        )
+    lexer = Lexer(Source(text))
+    try:
+        for _ in range(limits.max_tokens):
+            if lexer.advance().kind is TokenKind.EOF:
+                return
+        if lexer.advance().kind is TokenKind.EOF:
+            return
+    except GraphQLSyntaxError as problem:
+        raise DocumentUnparsable(problem) from None
+    raise DocumentLimitExceeded.because(
+        f"The document has more than {limits.max_tokens} tokens, which is the most allowed."
+    )
+
+
+def check_operation(
+    document: DocumentNode, operation: OperationDefinitionNode, limits: LimitSettings
+) -> None:
+    """Depth, fields, aliases and directives of one operation; raises `DocumentRefused`."""
+    extent = measure(document, operation)
+    for measure_name, limit_name, what in _MEASURES:
+        most = getattr(limits, limit_name)
+        if getattr(extent, measure_name) > most:
+            raise DocumentLimitExceeded.because(
+                f"The operation has more than {most} {what}, which is the most allowed."
+            )
+
+
+def measure(document: DocumentNode, operation: OperationDefinitionNode) -> Extent:
+    """The extent of an operation; raises `DocumentInvalid` for fragments that spread themselves."""
+    fragments = {
+        definition.name.value: definition
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    try:
+        extent = _Measuring(fragments).selection_set(operation.selection_set)
+    except RecursionError:
+        raise DocumentLimitExceeded.because("The document is nested too deeply.") from None
+    variables = operation.variable_definitions or ()
+    own = len(operation.directives or ()) + sum(len(variable.directives or ()) for variable in variables)
+    return extent.beside(Extent(directives=own))
+
+
+class _Measuring:
+    """One walk over a document: `_known` are fragments measured, `_open` those being measured."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._known: dict[str, Extent] = {}
+        self._open: set[str] = set()
+
+    def selection_set(self, selections: SelectionSetNode | None) -> Extent:
+        extent = _EMPTY
+        for selection in selections.selections if selections is not None else ():
+            extent = extent.beside(self._selection(selection))
+        return extent
+
+    def _selection(self, selection: SelectionNode) -> Extent:
+        own = Extent(directives=len(selection.directives or ()))
+        if isinstance(selection, FieldNode):
+            inner = self.selection_set(selection.selection_set)
+            aliases = inner.aliases + (selection.alias is not None)
+            return own.beside(Extent(inner.depth + 1, inner.fields + 1, 1, aliases, inner.directives))
+        if isinstance(selection, FragmentSpreadNode):
+            return own.beside(self._fragment(selection))
+        return own.beside(self.selection_set(selection.selection_set))  # type: ignore[attr-defined]
+
+    def _fragment(self, spread: FragmentSpreadNode) -> Extent:
+        name = spread.name.value
+        fragment = self._fragments.get(name)
+        if fragment is None:  # validation says so, with suggestions
+            return _EMPTY
+        if name in self._open:
+            raise DocumentInvalid(GraphQLError(f"Cannot spread fragment '{name}' within itself.", spread))
+        if name not in self._known:
+            self._open.add(name)
+            own = Extent(directives=len(fragment.directives or ()))
+            self._known[name] = own.beside(self.selection_set(fragment.selection_set))
+            self._open.remove(name)
+        return self._known[name]
