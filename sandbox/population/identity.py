@@ -99,7 +99,9 @@ def _identity(index: int, numbers: list[str], seed: int) -> Identity:
         sources=frozenset(sources.split()),
         traits=traits,
         sex=sex,
-        names=_names(origin, _family(index, traits, seed), sex, traits),
+        names=_names(
+            origin, _family(index, traits, seed), sex, traits | ({"child"} if born.year > 2008 else set())
+        ),
         born=born,
         deceased=draw.day(date(2026, 2, 1), date(2026, 9, 30)) if "deceased" in traits else None,
         recorded_number=number,
