@@ -1,0 +1,49 @@
+"""`clinical-gateway sandbox`: a whole sandbox from one command (DESIGN 4.1)."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from resolvers.person import PersonKey
+from sandbox.launch import Options, StartFailed, launch
+from sandbox.ports import PortTaken
+from sandbox.state import StateInUse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
+    usual = Options()
+    parser.add_argument("--port", type=int, default=usual.port, help="of the gateway; 0 takes any free port")
+    parser.add_argument(
+        "--patients", type=_positive, default=usual.patients, help="how many people there are"
+    )
+    parser.add_argument("--seed", type=int, default=usual.seed, help="the same seed gives the same people")
+    parser.add_argument("--state", type=Path, default=usual.state, help="folder of keys, settings and logs")
+    parser.add_argument(
+        "--wearable-rate-per-minute",
+        type=_positive,
+        default=usual.wearable_rate_per_minute,
+        help="the vendor's limit for the whole application (its documented one is 120)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs until it is told to stop; 0 then, 1 where the sandbox could not start or lost its gateway."""
+    options = Options(args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute)
+    try:
+        launch(options, seal_with=lambda key: PersonKey(key).seal, say=_say)
+    except (StateInUse, PortTaken, StartFailed) as problem:
+        print(f"clinical-gateway sandbox: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number

@@ -1,0 +1,100 @@
+"""What the gateway needs to know of the sandbox: its clients, the vendor's accounts, and gateway.toml."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+import msgspec
+
+from clinical.identifiers import NHS_NUMBER_SYSTEM
+from sandbox.addresses import Addresses
+from sandbox.files import write_private
+from sandbox.issuer.clients import Client
+from sandbox.issuer.tokens import AUDIENCE
+from sandbox.population.model import Account, Population
+from sandbox.state import State
+
+TEMPLATE = Path(__file__).with_name("gateway.template.toml")
+
+
+class GpLocation(msgspec.Struct, frozen=True):
+    """One practice's FHIR server: its ODS code, its base URL, the headers it demands."""
+
+    organization: str
+    base_url: str
+    headers: dict[str, str]
+
+
+def register_clients(state: State, addresses: Addresses) -> None:
+    """Writes clients.json for the issuer: the gateway is a client of the ehr, a partner's backend a client of
+    the gateway."""
+    gateway_secret = state.secret("upstream_ehr_client_secret").read_text()
+    clients = {
+        "gateway": Client(gateway_secret, addresses.upstreams["ehr"], ("system/*.rs",)),
+        "partner": Client(state.partner_secret.read_text(), AUDIENCE, ("system/*.rs",)),
+    }
+    write_private(state.clients, msgspec.json.encode(clients))
+
+
+def link_accounts(state: State, accounts: Mapping[str, Account]) -> None:
+    """Writes the wearable's links (account to NHS number) and its users' tokens."""
+    links = [_link(account) for account in accounts.values()]
+    write_private(state.links, b"".join(msgspec.json.encode(link) + b"\n" for link in links))
+    tokens = {user_id: account.token for user_id, account in accounts.items()}
+    write_private(state.secret("upstream_wearable_grants"), msgspec.json.encode(tokens))
+
+
+def write_settings(state: State, addresses: Addresses, population: Population) -> None:
+    """Writes the gateway.toml that serves this sandbox."""
+    text = Template(TEMPLATE.read_text("utf-8")).substitute(
+        gateway_port=addresses.ports["gateway"],
+        issuer=addresses.issuer,
+        audience=AUDIENCE,
+        ehr=addresses.upstreams["ehr"],
+        wearable=addresses.upstreams["wearable"],
+        gp_locations="".join(map(_location, gp_locations(addresses, population))),
+        gp_categories=json.dumps(_categories(population)),
+    )
+    write_private(state.settings, text.encode())
+
+
+def gp_locations(addresses: Addresses, population: Population) -> list[GpLocation]:
+    """The places of the gp source: each practice with its base URL and its header."""
+    origin = addresses.origin("gp")
+    return [
+        GpLocation(practice.organization, origin + practice.path, {"X-Practice-Key": practice.key})
+        for practice in population.practices
+    ]
+
+
+def _location(location: GpLocation) -> str:
+    headers = ", ".join(f"{name} = {json.dumps(value)}" for name, value in location.headers.items())
+    return f"""
+[[upstreams.locations]]
+organization = {json.dumps(location.organization)}
+base_url = {json.dumps(location.base_url)}
+headers = {{ {headers} }}
+"""
+
+
+def _link(account: Account) -> dict[str, str]:
+    return {
+        "source": "wearable",
+        "patient": account.user_id,
+        "system": NHS_NUMBER_SYSTEM,
+        "value": account.nhs_number,
+    }
+
+
+def _categories(population: Population) -> list[str]:
+    """Every category that the practices record, so that a fan-out over them is exhaustive."""
+    return sorted(
+        {
+            coding["code"]
+            for held in population.gp.values()
+            for observation in held.get("Observation", [])
+            for category in observation.get("category", [])
+            for coding in category.get("coding", [])
+        }
+    )

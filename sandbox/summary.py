@@ -1,0 +1,86 @@
+"""sandbox.json: what a running sandbox tells programs (DESIGN 4.1)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clinical.identifiers import NHS_NUMBER_SYSTEM
+from sandbox.addresses import UPSTREAMS, Addresses
+from sandbox.issuer.keys import read_key
+from sandbox.issuer.tokens import AUDIENCE, Grant, mint
+from sandbox.population.model import Person, Population
+from sandbox.settings import gp_locations
+from sandbox.state import State
+
+PersonId = Callable[[str, str], str]
+"""(identifier system, value) -> the gateway's canonical id of the person."""
+
+TOKEN_TTL_S = 24 * 3600
+
+
+def describe(
+    state: State, addresses: Addresses, population: Population, person_id: PersonId, pids: Mapping[str, int]
+) -> dict[str, Any]:
+    """The content of sandbox.json."""
+    return {
+        "graphql_url": addresses.graphql,
+        "base_url": addresses.origin("gateway"),
+        "issuer": addresses.issuer,
+        "audience": AUDIENCE,
+        "upstreams": addresses.upstreams,
+        "locations": {"gp": gp_locations(addresses, population)},
+        "tokens": _tokens(state, addresses, population),
+        "patients": [_patient(person, person_id) for person in population.people],
+        "pids": dict(pids),
+    }
+
+
+def example_person(population: Population) -> Person:
+    """Somebody whom all sources know; in a population without, whoever is first."""
+    known = (person for person in population.people if set(person.sources) >= set(UPSTREAMS))
+    return next(known, population.people[0])
+
+
+def _patient(person: Person, person_id: PersonId) -> dict[str, Any]:
+    return {
+        "id": _canonical_id(person, person_id),
+        "nhs_number": person.nhs_number,
+        "sources": dict(person.sources),
+    }
+
+
+def _canonical_id(person: Person, person_id: PersonId) -> str:
+    if person.nhs_number is not None:
+        return person_id(NHS_NUMBER_SYSTEM, person.nhs_number)
+    return _record_id(person)
+
+
+def _record_id(person: Person) -> str:
+    """The id of the person's record in the first source that has one: `ehr/Patient/1001`."""
+    return next(f"{name}/{person.sources[name]}" for name in UPSTREAMS if name in person.sources)
+
+
+def _tokens(state: State, addresses: Addresses, population: Population) -> dict[str, str]:
+    key = read_key(state.issuer_key)
+    grants = {
+        "patient": Grant(
+            scope="patient/*.rs launch/patient",
+            client="patient-app",
+            patient=_record_id(example_person(population)),
+            ttl_s=TOKEN_TTL_S,
+        ),
+        "clinician": Grant(
+            scope="user/*.rs",
+            client="clinician-app",
+            user=_practitioner(addresses, population),
+            ttl_s=TOKEN_TTL_S,
+        ),
+        "partner": Grant(scope="system/*.rs", client="partner", ttl_s=TOKEN_TTL_S),
+    }
+    return {name: mint(key, addresses.issuer, AUDIENCE, grant) for name, grant in grants.items()}
+
+
+def _practitioner(addresses: Addresses, population: Population) -> str:
+    """A clinician of the hospital, as SMART's `fhirUser`: an absolute URL."""
+    practitioners = population.ehr.get("Practitioner", [])
+    local_id = practitioners[0]["id"] if practitioners else "1"
+    return f"{addresses.upstreams['ehr']}/Practitioner/{local_id}"
