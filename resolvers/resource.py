@@ -25,7 +25,8 @@ class Resource:
     """One resource of one source. Identity, not content, tells two apart.
 
     `json` is the decoded FHIR JSON, shared and never changed after the fetch.
-    `container` is set on a contained resource: the resource that holds it.
+    `container` is set on a contained resource: the resource that holds it. `person_id` is set
+    on a Patient record once identity has told whose it is.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Resource:
     retrieved_at: datetime
     cached: bool = False
     container: "Resource | None" = None
+    person_id: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:

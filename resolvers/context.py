@@ -1,0 +1,91 @@
+"""All that a resolver may touch, and what a request notes on its way."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from permissions.principal import Principal
+from resolvers.cursor import Cursors
+from resolvers.errors import AccessForbidden
+from resolvers.identity import Identity, Person
+from resolvers.loaders import Loaders
+from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.upstreams.upstream import Call, Upstream
+
+_WORST_LAST = (
+    SourceStatus.OK,
+    SourceStatus.NOT_LINKED,
+    SourceStatus.NOT_SUPPORTED,
+    SourceStatus.STALE,
+    SourceStatus.PARTIAL,
+    SourceStatus.DENIED,
+    SourceStatus.TIMEOUT,
+    SourceStatus.UNAVAILABLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedError:
+    """An error beside a value: the field at `path` has data, and this is what it lacks."""
+
+    error: Exception
+    path: tuple[str | int, ...]
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request's sources, loaders and persons. `errors` and outcomes are told in the response."""
+
+    principal: Principal
+    call: Call
+    upstreams: Mapping[str, Upstream]
+    loaders: Loaders
+    identity: Identity
+    cursors: Cursors
+    served_types: frozenset[str]
+    is_limited: bool
+    """True where the caller sees the compartment of the token's patient, and nothing else."""
+    pages_max: int = 200
+    errors: list[LocatedError] = field(default_factory=list)
+    _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
+    _own: "asyncio.Future[Person | None] | None" = None
+
+    async def own_person(self) -> Person:
+        """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""
+        if self._own is None:
+            self._own = asyncio.ensure_future(self.identity.of_id(self._launch_id()))
+        person = await asyncio.shield(self._own)
+        if person is None:
+            raise AccessForbidden("the token's patient is not known here")
+        return person
+
+    def note(self, outcome: SourceOutcome) -> None:
+        """Remembers the worst that each source did in this request."""
+        known = self._outcomes.get(outcome.source)
+        if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
+            self._outcomes[outcome.source] = outcome
+
+    def source_summary(self) -> list[dict[str, Any]]:
+        """What `extensions.sources` says: each source that was asked, in order of precedence."""
+        known = (self._outcomes[name] for name in self.upstreams if name in self._outcomes)
+        return [_told(outcome) for outcome in known]
+
+    def close(self) -> None:
+        """Ends the work that nobody waits for any more."""
+        self.loaders.close()
+
+    def _launch_id(self) -> str:
+        patient = self.principal.patient or ""
+        if "/" not in patient and self.principal.patient_source:
+            return f"{self.principal.patient_source}/Patient/{patient}"
+        if patient.startswith("Patient/") and self.principal.patient_source:
+            return f"{self.principal.patient_source}/{patient}"
+        return patient
+
+
+def _told(outcome: SourceOutcome) -> dict[str, Any]:
+    told = {"source": outcome.source, "status": outcome.status.value}
+    if outcome.message:
+        told["message"] = outcome.message
+    return told

@@ -1,0 +1,82 @@
+"""Cursors: where a walk stands, sealed for the one who walks (DESIGN 4.6).
+
+A cursor holds the last row given out (a keyset position over all sources) and, per stream, the
+page in which the walk goes on. It is encrypted and bound to the question, the issuer, the client
+and the subject; it expires. Page marks too long for it lie in the cache under their hash; where
+one is lost, that stream is walked again from its start.
+"""
+
+import base64
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from resolvers.cache import Cache
+from resolvers.errors import CursorInvalid
+
+CURSOR_TTL_S = 24 * 3600.0
+_MARK_LENGTH_MAX = 40
+_NONCE_BYTES = 12
+_TEXT_LENGTH_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row given out: its sort key (`Ordering.dump`), source and id; and a page mark per stream."""
+
+    key: list[Any]
+    source: str
+    id: str
+    marks: Mapping[str, str]
+
+
+class Cursors:
+    """Seals and opens cursors with one 32-byte key."""
+
+    def __init__(self, key: bytes, cache: Cache, ttl_s: float = CURSOR_TTL_S) -> None:
+        self._cipher = AESGCM(key)
+        self._cache = cache
+        self._ttl_s = ttl_s
+
+    async def shorten(self, mark: str) -> str:
+        """A page mark that fits in a cursor: itself, or the name under which the cache keeps it."""
+        if len(mark) <= _MARK_LENGTH_MAX and not mark.startswith("@"):
+            return mark
+        name = "@" + hashlib.blake2s(mark.encode(), digest_size=12).hexdigest()
+        await self._cache.set(f"mark:{name}", mark.encode(), self._ttl_s)
+        return name
+
+    async def lengthen(self, mark: str) -> str | None:
+        """The page mark behind a short name; None where it is lost."""
+        if not mark.startswith("@"):
+            return mark
+        kept = await self._cache.get(f"mark:{mark}")
+        return None if kept is None else kept.decode()
+
+    def seal(self, position: Position, bound_to: bytes) -> str:
+        """The cursor's text. `bound_to` is what it is good for, and nothing else."""
+        body = (int(time.time() + self._ttl_s), position.key, position.source, position.id, dict(position.marks))
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, msgspec.msgpack.encode(body), bound_to)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, text: str, bound_to: bytes) -> Position:
+        """The position in a cursor. Raises CursorInvalid for any other text."""
+        try:
+            if len(text) > _TEXT_LENGTH_MAX:
+                raise ValueError
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
+        except (ValueError, InvalidTag):
+            raise CursorInvalid("after: not a cursor of this list for this caller") from None
+        expires_at, key, source, id_, marks = msgspec.msgpack.decode(plain)
+        if expires_at < time.time():
+            raise CursorInvalid("after: the cursor has expired; start again without it")
+        return Position(key, source, id_, marks)

@@ -1,0 +1,67 @@
+"""The sources of a deployment and what joins them: built once, opened for each request."""
+
+import time
+from collections.abc import Sequence
+
+from permissions.principal import Principal
+from resolvers.cache import Cache
+from resolvers.context import RequestContext
+from resolvers.cursor import Cursors
+from resolvers.identity import Identity, Linking
+from resolvers.loaders import Loaders
+from resolvers.upstreams.upstream import Call, Upstream
+
+
+class Federation:
+    """All sources in order of precedence, with the deployment's linking rules and keys.
+
+    `served_types`: the FHIR types of the schema. `pages_max` bounds every walk of a source.
+    """
+
+    def __init__(
+        self,
+        upstreams: Sequence[Upstream],
+        linking: Linking,
+        cursors: Cursors,
+        cache: Cache,
+        served_types: frozenset[str],
+        pages_max: int = 200,
+    ) -> None:
+        self.upstreams = {one.name: one for one in upstreams}
+        self._linking = linking
+        self._cursors = cursors
+        self._cache = cache
+        self._served_types = served_types
+        self._pages_max = pages_max
+
+    def open(
+        self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str
+    ) -> RequestContext:
+        """The context of one request. `is_limited`: the caller sees one patient's compartment only.
+
+        `deadline_s` counts from now; `close` the context when the request is over or given up.
+        """
+        call = Call(time.monotonic() + deadline_s, request_id, principal)
+        loaders = Loaders(self.upstreams, call)
+        identity = Identity(self.upstreams, self._linking, loaders, self._cache, principal)
+        return RequestContext(
+            principal=principal,
+            call=call,
+            upstreams=self.upstreams,
+            loaders=loaders,
+            identity=identity,
+            cursors=self._cursors,
+            served_types=self._served_types,
+            is_limited=is_limited,
+            pages_max=self._pages_max,
+        )
+
+    async def start(self) -> None:
+        """Opens every source."""
+        for one in self.upstreams.values():
+            await one.start()
+
+    async def close(self) -> None:
+        """Closes every source."""
+        for one in self.upstreams.values():
+            await one.close()

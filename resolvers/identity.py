@@ -1,0 +1,239 @@
+"""Who is who: the records of one person, found over all sources by a verified identifier.
+
+A link is made only by an identifier of a configured system (by default the NHS number, its
+check digit verified) that a trusted source states, and only where the birth dates agree. Names
+never link. Every id of a person leads to the same `Person` (DESIGN 4.3).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clinical.dates import DateInvalid, interval
+from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
+from permissions.principal import Principal
+from resolvers.cache import Cache
+from resolvers.ids import PERSON, RecordId, parse_record_id
+from resolvers.loaders import Identify, Loaders
+from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.person import PersonIdInvalid, PersonKey
+from resolvers.records import find_record
+from resolvers.resource import Resource
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.upstream import Upstream
+
+LINK_TTL_S = 3600.0
+
+_VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_number}
+"""Identifier systems with a check of their own; values that fail it never link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """How a deployment links: identifier systems, and the sources trusted to state them."""
+
+    systems: tuple[str, ...]
+    trusted_sources: frozenset[str]
+    key: PersonKey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """One person: `records` in order of precedence, and how each source's lookup ended."""
+
+    id: str
+    records: tuple[Resource, ...]
+    outcomes: Mapping[str, SourceOutcome]
+
+    @property
+    def primary(self) -> Resource:
+        """The record of the source that takes precedence."""
+        return self.records[0]
+
+    def records_of(self, source: str) -> tuple[Resource, ...]:
+        """The person's records in one source."""
+        return tuple(record for record in self.records if record.source == source)
+
+
+class Identity:
+    """Persons of one request, each looked up once."""
+
+    def __init__(
+        self,
+        upstreams: Mapping[str, Upstream],
+        linking: Linking,
+        loaders: Loaders,
+        cache: Cache,
+        principal: Principal,
+    ) -> None:
+        self._upstreams = {name: one for name, one in upstreams.items() if "Patient" in one.types}
+        self._linking = linking
+        self._loaders = loaders
+        self._cache = cache
+        self._principal = principal
+        self._lookups: dict[object, asyncio.Future[Any]] = {}
+
+    async def of_id(self, text: str) -> Person | None:
+        """The person that any of the person's ids names. Raises UpstreamError."""
+        if text.startswith(f"{PERSON}/"):
+            return await self._of_person_id(text)
+        record_id = parse_record_id(text)
+        if record_id is None or record_id.type != "Patient" or record_id.contained:
+            return None
+        return await self._of_record_id(record_id)
+
+    async def of_identifier(self, identifier: Token) -> Person | None:
+        """The person with a linking identifier. Raises UpstreamError where a source that may know is down."""
+        if not self._links(identifier):
+            return None
+        return await self._once(identifier, lambda: self._linked(identifier, None))
+
+    async def of_record(self, record: Resource) -> Person:
+        """The person whose record this is."""
+        person: Person = await self._once(record.key, lambda: self._of_record(record))
+        return person
+
+    def linking_identifier(self, record: Resource) -> Token | None:
+        """The verified identifier by which a record links, if a trusted source states one."""
+        if not self._is_trusted(record.source):
+            return None
+        return next((one for one in _identifiers(record) if self._links(one)), None)
+
+    async def _once(self, key: object, look_up: Callable[[], Awaitable[Any]]) -> Any:
+        """Concurrent askers share one lookup."""
+        if key not in self._lookups:
+            self._lookups[key] = asyncio.ensure_future(look_up())
+        return await asyncio.shield(self._lookups[key])
+
+    async def _of_person_id(self, text: str) -> Person | None:
+        try:
+            system, value = self._linking.key.open(text)
+        except PersonIdInvalid:
+            return None
+        return await self.of_identifier(Token(system, value))
+
+    async def _of_record_id(self, record_id: RecordId) -> Person | None:
+        upstream = self._upstreams.get(record_id.source)
+        if upstream is None:
+            return None
+        try:
+            record = await find_record(self._loaders, upstream, "Patient", record_id.id)
+        except UpstreamError:
+            remembered = await self._cache.get(_link_key(record_id.source, record_id.id))
+            if remembered is None:
+                raise
+            return await self._of_person_id(remembered.decode())
+        return None if record is None else await self.of_record(record)
+
+    async def _of_record(self, record: Resource) -> Person:
+        identifier = self.linking_identifier(record)
+        if identifier is not None:
+            person: Person | None = await self._once(identifier, lambda: self._linked(identifier, record))
+            if person is not None and any(one.key == record.key for one in person.records):
+                return person
+        return self._alone(record)
+
+    async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
+        """Asks every source; the records that agree make the person."""
+        answers = await asyncio.gather(
+            *(self._ask(one, identifier, found) for one in self._upstreams.values()), return_exceptions=True
+        )
+        by_source = dict(zip(self._upstreams, answers, strict=True))
+        records = _agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)
+        if found is not None and found.source in by_source and not records:
+            records = (found,)
+        if not records:
+            _raise_first_error(answers)
+            return None
+        person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
+        outcomes = {name: _outcome(name, answer, records) for name, answer in by_source.items()}
+        return await self._known(Person(person_id, records, outcomes))
+
+    async def _ask(
+        self, upstream: Upstream, identifier: Token, found: Resource | None
+    ) -> tuple[Resource, ...]:
+        places = upstream.locate(found, self._principal) if found is not None else upstream.locations()
+        records = await self._loaders.identify(upstream.name, Identify(identifier, tuple(places)))
+        return tuple(one for one in records if self.linking_identifier(one) == identifier)
+
+    def _alone(self, record: Resource) -> Person:
+        """A record that links to nothing is a person of its own."""
+        record.person_id = f"{record.source}/Patient/{record.id}"
+        outcomes = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
+        outcomes[record.source] = SourceOutcome(
+            record.source, SourceStatus.OK, retrieved_at=record.retrieved_at
+        )
+        return Person(record.person_id, (record,), outcomes)
+
+    async def _known(self, person: Person) -> Person:
+        """Marks the records as this person's, and remembers the links."""
+        for record in person.records:
+            record.person_id = person.id
+            self._loaders.prime(record)
+            await self._cache.set(_link_key(record.source, record.id), person.id.encode(), LINK_TTL_S)
+        return person
+
+    def _links(self, identifier: Token) -> bool:
+        verified = _VERIFIED.get(identifier.system or "", lambda value: bool(value))
+        return identifier.system in self._linking.systems and verified(identifier.code or "")
+
+    def _is_trusted(self, source: str) -> bool:
+        upstream = self._upstreams.get(source)
+        return source in self._linking.trusted_sources or bool(upstream and upstream.links_by_table)
+
+
+def _identifiers(record: Resource) -> Iterable[Token]:
+    entries = record.json.get("identifier")
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("use") != "old":
+            system, value = entry.get("system"), entry.get("value")
+            if isinstance(system, str) and isinstance(value, str):
+                yield Token(system, value.replace(" ", ""))
+
+
+def _agreeing(records: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The first record that states a birth date rules; a record that disagrees is not linked."""
+    candidates = tuple(records)
+    ruling = next((one for one in candidates if _birth_date(one)), None)
+    if ruling is None:
+        return candidates
+    return tuple(one for one in candidates if birth_dates_agree(_birth_date(ruling), _birth_date(one)))
+
+
+def birth_dates_agree(one: str | None, other: str | None) -> bool:
+    """Equal, or one holds the other (`1980` and `1980-05-03`), or one is not stated."""
+    if not one or not other:
+        return True
+    try:
+        a, b = interval(one), interval(other)
+    except DateInvalid:
+        return False
+    return (a.low <= b.low and b.high <= a.high) or (b.low <= a.low and a.high <= b.high)
+
+
+def _birth_date(record: Resource) -> str | None:
+    value = record.json.get("birthDate")
+    return value if isinstance(value, str) else None
+
+
+def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceOutcome:
+    if isinstance(answer, UpstreamError):
+        return SourceOutcome(source, answer.status, answer.message, code=answer.code)
+    if isinstance(answer, BaseException):
+        raise answer
+    mine = [record for record in records if record.source == source]
+    if mine:
+        return SourceOutcome(source, SourceStatus.OK, retrieved_at=mine[0].retrieved_at)
+    message = "a record with this identifier disagrees on the birth date" if answer else None
+    return SourceOutcome(source, SourceStatus.NOT_LINKED, message)
+
+
+def _raise_first_error(answers: Iterable[Any]) -> None:
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+
+
+def _link_key(source: str, record_id: str) -> str:
+    return f"link:{source}/{record_id}"

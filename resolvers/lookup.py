@@ -1,0 +1,91 @@
+"""One resource by its global id: `node`, `nodes`, `observation(id:)`.
+
+Unknown, withheld and foreign ids answer alike: null.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from resolvers.context import RequestContext
+from resolvers.field import FieldCall
+from resolvers.ids import PERSON, RecordId, parse_record_id
+from resolvers.errors import ArgumentInvalid
+from resolvers.patients import show
+from resolvers.question import FIRST_MAX
+from resolvers.records import find_record
+from resolvers.resource import Node, Resource
+from resolvers.visibility import is_in_compartment
+
+
+async def node(call: FieldCall) -> Node | None:
+    """`node(id)`: any resource, under the same rules as any other path to it."""
+    return await _node(call, call.arguments["id"])
+
+
+async def nodes(call: FieldCall) -> list[Node | None | BaseException]:
+    """`nodes(ids)`: in the order asked; one that fails does not cost the others."""
+    ids = call.arguments["ids"]
+    if len(ids) > FIRST_MAX:
+        raise ArgumentInvalid(f"ids: at most {FIRST_MAX} at once")
+    found = await asyncio.gather(*(_node(call, one) for one in ids), return_exceptions=True)
+    return list(found)
+
+
+def by_id(resource_type: str) -> Callable[[FieldCall], Awaitable[Node | None]]:
+    """The resolver of `observation(id)` and its like: null also for an id of another type."""
+
+    async def fetch(call: FieldCall) -> Node | None:
+        found = await _node(call, call.arguments["id"])
+        return found if found is not None and found.resource.type == resource_type else None
+
+    return fetch
+
+
+async def admit(context: RequestContext, resource: Resource, *, followed: bool) -> bool:
+    """Whether the caller may see a resource that has been fetched."""
+    if not context.is_limited:
+        return True
+    return is_in_compartment(resource, await context.own_person(), followed=followed)
+
+
+async def _node(call: FieldCall, id_: str) -> Node | None:
+    record_id = parse_record_id(id_)
+    if id_.startswith(f"{PERSON}/") or (record_id and record_id.type == "Patient" and not record_id.contained):
+        return await show(call, await call.context.identity.of_id(id_))
+    if record_id is None:
+        return None
+    resource = await find(call.context, record_id)
+    if resource is None or not await admit(call.context, resource, followed=False):
+        return None
+    return Node(resource.json, resource)
+
+
+async def find(context: RequestContext, record_id: RecordId) -> Resource | None:
+    """A resource by its parts. Raises UpstreamError."""
+    upstream = context.upstreams.get(record_id.source)
+    if upstream is None or record_id.type not in context.served_types:
+        return None
+    found = await find_record(context.loaders, upstream, record_id.type, record_id.id)
+    if found is None or record_id.contained is None:
+        return found
+    return contained_in(found, record_id.contained, context.served_types)
+
+
+def contained_in(holder: Resource, id_: str, served_types: frozenset[str]) -> Resource | None:
+    """A contained resource by its id within its holder."""
+    entries = holder.json.get("contained")
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and entry.get("id") == id_ and entry.get("resourceType") in served_types:
+            return Resource(
+                source=holder.source,
+                location=holder.location,
+                type=entry["resourceType"],
+                id=id_,
+                json=entry,
+                retrieved_at=holder.retrieved_at,
+                cached=holder.cached,
+                container=holder,
+            )
+    return None
+
+

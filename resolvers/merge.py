@@ -1,0 +1,80 @@
+"""The k-way merge: rows of many streams in one order, reading no more than the page needs."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from resolvers.loaders import Loaders
+from resolvers.stream import Place, Row, Stream
+from resolvers.upstreams.errors import UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A row, and the page mark of each stream at the moment after it."""
+
+    row: Row
+    marks: Mapping[str, str]
+
+
+class Merge:
+    """Takes rows off many streams. A stream that fails is left out and told; the others go on."""
+
+    def __init__(self, streams: Sequence[Stream], loaders: Loaders) -> None:
+        self.failures: dict[str, UpstreamError] = {}
+        self._alive = list(streams)
+        self._loaders = loaders
+        self._marks: dict[str, str] = {}
+        self._last: Place | None = None
+
+    async def take(self, count: int) -> list[Taken]:
+        """The next rows, fewer only where there are no more."""
+        taken: list[Taken] = []
+        while len(taken) < count:
+            await self._fill()
+            stream = min((one for one in self._alive if one.head), key=_place, default=None)
+            if stream is None:
+                break
+            row = self._pop(stream)
+            if row is not None:
+                taken.append(Taken(row, self._marks))
+        return taken
+
+    async def has_more(self) -> bool:
+        """Whether a row follows; a page is read for it only where nothing read so far tells."""
+        if any(one.holds_after(self._last) for one in self._alive):
+            return True
+        await self._fill()
+        return any(one.holds_after(self._last) for one in self._alive)
+
+    def _pop(self, stream: Stream) -> Row | None:
+        """The head of a stream; None where another partition of its source has given the row already."""
+        row = stream.head
+        assert row is not None
+        stream.advance()
+        if row.place == self._last:
+            return None
+        self._last = row.place
+        if row.mark is not None and self._marks.get(row.stream) != row.mark:
+            self._marks = {**self._marks, row.stream: row.mark}
+        return row
+
+    async def _fill(self) -> None:
+        """Gives every stream a head that can have one, all in one tick."""
+        empty = [one for one in self._alive if one.head is None and not one.is_over]
+        if not empty:
+            return
+        answers = await asyncio.gather(
+            *(one.fill(self._loaders) for one in empty), return_exceptions=True
+        )
+        for stream, answer in zip(empty, answers, strict=True):
+            if isinstance(answer, UpstreamError):
+                self.failures[stream.id] = answer
+                self._alive.remove(stream)
+            elif isinstance(answer, BaseException):
+                raise answer
+
+
+def _place(stream: Stream) -> Place:
+    assert stream.head is not None
+    return stream.head.place

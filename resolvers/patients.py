@@ -1,0 +1,187 @@
+"""Patients: one node per person, whichever sources know the person (DESIGN 4.3)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
+from clinical.order import SortKey
+from clinical.parameters import parameters
+from clinical.search import compile_search, is_exact
+from resolvers.connection import Connection, edges_of, open_merge, plan, tell
+from resolvers.errors import ArgumentInvalid
+from resolvers.field import FieldCall
+from resolvers.identity import Person
+from resolvers.merge import Taken
+from resolvers.ordering import Key, Ordering
+from resolvers.plan import SourcePlan
+from resolvers.question import Question, question_of
+from resolvers.resource import Node, Resource
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.upstream import Filter, Search
+
+
+
+class SourceFirst(Ordering):
+    """Sources in order of precedence; the order asked for within each."""
+
+    def __init__(self, resource_type: str, sort: str | None, sources: Sequence[str]) -> None:
+        super().__init__(resource_type, sort)
+        self._ranks: Mapping[str, int] = {name: rank for rank, name in enumerate(sources)}
+
+    def key(self, resource: Resource) -> Key:
+        """The source's rank, then the sort key."""
+        rank = SortKey(False, self._ranks[resource.source])
+        return (rank, *super().key(resource))
+
+    def dump(self, key: Key) -> list[Any]:
+        """As `Ordering.dump`, the rank in front."""
+        return [key[0].value, *super().dump(key[1:])]
+
+    def load(self, values: list[Any]) -> Key:
+        """The key that `dump` wrote."""
+        return (SortKey(False, values[0]), *super().load(values[1:]))
+
+
+async def patient(call: FieldCall) -> Node | None:
+    """`patient(id, identifier)`: one person, or null: unknown, withheld and foreign ids answer alike."""
+    id_, identifier = call.arguments.get("id"), call.arguments.get("identifier")
+    if (id_ is None) == (identifier is None):
+        raise ArgumentInvalid("patient: give either id or identifier")
+    identity = call.context.identity
+    found = await (identity.of_id(id_) if id_ is not None else identity.of_identifier(_identifier(identifier)))
+    return await show(call, found)
+
+
+async def me(call: FieldCall) -> Node | None:
+    """The token's own patient, null for a token without one."""
+    if call.context.principal.patient is None:
+        return None
+    return await show(call, await call.context.own_person())
+
+
+async def show(call: FieldCall, person: Person | None) -> Node | None:
+    """A person as a Patient node, where the caller may see the person."""
+    context = call.context
+    if person is None or (context.is_limited and person.id != (await context.own_person()).id):
+        return None
+    for outcome in person.outcomes.values():
+        context.note(outcome)
+    return person_node(person)
+
+
+def person_node(person: Person) -> Node:
+    """The merged Patient: the record of the source that takes precedence."""
+    return Node(person.primary.json, person.primary)
+
+
+async def patients(call: FieldCall) -> Connection:
+    """`patients(...)`: sources in order of precedence, a person once."""
+    question = question_of("Patient", call.arguments)
+    context = call.context
+    ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
+    question = replace(question, ordering=ordering)
+    connection = await plan(context, question, None)
+    if context.is_limited:
+        await _load_own(connection)
+    else:
+        await _load_persons(connection)
+    tell(context, connection.outcomes, call)
+    return connection
+
+
+async def _load_own(connection: Connection) -> None:
+    """A caller limited to a person finds that person, where a record matches."""
+    person = await connection.context.own_person()
+    connection.outcomes = list(person.outcomes.values())
+    plans = {one.upstream.name: one for one in connection.plans}
+    if connection.question.after is not None:
+        connection.context.cursors.open(connection.question.after, connection.bound_to)
+        return
+    for record in person.records:
+        if connection.question.first and _matches(plans[record.source], record):
+            connection.edges = [connection.edge_of(record, person_node(person))]
+            return
+
+
+async def _load_persons(connection: Connection) -> None:
+    merge = await open_merge(connection)
+    wanted = connection.question.first
+    edges = []
+    while len(edges) < wanted:
+        taken = await merge.take(wanted - len(edges))
+        shown = await asyncio.gather(*(_first_sight(connection, one) for one in taken))
+        fresh = [(one, person) for one, person in zip(taken, shown, strict=True) if person is not None]
+        made = await edges_of(connection, [one for one, _ in fresh])
+        for edge, (_, person) in zip(made, fresh, strict=True):
+            edge.node = person_node(person)
+        edges.extend(made)
+        if not taken:
+            break
+    connection.edges = edges
+    connection.has_next = await merge.has_more()
+    connection.outcomes = connection.outcomes_after(merge)
+
+
+async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
+    """The row's person, or None where an earlier source matched this same query with the person."""
+    row = taken.row
+    person = await connection.context.identity.of_record(row.resource)
+    earlier = [one for one in connection.plans[: row.rank] if person.records_of(one.upstream.name)]
+    for source in earlier:
+        for record in person.records_of(source.upstream.name):
+            if await _source_matches(connection, source, record):
+                return None
+    same = person.records_of(row.resource.source)
+    is_later_twin = same and any(one.id < row.resource.id and _matches(connection.plans[row.rank], one) for one in same)
+    return None if is_later_twin else person
+
+
+async def _source_matches(connection: Connection, source: SourcePlan, record: Resource) -> bool:
+    """Whether a source matches the query with a record: seen here where that is exact, else asked."""
+    if not source.searches or connection.has_failed(source.upstream.name):
+        return False
+    known = parameters("Patient")
+    if all(is_exact(known[one.code]) and one.modifier is None for one in source.searches[0].filters):
+        return _matches(source, record)
+    only = Filter("_id", (record.id,))
+    asked = replace(_at(source, record), filters=(*source.searches[0].filters, only), count=1)
+    try:
+        page = await connection.context.loaders.search(source.upstream.name, asked)
+    except UpstreamError:
+        return False
+    return any(one.id == record.id for one in page.resources)
+
+
+def _at(source: SourcePlan, record: Resource) -> Search:
+    return next((one for one in source.searches if one.location == record.location), source.searches[0])
+
+
+def _matches(source: SourcePlan, record: Resource) -> bool:
+    if not source.searches or not all(keep(record) for keep in source.keeps):
+        return False
+    known = parameters("Patient")
+    tests = (
+        compile_search(known[one.code], one.values, one.modifier, record.location.base_url)
+        for one in source.searches[0].filters
+    )
+    return all(test(record.json) for test in tests)
+
+
+def _identifier(text: str) -> Token:
+    """A bare NHS number, or `system|value`. Raises ArgumentInvalid."""
+    bare = text.replace(" ", "")
+    if "|" not in text:
+        if not is_nhs_number(bare):
+            raise ArgumentInvalid("identifier: not an NHS number (check digit), nor system|value")
+        return Token(NHS_NUMBER_SYSTEM, bare)
+    try:
+        token = parse_token(text)
+    except TokenInvalid:
+        token = Token(None, None)
+    if not token.system or not token.code:
+        raise ArgumentInvalid("identifier: give system|value, or a bare NHS number")
+    if token.system == NHS_NUMBER_SYSTEM and not is_nhs_number(token.code):
+        raise ArgumentInvalid("identifier: the NHS number's check digit is wrong")
+    return token

@@ -1,0 +1,183 @@
+"""From a question to searches: what each source is asked, and what is checked here instead."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from clinical.compartment import patient_parameter
+from clinical.parameters import SearchParameter, parameters
+from clinical.search import compile_search, is_exact
+from resolvers.context import RequestContext
+from resolvers.identity import Person
+from resolvers.ids import parse_record_id
+from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.question import Question
+from resolvers.resource import Location, Resource
+from resolvers.stream import Keep
+from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
+from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """What one source is asked: `searches`, or none and the `outcome` that says why.
+
+    `keeps` are tests that the gateway applies itself; `record_of` gives the Patient record
+    that a search is about. `is_sorted`: the source sorts as the question wants.
+    """
+
+    upstream: Upstream
+    searches: tuple[Search, ...] = ()
+    keeps: tuple[Keep, ...] = ()
+    records: tuple[Resource | None, ...] = ()
+    is_sorted: bool = False
+    is_counted: bool = False
+    outcome: SourceOutcome | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a search goes, and the Patient record there that it is about."""
+
+    location: Location
+    record: Resource | None
+
+
+async def plan_source(
+    upstream: Upstream, question: Question, person: Person | None, context: RequestContext
+) -> SourcePlan:
+    """How one source is asked. Never raises: a source that cannot be asked gets its outcome."""
+    absent = _absence(upstream, person)
+    if absent is not None:
+        return SourcePlan(upstream, outcome=absent)
+    try:
+        abilities = await upstream.abilities(question.type, context.call)
+        if isinstance(abilities, UpstreamError):
+            raise abilities
+        return await _plan(upstream, question, person, abilities, context)
+    except UpstreamError as error:
+        return SourcePlan(upstream, outcome=outcome_of(error))
+
+
+def outcome_of(error: UpstreamError) -> SourceOutcome:
+    """The outcome that an error makes of its source."""
+    return SourceOutcome(error.source, error.status, error.message, code=error.code)
+
+
+def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
+    """Why a source cannot be asked about a person: the lookup failed, or it does not know the person."""
+    if person is None or person.records_of(upstream.name):
+        return None
+    return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
+
+
+async def _plan(
+    upstream: Upstream,
+    question: Question,
+    person: Person | None,
+    abilities: Abilities,
+    context: RequestContext,
+) -> SourcePlan:
+    sent, kept = _divide(upstream, question, question.filters, abilities)
+    references = await _references(upstream, question, context)
+    if references is None:
+        return SourcePlan(upstream, outcome=SourceOutcome(upstream.name, SourceStatus.OK))
+    more_sent, more_kept = _divide(upstream, question, references, abilities)
+    filters = (*sent, *more_sent)
+    parameter = _patient_parameter(upstream, question.type, abilities) if person else None
+    partition = upstream.partition(question.type, filters)
+    places = _places(upstream, person)
+    is_sorted = set(question.ordering.codes) <= abilities.sorts
+    base = Search(
+        type=question.type,
+        location=places[0].location,
+        filters=filters,
+        patient_parameter=parameter,
+        sort=question.ordering.sort if is_sorted else (),
+        count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
+    )
+    pairs = [(_at(base, place, part), place.record) for place in places for part in partition.filters]
+    return SourcePlan(
+        upstream,
+        searches=tuple(search for search, _ in pairs),
+        keeps=tuple(_test(question.type, one) for one in (*kept, *more_kept)),
+        records=tuple(record for _, record in pairs),
+        is_sorted=is_sorted,
+        is_counted=abilities.counts and len(partition.filters) == 1,
+        problems=() if partition.exhaustive else ("the source can only be asked by parts, which may not be all",),
+    )
+
+
+def _divide(
+    upstream: Upstream, question: Question, filters: Iterable[Filter], abilities: Abilities
+) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
+    """(what the source filters, what the gateway filters exactly). Raises SearchNotSupported."""
+    sent, kept = [], []
+    for one in filters:
+        if one.code in abilities.parameters:
+            sent.append(one)
+        elif is_exact(parameters(question.type)[one.code]):
+            kept.append(one)
+        else:
+            raise SearchNotSupported(upstream.name, f"the source cannot search {question.type} by {one.code}")
+    return tuple(sent), tuple(kept)
+
+
+async def _references(
+    upstream: Upstream, question: Question, context: RequestContext
+) -> tuple[Filter, ...] | None:
+    """Filters by global ids in this source's own terms; None where none of the ids is of this source."""
+    filters = []
+    for code, ids in question.references:
+        values = [value for id_ in ids for value in await _local(upstream, id_, context)]
+        if not values:
+            return None
+        filters.append(Filter(code, tuple(dict.fromkeys(values))))
+    return tuple(filters)
+
+
+async def _local(upstream: Upstream, id_: str, context: RequestContext) -> Sequence[str]:
+    record_id = parse_record_id(id_)
+    if record_id is None or record_id.type == "Patient":
+        person = await context.identity.of_id(id_)
+        return [f"Patient/{one.id}" for one in person.records_of(upstream.name)] if person else []
+    return [f"{record_id.type}/{record_id.id}"] if record_id.source == upstream.name else []
+
+
+def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilities) -> str:
+    """The parameter that names the patient: the rule's, or `subject` where the source has only that."""
+    ruled = patient_parameter(resource_type)
+    candidates = [ruled, "subject"] if ruled == "patient" else [ruled]
+    found = next((one for one in candidates if one and one in abilities.parameters), None)
+    if found is None:
+        raise SearchNotSupported(upstream.name, f"the source cannot search {resource_type} by patient")
+    return found
+
+
+def _places(upstream: Upstream, person: Person | None) -> tuple[_Place, ...]:
+    if person is None:
+        return tuple(_Place(location, None) for location in upstream.locations())
+    return tuple(_Place(record.location, record) for record in person.records_of(upstream.name))
+
+
+def _at(search: Search, place: _Place, part: Filter | None) -> Search:
+    return replace(
+        search,
+        location=place.location,
+        patient=place.record.id if place.record else None,
+        filters=search.filters if part is None else (*search.filters, part),
+    )
+
+
+def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
+    """One row more than asked tells whether a page follows; what is filtered or sorted here comes in full pages."""
+    return min(question.first + 1, abilities.page_size_max) if is_lazy else abilities.page_size_max
+
+
+def _test(resource_type: str, one: Filter) -> Keep:
+    parameter: SearchParameter = parameters(resource_type)[one.code]
+
+    def keep(resource: Resource) -> bool:
+        return compile_search(parameter, one.values, one.modifier, resource.location.base_url)(resource.json)
+
+    return keep

@@ -1,0 +1,125 @@
+"""What a list field asks: its arguments as FHIR search filters, checked before anything is fetched."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from clinical.codec import digits
+from clinical.parameters import SearchParameter, parameters
+from clinical.search import SearchValueInvalid, compile_search
+from clinical.syntax import escape
+from resolvers.errors import ArgumentInvalid
+from resolvers.ordering import Ordering
+from resolvers.upstreams.upstream import Filter
+
+FIRST_DEFAULT = 20
+FIRST_MAX = 100
+_PAGING = frozenset({"first", "after", "sort"})
+_STRING_MODIFIERS = {"startsWith": None, "exact": "exact", "contains": "contains"}
+_ENTERED_IN_ERROR = "entered-in-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A list field's question. `references` are filters by global ids, translated per source.
+
+    `shows_errors`: the caller asked for records that were entered in error.
+    """
+
+    type: str
+    filters: tuple[Filter, ...]
+    references: tuple[tuple[str, tuple[str, ...]], ...]
+    ordering: Ordering
+    first: int
+    after: str | None
+    shows_errors: bool
+
+    def fingerprint(self, about: str) -> bytes:
+        """What a cursor is bound to: the list and its filters, not the page size."""
+        text = repr((self.type, self.filters, self.references, self.ordering.sort, about))
+        return hashlib.sha256(text.encode()).digest()
+
+
+def argument_name(code: str) -> str:
+    """A search parameter's GraphQL name: `clinical-status` -> `clinicalStatus`, `_id` stays."""
+    head, *rest = code.split("-")
+    return head + "".join(part[:1].upper() + part[1:] for part in rest)
+
+
+@cache
+def arguments_of(resource_type: str) -> Mapping[str, SearchParameter]:
+    """The search parameters of a type by their GraphQL names."""
+    return {argument_name(code): parameter for code, parameter in parameters(resource_type).items()}
+
+
+def question_of(resource_type: str, arguments: Mapping[str, Any]) -> Question:
+    """The question in a field's arguments. Raises ArgumentInvalid."""
+    filters: list[Filter] = []
+    references: list[tuple[str, tuple[str, ...]]] = []
+    known = arguments_of(resource_type)
+    for name, value in arguments.items():
+        if name in _PAGING or value is None:
+            continue
+        parameter = known[name]
+        if parameter.type == "reference":
+            references.append((parameter.code, tuple(value)))
+        else:
+            filters.extend(_checked(name, parameter, _filters(parameter, value)))
+    first = _first(arguments.get("first"))
+    ordering = Ordering(resource_type, arguments.get("sort"))
+    shows = any(_ENTERED_IN_ERROR in text for one in filters for text in one.values)
+    return Question(
+        resource_type, tuple(filters), tuple(references), ordering, first, arguments.get("after"), shows
+    )
+
+
+def _first(value: int | None) -> int:
+    if value is None:
+        return FIRST_DEFAULT
+    if not 0 <= value <= FIRST_MAX:
+        raise ArgumentInvalid(f"first: must be between 0 and {FIRST_MAX}")
+    return value
+
+
+def _filters(parameter: SearchParameter, value: Any) -> Iterator[Filter]:
+    if parameter.type == "string":
+        for name, text in value.items():
+            if text is not None:
+                yield Filter(parameter.code, (escape(text),), _STRING_MODIFIERS[name])
+    elif parameter.type == "date":
+        for prefix, text in value.items():
+            if text is not None:
+                yield Filter(parameter.code, (f"{prefix}{text}",))
+    elif parameter.type in ("quantity", "number"):
+        yield from _amounts(parameter, value)
+    else:
+        yield Filter(parameter.code, tuple(_token(text) for text in value))
+
+
+def _amounts(parameter: SearchParameter, value: Mapping[str, Any]) -> Iterator[Filter]:
+    unit = ""
+    if parameter.type == "quantity" and (value.get("code") or value.get("system")):
+        unit = f"|{escape(value.get('system') or '')}|{escape(value.get('code') or '')}"
+    for prefix in ("eq", "ge", "gt", "le", "lt"):
+        if value.get(prefix) is not None:
+            yield Filter(parameter.code, (f"{prefix}{digits(value[prefix])}{unit}",))
+
+
+def _checked(name: str, parameter: SearchParameter, filters: Iterable[Filter]) -> Iterator[Filter]:
+    """Refuses values that no source could evaluate, before any source is asked."""
+    for one in filters:
+        if not one.values:
+            raise ArgumentInvalid(f"{name}: an empty list matches nothing; leave it out or give a value")
+        try:
+            compile_search(parameter, one.values, one.modifier)
+        except SearchValueInvalid as problem:
+            raise ArgumentInvalid(f"{name}: {problem}") from None
+        yield one
+
+
+def _token(text: str) -> str:
+    """Escaped, but the first bar parts system from code."""
+    system, bar, code = text.partition("|")
+    return f"{escape(system)}{bar}{escape(code)}"

@@ -1,0 +1,167 @@
+"""One search of one source as a stream of rows in order, fetched page by page.
+
+A source that sorts as asked is read lazily. One that does not is walked to its end and sorted
+here. A source that says it sorts but does not is found out by its rows, then walked too.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from resolvers.loaders import Loaders
+from resolvers.ordering import Key, Ordering
+from resolvers.resource import Resource
+from resolvers.upstreams.upstream import Page, Search
+
+Keep = Callable[[Resource], bool]
+"""Whether a resource belongs in the answer. It may note a problem on its own account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A resource in its place: `key` orders it, `mark` names the page where a walk may resume."""
+
+    key: Key
+    rank: int
+    resource: Resource
+    mark: str | None
+    stream: str
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """The row's place among all rows of all sources."""
+        return (self.key, self.rank, self.resource.id)
+
+
+Place = tuple[Any, ...]
+
+
+class Stream:
+    """The rows of one search. `head` is the next row once `fill` has been awaited, None at the end."""
+
+    def __init__(
+        self,
+        source: str,
+        rank: int,
+        search: Search,
+        ordering: Ordering,
+        *,
+        is_sorted: bool,
+        pages_max: int,
+    ) -> None:
+        self.source = source
+        self.rank = rank
+        self.id = _stream_id(search)
+        self.head: Row | None = None
+        self.keep: Keep = lambda resource: True
+        self.problems: list[str] = []
+        self.has_answered = False
+        self.retrieved_at: datetime | None = None
+        self._search = search
+        self._ordering = ordering
+        self._walks = not is_sorted
+        self._pages_left = pages_max
+        self._after: Place | None = None
+        self._resumed = False
+        self._next: str | None = search.page
+        self._ended = False
+        self._pending: list[Row] = []
+        self._ready: list[Row] = []
+        self._seen: set[str] = set()
+
+    def note_problem(self, problem: str) -> None:
+        """Remembers, once, what makes this source's part less than whole."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def resume(self, after: Place, mark: str | None) -> None:
+        """Goes on after a place; `mark` is the page to begin with, or None to begin at the start."""
+        self._after = after
+        if mark is not None and not self._walks:
+            self._next, self._resumed = mark, True
+
+    async def fill(self, loaders: Loaders) -> None:
+        """Makes `head` the next row. Raises UpstreamError where its page cannot be had."""
+        while not self._ready and not self._ended:
+            await self._fetch(loaders)
+            self._settle()
+        self.head = self._ready[-1] if self._ready else None
+
+    @property
+    def is_over(self) -> bool:
+        """True when no row is left and no page may bring one."""
+        return self._ended and not self._ready
+
+    def advance(self) -> None:
+        """Takes the head away; the next row is the head at once where it has been read."""
+        self._ready.pop()
+        self.head = self._ready[-1] if self._ready else None
+
+    def holds_after(self, place: Place | None) -> bool:
+        """Whether a row beyond the place has already been read."""
+        rows = (*self._ready, *self._pending)
+        return any(place is None or row.place > place for row in rows)
+
+    async def _fetch(self, loaders: Loaders) -> None:
+        mark = self._next
+        page = await loaders.search(self.source, replace(self._search, page=mark))
+        self.has_answered = True
+        self._pages_left -= 1
+        self._note(page)
+        self._take(page, mark)
+        self._next = page.next
+        if page.next is None or page.next == mark:
+            self._ended = True
+        elif self._pages_left <= 0:
+            self._ended = True
+            self.note_problem("more pages than the gateway reads")
+
+    def _note(self, page: Page) -> None:
+        self.problems.extend(page.problems)
+        for resource in page.resources[-1:]:
+            self.retrieved_at = resource.retrieved_at
+
+    def _take(self, page: Page, mark: str | None) -> None:
+        fresh = [one for one in page.resources if one.id not in self._seen]
+        if page.resources and not fresh:
+            self._ended = True
+            self.note_problem("the source repeats its pages")
+        self._seen.update(one.id for one in fresh)
+        for resource in fresh:
+            row = Row(self._ordering.key(resource), self.rank, resource, mark, self.id)
+            if self._pending and row.key < self._pending[-1].key and not self._walks:
+                self._distrust()
+            if self._is_wanted(row):
+                self._pending.append(row)
+
+    def _is_wanted(self, row: Row) -> bool:
+        return (self._after is None or row.place > self._after) and self.keep(row.resource)
+
+    def _distrust(self) -> None:
+        """The source does not sort as it says: read it to the end and sort here."""
+        self._walks = True
+        if self._resumed:
+            self.note_problem("the source changed its order during the walk")
+
+    def _settle(self) -> None:
+        """Rows whose place can no longer change become ready: all but the last run of equal keys."""
+        if self._ended:
+            count = len(self._pending)
+        elif self._walks or not self._pending:
+            return
+        else:
+            last = self._pending[-1].key
+            count = next(i for i, row in enumerate(self._pending) if row.key == last)
+        settled, self._pending = self._pending[:count], self._pending[count:]
+        if settled:
+            mark = None if self._walks else settled[0].mark
+            ready = sorted((replace(row, mark=mark) for row in settled), key=lambda row: row.place)
+            self._ready = ready[::-1]
+
+
+def _stream_id(search: Search) -> str:
+    """Short, and the same for the same search: a cursor finds its stream again by it."""
+    text = repr(replace(search, page=None, count=0))
+    return hashlib.blake2s(text.encode(), digest_size=5).hexdigest()

@@ -1,0 +1,172 @@
+"""The three kinds of field there are: an element, a computed value, a fetch.
+
+An executor reads the kind off the schema; nothing else decides how a field is answered.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import msgspec
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.field import StrawberryField
+
+from resolvers.field import Compute, Fetch
+from resolvers.resource import Node, Resource
+from resolvers.upstreams.errors import UpstreamInvalidResponse
+
+
+class Primitive(Enum):
+    """The JSON shapes of FHIR's primitive types (R4 2.24.0.1)."""
+
+    TEXT = "text"
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+
+
+_INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
+
+_FITS: dict[Primitive, Callable[[Any], bool]] = {
+    Primitive.TEXT: lambda value: type(value) is str,
+    Primitive.BOOLEAN: lambda value: type(value) is bool,
+    Primitive.INTEGER: lambda value: type(value) is int and _INT_MIN <= value <= _INT_MAX,
+    Primitive.DECIMAL: lambda value: type(value) in (int, msgspec.Raw, Decimal),
+}
+
+
+class ElementField(StrawberryField):
+    """A FHIR element, read from the JSON as recorded.
+
+    `primitive` is set for primitive elements; `resources` names the servable types where the
+    element holds whole resources (`contained`); else the element is an object.
+    A value of the wrong shape is an error of the source at this element, and of nothing else.
+    """
+
+    element: str
+    is_list: bool
+    primitive: Primitive | None
+    resources: frozenset[str] | None
+
+    def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
+        """The element's value: a scalar, a `Node`, or a list of these."""
+        value = source.element.get(self.element)
+        if value is None:
+            return None
+        if not self.is_list:
+            return self.entry(value, source.resource)
+        if type(value) is not list:
+            raise self._misshapen(source.resource)
+        return [None if one is None else self._entry_or_error(one, source.resource) for one in value]
+
+    def entry(self, value: Any, holder: Resource) -> Any:
+        """One value of the element, checked. Raises UpstreamInvalidResponse."""
+        if self.primitive is not None:
+            if not _FITS[self.primitive](value):
+                raise self._misshapen(holder)
+            return value
+        if type(value) is not dict:
+            raise self._misshapen(holder)
+        return Node(value, holder) if self.resources is None else self._held(value, holder)
+
+    def _entry_or_error(self, value: Any, holder: Resource) -> Any:
+        try:
+            return self.entry(value, holder)
+        except UpstreamInvalidResponse as error:
+            return error
+
+    def _held(self, value: dict[str, Any], holder: Resource) -> Node:
+        kind, id_ = value.get("resourceType"), value.get("id")
+        if kind not in (self.resources or ()):
+            raise UpstreamInvalidResponse(holder.source, f"{self.element}: a resource of a type that is not served")
+        name = id_ if type(id_) is str else ""
+        held = Resource(
+            source=holder.source,
+            location=holder.location,
+            type=str(kind),
+            id=name,
+            json=value,
+            retrieved_at=holder.retrieved_at,
+            cached=holder.cached,
+            container=holder,
+        )
+        return Node(value, held)
+
+    def _misshapen(self, holder: Resource) -> UpstreamInvalidResponse:
+        return UpstreamInvalidResponse(holder.source, f"{self.element}: not the shape that FHIR gives it")
+
+
+class ComputedField(StrawberryField):
+    """A value that follows from the parent alone: no arguments, no fetch, no failure."""
+
+    compute: Compute
+
+    def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
+        """The computed value."""
+        return self.compute(source)
+
+
+class FetchField(StrawberryField):
+    """A field answered by a resolver; the executor binds it (`gateway.execution`)."""
+
+    fetch: Fetch
+
+    @property
+    def is_basic_field(self) -> bool:
+        """Never: it takes arguments and context."""
+        return False
+
+
+def element_field(
+    name: str,
+    annotation: object,
+    *,
+    description: str,
+    is_list: bool,
+    primitive: Primitive | None,
+    resources: frozenset[str] | None = None,
+) -> ElementField:
+    """An element under its FHIR name; `annotation` is the Python type of the whole field."""
+    field = ElementField(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+    field.element, field.is_list = name, is_list
+    field.primitive, field.resources = primitive, resources
+    return field
+
+
+def computed_field(name: str, annotation: object, compute: Compute, *, description: str) -> ComputedField:
+    """A computed value under a name of ours."""
+    field = ComputedField(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+    field.compute = compute
+    return field
+
+
+def fetch_field(
+    name: str,
+    annotation: object,
+    fetch: Fetch,
+    *,
+    description: str,
+    arguments: tuple[StrawberryArgument, ...] = (),
+) -> FetchField:
+    """A fetching field under a name of ours."""
+    field = FetchField(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+    field.fetch = fetch
+    field.arguments = list(arguments)
+    return field
