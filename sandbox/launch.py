@@ -4,7 +4,7 @@ import http.client
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,12 +45,14 @@ class Options:
 
 @dataclass(slots=True)
 class Launch:
-    """One start of the sandbox. `seal_with` makes the person id function of an identity key."""
+    """One start of the sandbox. `gateway` is the module, and its first arguments, that serves a gateway.toml;
+    `seal_with` makes the person id function of an identity key."""
 
     options: Options
     state: State
     processes: Processes
     stop: threading.Event
+    gateway: Sequence[str]
     seal_with: Callable[[bytes], PersonId]
     say: Callable[[str], None]
     warned: set[str] = field(default_factory=set)
@@ -65,7 +67,8 @@ class Launch:
             return
         link_accounts(self.state, population.wearable)
         write_settings(self.state, addresses, population)
-        self._start("gateway", "gateway.cli.main", ["serve", "--config", str(self.state.settings)])
+        module, *arguments = self.gateway
+        self._start("gateway", module, [*arguments, "--config", str(self.state.settings)])
         if self._is_ready(addresses):
             self._announce(addresses, population)
             self._watch()
@@ -148,10 +151,15 @@ class _Building:
             self._problems.append(problem)
 
 
-def launch(options: Options, seal_with: Callable[[bytes], PersonId], say: Callable[[str], None]) -> None:
+def launch(
+    options: Options,
+    gateway: Sequence[str],
+    seal_with: Callable[[bytes], PersonId],
+    say: Callable[[str], None],
+) -> None:
     """Runs a sandbox until SIGTERM, SIGINT or SIGHUP. Raises StateInUse, PortTaken, StartFailed."""
     with _stopping() as stop, hold(options.state) as state, Processes() as processes:
-        Launch(options, state, processes, stop, seal_with, say).run()
+        Launch(options, state, processes, stop, gateway, seal_with, say).run()
 
 
 @contextmanager

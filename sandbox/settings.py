@@ -89,7 +89,7 @@ def _link(account: Account) -> dict[str, str]:
 
 def _categories(population: Population) -> list[str]:
     """Every category that the practices record, so that a fan-out over them is exhaustive."""
-    return sorted(
+    recorded = sorted(
         {
             coding["code"]
             for held in population.gp.values()
@@ -98,3 +98,4 @@ def _categories(population: Population) -> list[str]:
             for coding in category.get("coding", [])
         }
     )
+    return recorded or ["vital-signs", "laboratory"]

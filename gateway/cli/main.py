@@ -42,7 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _load(name: str) -> ModuleType:
     """The module of a command, nothing else."""
-    return importlib.import_module(f"gateway.cli.{name}")
+    module = f"gateway.cli.{name}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as problem:
+        if problem.name != module:
+            raise
+        sys.exit(f"{PROGRAM}: the command '{name}' is missing from this installation ({module}).")
 
 
 def _overview() -> str:

@@ -9,6 +9,8 @@ from sandbox.launch import Options, StartFailed, launch
 from sandbox.ports import PortTaken
 from sandbox.state import StateInUse
 
+GATEWAY = ("gateway.cli.main", "serve")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs until it is told to stop; 0 then, 1 where the sandbox could not start or lost its gateway."""
     options = Options(args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute)
     try:
-        launch(options, seal_with=lambda key: PersonKey(key).seal, say=_say)
+        launch(options, GATEWAY, seal_with=lambda key: PersonKey(key).seal, say=_say)
     except (StateInUse, PortTaken, StartFailed) as problem:
         print(f"clinical-gateway sandbox: {problem}", file=sys.stderr)
         return 1
