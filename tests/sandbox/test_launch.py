@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.authn.issuer import IssuerSettings
+from resolvers.upstreams.settings import UpstreamSettings
 from sandbox.issuer.tokens import AUDIENCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
@@ -171,6 +173,18 @@ def test_gateway_toml_says_what_the_sandbox_is(running: Sandbox) -> None:
     assert gp["locations"] == summary["locations"]["gp"]
     assert gp["capabilities"]["page_size_max"] == 50
     assert gp["fan_out"][0]["values"]
+
+
+def test_the_gateways_settings_accept_every_source_and_issuer(running: Sandbox) -> None:
+    running.summary()
+    settings = tomllib.loads((running.state / "gateway.toml").read_text())
+    sources = [UpstreamSettings.model_validate(table) for table in settings["upstreams"]]
+    assert [(source.name, source.kind) for source in sources] == [
+        ("ehr", "fhir"),
+        ("gp", "fhir"),
+        ("wearable", "wearable"),
+    ]
+    assert [IssuerSettings.model_validate(table).patient_source for table in settings["issuers"]] == ["ehr"]
 
 
 def test_secrets_are_the_owners_alone(running: Sandbox) -> None:
