@@ -10,11 +10,11 @@ FIRST_QUERY = (
     "sources { source status } nodes { origin { name } code { text } effectiveDateTime "
     "valueQuantity { valueText unit } } } } }"
 )
-FIRST_ROWS = 50
 
 
-def greeting(summary: Mapping[str, Any], patient_id: str, details: str) -> str:
-    """The text that is printed when everything is ready; `patient_id` is the person of the first query."""
+def greeting(summary: Mapping[str, Any], patient_id: str, rows: int, details: str) -> str:
+    """The text printed when everything is ready. The first query asks for the newest `rows` observations
+    of `patient_id`."""
     token = summary["tokens"]["clinician"]
     sources = "\n".join(f"  {name:<9} {url}" for name, url in summary["upstreams"].items())
     return f"""\
@@ -31,7 +31,7 @@ A clinician's token, good for a day (for others: clinical-gateway token --help)
 
 A first query
 
-{_curl(summary["graphql_url"], token, FIRST_QUERY % (patient_id, FIRST_ROWS))}
+{_curl(summary["graphql_url"], token, FIRST_QUERY % (patient_id, rows))}
 
 Ctrl-C ends everything."""
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sandbox.addresses import UPSTREAMS, Addresses
+from sandbox.example import first_example
 from sandbox.files import write_private
 from sandbox.greeting import greeting
 from sandbox.population.build import build
@@ -21,7 +22,7 @@ from sandbox.ports import choose_ports
 from sandbox.processes import Process, Processes
 from sandbox.settings import link_accounts, register_clients, write_settings
 from sandbox.state import State, hold
-from sandbox.summary import PersonId, describe, example_person
+from sandbox.summary import PersonId, describe
 
 READY_WITHIN_S = 90.0
 POLL_S = 0.1
@@ -113,8 +114,9 @@ class Launch:
         seal = self.seal_with(self.state.identity_key)
         summary = describe(self.state, addresses, population, seal, pids)
         write_private(self.state.summary, msgspec.json.encode(summary))
-        row = population.people.index(example_person(population))
-        self.say(greeting(summary, summary["patients"][row]["id"], str(self.state.summary)))
+        example = first_example(population)
+        patient_id = summary["patients"][population.people.index(example.person)]["id"]
+        self.say(greeting(summary, patient_id, example.rows, str(self.state.summary)))
 
     def _watch(self) -> None:
         """A source that dies is a case to try, and only told; without the gateway there is no sandbox."""

@@ -34,8 +34,8 @@ def describe(
     }
 
 
-def example_person(population: Population) -> Person:
-    """Somebody whom all sources know; in a population without, whoever is first."""
+def _launch_patient(population: Population) -> Person:
+    """The first whom all sources know; in a population without such, whoever is first."""
     known = (person for person in population.people if set(person.sources) >= set(UPSTREAMS))
     return next(known, population.people[0])
 
@@ -65,7 +65,7 @@ def _tokens(state: State, addresses: Addresses, population: Population) -> dict[
         "patient": Grant(
             scope="patient/*.rs launch/patient",
             client="patient-app",
-            patient=_record_id(example_person(population)),
+            patient=_record_id(_launch_patient(population)),
             ttl_s=TOKEN_TTL_S,
         ),
         "clinician": Grant(
