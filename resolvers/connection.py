@@ -18,18 +18,37 @@ from resolvers.plan import SourcePlan, outcome_of, plan_source
 from resolvers.question import Question
 from resolvers.resource import Node, Resource
 from resolvers.stream import Keep, Row, Stream
-from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.errors import (
+    SearchNotSupported,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from resolvers.visibility import is_about
 
 _TELLING = frozenset({"completeness", "sources"})
 
 
-class SourceMissing(UpstreamError):
-    """A source's part is missing from a list whose caller did not ask how complete it is."""
+_ERRORS = {
+    kind.code: kind
+    for kind in (
+        UpstreamTimeout,
+        UpstreamUnavailable,
+        UpstreamRejected,
+        UpstreamThrottled,
+        UpstreamInvalidResponse,
+        SearchNotSupported,
+    )
+}
 
-    def __init__(self, outcome: SourceOutcome) -> None:
-        super().__init__(outcome.source, outcome.message or f"the source is {outcome.status.value}")
-        self.code = outcome.code or "UPSTREAM_UNAVAILABLE"  # type: ignore[misc]
+
+def gap_error(outcome: SourceOutcome) -> UpstreamError:
+    """A source's gap as an error, for a caller who did not ask how complete the list is."""
+    kind = _ERRORS.get(outcome.code or "", UpstreamUnavailable)
+    return kind(outcome.source, outcome.message or f"the source's part is {outcome.status.value.lower()}")
 
 
 @dataclass(slots=True)
@@ -148,7 +167,7 @@ def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: Field
         context.note(outcome)
         is_gap = outcome.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)
         if is_gap and not call.selected & _TELLING:
-            context.errors.append(LocatedError(SourceMissing(outcome), call.path))
+            context.errors.append(LocatedError(gap_error(outcome), call.path))
 
 
 def _streams(plan: SourcePlan, rank: int, question: Question, context: RequestContext) -> list[Stream]:

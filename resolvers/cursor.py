@@ -62,7 +62,13 @@ class Cursors:
 
     def seal(self, position: Position, bound_to: bytes) -> str:
         """The cursor's text. `bound_to` is what it is good for, and nothing else."""
-        body = (int(time.time() + self._ttl_s), position.key, position.source, position.id, dict(position.marks))
+        body = (
+            int(time.time() + self._ttl_s),
+            position.key,
+            position.source,
+            position.id,
+            dict(position.marks),
+        )
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, msgspec.msgpack.encode(body), bound_to)
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

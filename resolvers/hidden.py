@@ -8,7 +8,7 @@ _ERROR = "entered-in-error"
 
 
 def is_entered_in_error(resource: Json) -> bool:
-    """By `status`, or by `verificationStatus` where a type has that instead (Condition, AllergyIntolerance)."""
+    """By `status`, or by `verificationStatus` (Condition, AllergyIntolerance)."""
     if resource.get("status") == _ERROR:
         return True
     verification = resource.get("verificationStatus")

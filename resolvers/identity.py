@@ -87,7 +87,8 @@ class Identity:
         """The person with a linking identifier. Raises UpstreamError where a source that may know is down."""
         if not self._links(identifier):
             return None
-        return await self._once(identifier, lambda: self._linked(identifier, None))
+        person: Person | None = await self._once(identifier, lambda: self._linked(identifier, None))
+        return person
 
     async def of_record(self, record: Resource) -> Person:
         """The person whose record this is."""
@@ -175,7 +176,7 @@ class Identity:
         return person
 
     def _links(self, identifier: Token) -> bool:
-        verified = _VERIFIED.get(identifier.system or "", lambda value: bool(value))
+        verified = _VERIFIED.get(identifier.system or "", bool)
         return identifier.system in self._linking.systems and verified(identifier.code or "")
 
     def _is_trusted(self, source: str) -> bool:

@@ -35,9 +35,7 @@ class Loaders:
         self._reads = {name: self._loader(name, one.read, call) for name, one in upstreams.items()}
         self._searches = {name: self._loader(name, one.search, call) for name, one in upstreams.items()}
         self._counts = {name: self._loader(name, one.count, call) for name, one in upstreams.items()}
-        self._identities = {
-            name: self._loader(name, _identify(one), call) for name, one in upstreams.items()
-        }
+        self._identities = {name: self._loader(name, _identify(one), call) for name, one in upstreams.items()}
 
     async def read(self, source: str, key: Read) -> Resource | None:
         """One resource, or None where the source has none. Raises UpstreamError."""

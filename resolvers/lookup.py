@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from resolvers.context import RequestContext
+from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.ids import PERSON, RecordId, parse_record_id
-from resolvers.errors import ArgumentInvalid
 from resolvers.patients import show
 from resolvers.question import FIRST_MAX
 from resolvers.records import find_record
@@ -22,7 +22,7 @@ async def node(call: FieldCall) -> Node | None:
     return await _node(call, call.arguments["id"])
 
 
-async def nodes(call: FieldCall) -> list[Node | None | BaseException]:
+async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
     """`nodes(ids)`: in the order asked; one that fails does not cost the others."""
     ids = call.arguments["ids"]
     if len(ids) > FIRST_MAX:
@@ -50,7 +50,9 @@ async def admit(context: RequestContext, resource: Resource, *, followed: bool) 
 
 async def _node(call: FieldCall, id_: str) -> Node | None:
     record_id = parse_record_id(id_)
-    if id_.startswith(f"{PERSON}/") or (record_id and record_id.type == "Patient" and not record_id.contained):
+    if id_.startswith(f"{PERSON}/") or (
+        record_id and record_id.type == "Patient" and not record_id.contained
+    ):
         return await show(call, await call.context.identity.of_id(id_))
     if record_id is None:
         return None
@@ -87,5 +89,3 @@ def contained_in(holder: Resource, id_: str, served_types: frozenset[str]) -> Re
                 container=holder,
             )
     return None
-
-

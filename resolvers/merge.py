@@ -64,9 +64,7 @@ class Merge:
         empty = [one for one in self._alive if one.head is None and not one.is_over]
         if not empty:
             return
-        answers = await asyncio.gather(
-            *(one.fill(self._loaders) for one in empty), return_exceptions=True
-        )
+        answers = await asyncio.gather(*(one.fill(self._loaders) for one in empty), return_exceptions=True)
         for stream, answer in zip(empty, answers, strict=True):
             if isinstance(answer, UpstreamError):
                 self.failures[stream.id] = answer

@@ -9,18 +9,18 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_
 from clinical.order import SortKey
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.connection import Connection, edges_of, open_merge, plan, tell
+from resolvers.connection import Connection, Edge, edges_of, open_merge, plan, tell
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.identity import Person
 from resolvers.merge import Taken
 from resolvers.ordering import Key, Ordering
+from resolvers.outcome import Completeness, SourceOutcome, completeness
 from resolvers.plan import SourcePlan
-from resolvers.question import Question, question_of
+from resolvers.question import question_of
 from resolvers.resource import Node, Resource
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Search
-
 
 
 class SourceFirst(Ordering):
@@ -46,11 +46,14 @@ class SourceFirst(Ordering):
 
 async def patient(call: FieldCall) -> Node | None:
     """`patient(id, identifier)`: one person, or null: unknown, withheld and foreign ids answer alike."""
-    id_, identifier = call.arguments.get("id"), call.arguments.get("identifier")
+    id_: str | None = call.arguments.get("id")
+    identifier: str | None = call.arguments.get("identifier")
     if (id_ is None) == (identifier is None):
         raise ArgumentInvalid("patient: give either id or identifier")
     identity = call.context.identity
-    found = await (identity.of_id(id_) if id_ is not None else identity.of_identifier(_identifier(identifier)))
+    found = await (
+        identity.of_id(id_) if id_ is not None else identity.of_identifier(_identifier(identifier or ""))
+    )
     return await show(call, found)
 
 
@@ -108,7 +111,7 @@ async def _load_own(connection: Connection) -> None:
 async def _load_persons(connection: Connection) -> None:
     merge = await open_merge(connection)
     wanted = connection.question.first
-    edges = []
+    edges: list[Edge] = []
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
         shown = await asyncio.gather(*(_first_sight(connection, one) for one in taken))
@@ -134,7 +137,9 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
             if await _source_matches(connection, source, record):
                 return None
     same = person.records_of(row.resource.source)
-    is_later_twin = same and any(one.id < row.resource.id and _matches(connection.plans[row.rank], one) for one in same)
+    is_later_twin = same and any(
+        one.id < row.resource.id and _matches(connection.plans[row.rank], one) for one in same
+    )
     return None if is_later_twin else person
 
 
@@ -185,3 +190,25 @@ def _identifier(text: str) -> Token:
     if token.system == NHS_NUMBER_SYSTEM and not is_nhs_number(token.code):
         raise ArgumentInvalid("identifier: the NHS number's check digit is wrong")
     return token
+
+
+async def records(call: FieldCall) -> list[Resource]:
+    """`Patient.records`: in order of precedence."""
+    person = await _person(call)
+    return list(person.records)
+
+
+async def outcomes_of(call: FieldCall) -> list[SourceOutcome]:
+    """`Patient.sources`: how each source's lookup of the person ended."""
+    person = await _person(call)
+    return list(person.outcomes.values())
+
+
+async def patient_completeness(call: FieldCall) -> Completeness:
+    """`Patient.completeness`: whether every source answered the lookup."""
+    person = await _person(call)
+    return completeness(person.outcomes.values())
+
+
+async def _person(call: FieldCall) -> Person:
+    return await call.context.identity.of_record(call.parent.resource)

@@ -104,7 +104,9 @@ async def _plan(
         records=tuple(record for _, record in pairs),
         is_sorted=is_sorted,
         is_counted=abilities.counts and len(partition.filters) == 1,
-        problems=() if partition.exhaustive else ("the source can only be asked by parts, which may not be all",),
+        problems=()
+        if partition.exhaustive
+        else ("the source can only be asked by parts, which may not be all",),
     )
 
 
@@ -170,7 +172,7 @@ def _at(search: Search, place: _Place, part: Filter | None) -> Search:
 
 
 def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
-    """One row more than asked tells whether a page follows; what is filtered or sorted here comes in full pages."""
+    """One row more than asked tells whether a page follows; what is sorted here comes in full pages."""
     return min(question.first + 1, abilities.page_size_max) if is_lazy else abilities.page_size_max
 
 

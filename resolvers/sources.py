@@ -15,4 +15,3 @@ async def source_outcomes(call: FieldCall) -> list[SourceOutcome]:
         SourceOutcome(one.name, SourceStatus.OK) if problem is None else outcome_of(problem)
         for one, problem in zip(upstreams, problems, strict=True)
     ]
-

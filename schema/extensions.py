@@ -21,10 +21,10 @@ def extension_field(name: str, extension: type, description: str) -> FetchField:
     url = StrawberryArgument(
         python_name="url",
         graphql_name="url",
-        type_annotation=StrawberryAnnotation(StrawberryOptional(str)),  # type: ignore[arg-type]
+        type_annotation=StrawberryAnnotation(StrawberryOptional(str)),
         description="Only extensions of this definition.",
     )
-    annotation = StrawberryOptional(StrawberryList(StrawberryOptional(extension)))  # type: ignore[arg-type]
+    annotation = StrawberryOptional(StrawberryList(StrawberryOptional(extension)))
     return fetch_field(name, annotation, fetch, description=description, arguments=(url,))
 
 

@@ -5,15 +5,15 @@ gives it a GraphQL shape. Types are made on first use, so that recursive types m
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from pydantic import BaseModel
-from strawberry.types.base import StrawberryList, StrawberryObjectDefinition, StrawberryOptional
+from strawberry.types.base import StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from schema.extensions import extension_field
-from schema.field import ElementField, Primitive, element_field
 from schema.fhir_model import Element, elements, model_of
+from schema.field import ElementField, Primitive, element_field
+from schema.making import definition, make_type, optional_list
 from schema.scalars import URI, Base64Binary, DecimalNumber, FHIRDate, FHIRDateTime, FHIRTime, Instant
 
 OwnFields = Callable[[str], Iterable[StrawberryField]]
@@ -50,39 +50,6 @@ class FieldNameTaken(ValueError):
     """A field of ours would hide a FHIR element."""
 
 
-def make_type(
-    name: str,
-    description: str | None = None,
-    *,
-    is_interface: bool = False,
-    is_input: bool = False,
-    interfaces: Iterable[type] = (),
-    resolve_type: Callable[..., str] | None = None,
-) -> type:
-    """An empty Strawberry type; its fields are appended to `__strawberry_definition__.fields`."""
-    made = type(name, (), {})
-    made.__strawberry_definition__ = StrawberryObjectDefinition(  # type: ignore[attr-defined]
-        name=name,
-        is_input=is_input,
-        is_interface=is_interface,
-        origin=made,
-        description=description,
-        interfaces=[definition(one) for one in interfaces],
-        extend=False,
-        directives=(),
-        is_type_of=None if is_interface or is_input else lambda obj, info: True,
-        resolve_type=resolve_type,
-        fields=[],
-    )
-    return made
-
-
-def definition(made: type) -> StrawberryObjectDefinition:
-    """The Strawberry definition of a type."""
-    found: StrawberryObjectDefinition = made.__strawberry_definition__  # type: ignore[attr-defined]
-    return found
-
-
 class FHIRTypes:
     """The GraphQL types of FHIR's types, each made once.
 
@@ -100,6 +67,10 @@ class FHIRTypes:
     def resource(self, name: str) -> type:
         """The type of a served resource; its fields are there after `finish`."""
         return self._of(model_of(name))
+
+    def common_fields(self) -> list[StrawberryField]:
+        """The elements that every resource has (R4 resource.html), for the interface."""
+        return [self._field(one) for one in elements(model_of("Resource")) if one.name != "id"]
 
     def finish(self) -> None:
         """Gives every type its fields. A loop, not recursion: FHIR's types refer to each other deeply."""
@@ -147,11 +118,6 @@ class FHIRTypes:
             primitive=primitive,
             resources=resources,
         )
-
-
-def optional_list(inner: Any) -> StrawberryOptional:
-    """`[Inner]`: a list that may be absent, of entries that may be null."""
-    return StrawberryOptional(StrawberryList(StrawberryOptional(inner)))
 
 
 def _definition_of(model: type[BaseModel]) -> type[BaseModel]:

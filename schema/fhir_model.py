@@ -12,9 +12,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from clinical.parameters import resource_types_with_parameters
+from clinical.parameters import resource_types
 
-_NOT_STORED = frozenset({"Parameters", "Bundle", "Resource", "DomainResource"})
+_NOT_SERVED = frozenset({"Parameters", "Bundle", "TestScript"})
+"""Not records of their own; and TestScript, whose element `origin` our field of that name would hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def model_of(type_name: str) -> type[BaseModel]:
 @lru_cache
 def all_resource_types() -> tuple[str, ...]:
     """Every R4 resource type that a server stores and searches, in order of name."""
-    names = sorted(resource_types_with_parameters() - _NOT_STORED)
+    names = sorted(set(resource_types()) - _NOT_SERVED)
     return tuple(name for name in names if _has_model(name))
 
 

@@ -80,7 +80,9 @@ class ElementField(StrawberryField):
     def _held(self, value: dict[str, Any], holder: Resource) -> Node:
         kind, id_ = value.get("resourceType"), value.get("id")
         if kind not in (self.resources or ()):
-            raise UpstreamInvalidResponse(holder.source, f"{self.element}: a resource of a type that is not served")
+            raise UpstreamInvalidResponse(
+                holder.source, f"{self.element}: a resource of a type that is not served"
+            )
         name = id_ if type(id_) is str else ""
         held = Resource(
             source=holder.source,
@@ -170,3 +172,23 @@ def fetch_field(
     field.fetch = fetch
     field.arguments = list(arguments)
     return field
+
+
+def argument(name: str, annotation: object, description: str) -> StrawberryArgument:
+    """An argument under its GraphQL name; `annotation` is its type, required unless optional."""
+    return StrawberryArgument(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+
+
+def input_field(name: str, annotation: object, description: str | None = None) -> StrawberryField:
+    """A field of an input type."""
+    return StrawberryField(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )

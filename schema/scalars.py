@@ -59,7 +59,9 @@ def _text_scalar(name: str, anchor: str, description: str) -> ScalarDefinition:
 
 SCALARS: dict[object, ScalarDefinition] = {
     FHIRDate: _text_scalar("FHIRDate", "date", "A date as recorded: `2019`, `2019-05` or `2019-05-03`."),
-    FHIRDateTime: _text_scalar("FHIRDateTime", "dateTime", "A date, or a date and time, as precise as recorded."),
+    FHIRDateTime: _text_scalar(
+        "FHIRDateTime", "dateTime", "A date, or a date and time, as precise as recorded."
+    ),
     Instant: _text_scalar("Instant", "instant", "A moment, to the second or finer, with its zone."),
     FHIRTime: _text_scalar("FHIRTime", "time", "A time of day without date and zone."),
     Base64Binary: _text_scalar("Base64Binary", "base64Binary", "Bytes in base64."),

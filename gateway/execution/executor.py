@@ -1,0 +1,30 @@
+"""What an executor is: prepared document, variables and context in, data and errors out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphql import GraphQLError
+
+from gateway.prepare import PreparedDocument
+from resolvers.context import RequestContext
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult:
+    """Data and errors of one execution (GraphQL 6 and 7.1).
+
+    `data` is None where nothing was executed or null reached the root.
+    """
+
+    data: dict[str, Any] | None
+    errors: list[GraphQLError] = field(default_factory=list)
+
+
+class Executor(Protocol):
+    """Runs operations of the schema that it was made for."""
+
+    async def run(
+        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+    ) -> ExecutionResult:
+        """Executes; never raises for what the operation or a source does, only for a defect."""

@@ -1,0 +1,65 @@
+"""Execution by graphql-core: complete and slow; the reference that a faster executor must equal."""
+
+from collections.abc import Callable, Mapping
+from inspect import isawaitable
+from typing import Any
+
+from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, execute
+
+from gateway.execution.executor import ExecutionResult
+from gateway.execution.selection import selected_names
+from gateway.prepare import PreparedDocument
+from resolvers.context import LocatedError, RequestContext
+from resolvers.field import Fetch, FieldCall
+from schema.field import FetchField
+
+_DEFINITION = "strawberry-definition"
+
+
+class StockExecutor:
+    """Runs operations with graphql-core over the resolvers that the schema names."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        bind(schema)
+        self._schema = schema
+
+    async def run(
+        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+    ) -> ExecutionResult:
+        """Executes the prepared operation."""
+        result = execute(
+            self._schema,
+            prepared.document,
+            variable_values=dict(variables),
+            operation_name=prepared.operation_name,
+            context_value=context,
+        )
+        if isawaitable(result):
+            result = await result
+        errors = [*(result.errors or ()), *(located(one) for one in context.errors)]
+        return ExecutionResult(result.data, errors)
+
+
+def located(error: LocatedError) -> GraphQLError:
+    """An error beside a value, as GraphQL tells it."""
+    return GraphQLError(str(error.error), path=list(error.path), original_error=error.error)
+
+
+def bind(schema: GraphQLSchema) -> None:
+    """Gives every fetching field of a schema its resolver."""
+    for made in schema.type_map.values():
+        if not isinstance(made, GraphQLObjectType):
+            continue
+        for field in made.fields.values():
+            definition = field.extensions.get(_DEFINITION)
+            if isinstance(definition, FetchField):
+                field.resolve = _resolver(definition.fetch)
+
+
+def _resolver(fetch: Fetch) -> Callable[..., Any]:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], **arguments: Any) -> Any:
+        sets = [node.selection_set for node in info.field_nodes]
+        selected = selected_names(sets, info.fragments, info.variable_values.coerced)
+        return fetch(FieldCall(source, arguments, info.context, tuple(info.path.as_list()), selected))
+
+    return resolve

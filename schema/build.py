@@ -1,0 +1,103 @@
+"""The schema, built once at start from the list of resource types."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import strawberry
+from strawberry.printer import print_schema
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.resource import Node
+from schema.connection import connection_type
+from schema.fhir import FHIRTypes
+from schema.fhir_model import ResourceTypeUnknown, all_resource_types
+from schema.making import definition, make_type
+from schema.own import OwnFields, resource_fields
+from schema.query import make_query
+from schema.scalars import SCALARS
+
+DEFAULT_RESOURCES = (
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "RelatedPerson",
+    "Encounter",
+    "EpisodeOfCare",
+    "Condition",
+    "AllergyIntolerance",
+    "Observation",
+    "DiagnosticReport",
+    "Specimen",
+    "Medication",
+    "MedicationRequest",
+    "MedicationStatement",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "Immunization",
+    "Procedure",
+    "CarePlan",
+    "CareTeam",
+    "Goal",
+    "ServiceRequest",
+    "Appointment",
+    "DocumentReference",
+    "Composition",
+    "Device",
+    "DeviceMetric",
+    "Questionnaire",
+    "QuestionnaireResponse",
+    "Coverage",
+    "Invoice",
+    "Consent",
+    "Communication",
+    "Task",
+    "Provenance",
+    "FamilyMemberHistory",
+    "Flag",
+    "List",
+)
+
+
+def resource_types(setting: Literal["default", "all"] | Sequence[str]) -> tuple[str, ...]:
+    """The resource types that a setting names. Raises ResourceTypeUnknown."""
+    if setting == "default":
+        return DEFAULT_RESOURCES
+    if setting == "all":
+        return all_resource_types()
+    unknown = [one for one in setting if one not in all_resource_types()]
+    if isinstance(setting, str) or unknown:
+        raise ResourceTypeUnknown(f"not a resource type of FHIR R4: {', '.join(unknown) or setting}")
+    return tuple(dict.fromkeys(setting))
+
+
+def build_schema(resources: tuple[str, ...]) -> strawberry.Schema:
+    """The Strawberry schema of these resource types. Raises where two names would meet."""
+    interface = make_type("Resource", "Any FHIR resource.", is_interface=True, resolve_type=_resolve_type)
+    connections: dict[str, type] = {}
+
+    def connection(name: str) -> type:
+        if name not in connections:
+            connections[name] = connection_type(types.resource(name))
+        return connections[name]
+
+    types = FHIRTypes(resources, interface, OwnFields(resources, interface, connection))
+    made = {name: types.resource(name) for name in resources}
+    types.finish()
+    definition(interface).fields.extend([*resource_fields(), *types.common_fields()])
+    query = make_query(made, {name: connection(name) for name in resources}, interface)
+    config = StrawberryConfig(scalar_map=SCALARS, auto_camel_case=False)
+    return strawberry.Schema(query=query, types=list(made.values()), config=config)
+
+
+def print_sdl(schema: strawberry.Schema) -> str:
+    """The schema as SDL, with directive definitions.
+
+    FHIR's own Subscription type must not be taken for the root of that name, so the roots are said.
+    """
+    return "schema {\n  query: Query\n}\n\n" + print_schema(schema) + "\n"
+
+
+def _resolve_type(value: Node, info: Any, abstract: Any) -> str:
+    return value.resource.type

@@ -1,0 +1,83 @@
+"""Connections: one page of a list, in the shape of Relay, with its completeness."""
+
+from resolvers.connection import Connection, Edge
+from resolvers.lists import total_count
+from schema.field import computed_field, fetch_field
+from schema.making import definition, list_of, make_type, optional
+from schema.provenance import CompletenessEnum, SourceOutcomeType
+
+PageInfo = make_type("PageInfo", "Where a page lies in its list.")
+
+
+def _cursor(connection: Connection, index: int) -> str | None:
+    return connection.edges[index].cursor if connection.edges else None
+
+
+definition(PageInfo).fields.extend(
+    (
+        computed_field("hasNextPage", bool, lambda one: one.has_next, description="Whether rows follow."),
+        computed_field(
+            "hasPreviousPage",
+            bool,
+            lambda one: one.question.after is not None,
+            description="Whether the page was asked for by a cursor: rows precede it.",
+        ),
+        computed_field(
+            "startCursor", optional(str), lambda one: _cursor(one, 0), description="The first row's."
+        ),
+        computed_field(
+            "endCursor", optional(str), lambda one: _cursor(one, -1), description="The last row's."
+        ),
+    )
+)
+
+
+def connection_type(resource: type) -> type:
+    """The connection of a resource type, with its edge."""
+    name = definition(resource).name
+    edge = make_type(f"{name}Edge", f"A row of a list of {name}.")
+    definition(edge).fields.extend(
+        (
+            computed_field(
+                "cursor", str, lambda one: one.cursor, description="Where to go on after this row."
+            ),
+            computed_field("node", resource, _node, description="The row."),
+        )
+    )
+    made = make_type(f"{name}Connection", f"One page of a list of {name}, merged from every source.")
+    definition(made).fields.extend(
+        (
+            computed_field(
+                "edges", list_of(edge), lambda one: one.edges, description="Rows with their cursors."
+            ),
+            computed_field("nodes", list_of(resource), _nodes, description="The rows."),
+            computed_field("pageInfo", PageInfo, lambda one: one, description="Where the page lies."),
+            fetch_field(
+                "totalCount",
+                optional(int),
+                total_count,
+                description="All rows of all pages; null where a source cannot say or the gateway filters.",
+            ),
+            computed_field(
+                "sources",
+                list_of(SourceOutcomeType),
+                lambda one: one.outcomes,
+                description="How every source that can hold the type did its part.",
+            ),
+            computed_field(
+                "completeness",
+                CompletenessEnum,
+                lambda one: one.completeness,
+                description="Whether this is all there is, as far as the caller may see.",
+            ),
+        )
+    )
+    return made
+
+
+def _node(edge: Edge) -> object:
+    return edge.node
+
+
+def _nodes(connection: Connection) -> list[object]:
+    return [edge.node for edge in connection.edges]

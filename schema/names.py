@@ -1,0 +1,21 @@
+"""Field names for resource types: `observation`, `observations`, `familyMemberHistories`."""
+
+_IRREGULAR = {"Basic": "basics", "Media": "mediaItems", "List": "lists"}
+"""Plurals that the rule gets wrong, reviewed one by one."""
+
+
+def field_name(resource_type: str) -> str:
+    """The root field of one: the type's name with a small first letter."""
+    return resource_type[0].lower() + resource_type[1:]
+
+
+def plural(resource_type: str) -> str:
+    """The root and reverse field of many."""
+    if resource_type in _IRREGULAR:
+        return _IRREGULAR[resource_type]
+    name = field_name(resource_type)
+    if name.endswith("y") and name[-2] not in "aeiou":
+        return name[:-1] + "ies"
+    if name.endswith(("s", "x", "ch", "sh")):
+        return name + "es"
+    return name + "s"

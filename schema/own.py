@@ -1,0 +1,114 @@
+"""Our fields on FHIR's types: global ids, origins, references followed, reverse connections."""
+
+from collections.abc import Callable, Iterable
+
+from strawberry import ID
+from strawberry.types.field import StrawberryField
+
+from clinical.codec import DecimalInvalid, digits
+from clinical.compartment import patient_parameter
+from resolvers.ids import global_id
+from resolvers.lists import reverse_list
+from resolvers.patients import outcomes_of, patient_completeness, records
+from resolvers.reference import follow
+from resolvers.resource import Node
+from schema.field import computed_field, fetch_field
+from schema.making import list_of, optional
+from schema.names import plural
+from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
+from schema.record import PatientRecord
+from schema.search import list_arguments
+
+_WITH_VALUE_TEXT = frozenset({"Quantity", "Money", "Age", "Count", "Distance", "Duration"})
+
+
+def resource_fields() -> list[StrawberryField]:
+    """The fields of ours that every resource has."""
+    return [
+        computed_field(
+            "id",
+            ID,
+            lambda node: global_id(node.resource),
+            description="The global id. Opaque: do not take it apart.",
+        ),
+        computed_field("resourceType", str, lambda node: node.resource.type, description="The FHIR type."),
+        computed_field(
+            "origin", Origin, lambda node: node.resource, description="Where the resource is from."
+        ),
+    ]
+
+
+class OwnFields:
+    """Our fields for each FHIR type. `connection` gives a served type's connection."""
+
+    def __init__(
+        self, resources: tuple[str, ...], interface: type, connection: Callable[[str], type]
+    ) -> None:
+        self._resources = resources
+        self._interface = interface
+        self._connection = connection
+
+    def __call__(self, type_name: str) -> Iterable[StrawberryField]:
+        """The fields of one type."""
+        if type_name in self._resources:
+            yield from resource_fields()
+        if type_name == "Patient":
+            yield from self._patient_fields()
+        if type_name == "Reference":
+            yield self._followed()
+        if type_name in _WITH_VALUE_TEXT:
+            yield _value_text()
+
+    def _patient_fields(self) -> Iterable[StrawberryField]:
+        yield fetch_field(
+            "records", list_of(PatientRecord), records, description="The source records of this person."
+        )
+        yield fetch_field(
+            "sources",
+            list_of(SourceOutcomeType),
+            outcomes_of,
+            description="How the lookup of this person went in every source that holds patients.",
+        )
+        yield fetch_field(
+            "completeness",
+            CompletenessEnum,
+            patient_completeness,
+            description="Whether every source was asked for this person and answered.",
+        )
+        for one in self._resources:
+            parameter = patient_parameter(one)
+            if parameter is not None and one != "Patient":
+                yield self._reverse(one, parameter)
+
+    def _reverse(self, resource_type: str, parameter: str) -> StrawberryField:
+        return fetch_field(
+            plural(resource_type),
+            optional(self._connection(resource_type)),
+            reverse_list(resource_type),
+            description=f"Every {resource_type} about this person, from every source that knows the person.",
+            arguments=list_arguments(resource_type, but=parameter),
+        )
+
+    def _followed(self) -> StrawberryField:
+        return fetch_field(
+            "resource",
+            optional(self._interface),
+            follow,
+            description="The resource that is referred to, where a configured source has it.",
+        )
+
+
+def _value_text() -> StrawberryField:
+    return computed_field(
+        "valueText",
+        optional(str),
+        _digits,
+        description="The value's digits as recorded: `5.10`, of which JavaScript's `JSON.parse` makes `5.1`.",
+    )
+
+
+def _digits(node: Node) -> str | None:
+    try:
+        return digits(node.element["value"])
+    except (KeyError, DecimalInvalid):
+        return None

@@ -1,0 +1,98 @@
+"""The root: what a client can ask first."""
+
+from collections.abc import Iterable
+
+from strawberry import ID
+from strawberry.types.field import StrawberryField
+
+from resolvers.lists import root_list
+from resolvers.lookup import by_id, node, nodes
+from resolvers.patients import me, patient, patients
+from resolvers.sources import source_outcomes
+from schema.field import argument, fetch_field
+from schema.making import definition, list_of, make_type, optional, optional_list
+from schema.names import field_name, plural
+from schema.provenance import SourceOutcomeType
+from schema.search import list_arguments
+
+_ID = argument("id", ID, "A global id.")
+
+
+class RootNameTaken(ValueError):
+    """Two root fields would have one name."""
+
+
+def make_query(types: dict[str, type], connections: dict[str, type], interface: type) -> type:
+    """The Query type. `types` and `connections` are by resource type."""
+    query = make_type("Query", "The clinical record, over every source.")
+    fields = [*_general(interface), *_persons(types, connections), *_typed(types, connections)]
+    names = [field.python_name for field in fields]
+    doubled = {name for name in names if names.count(name) > 1}
+    if doubled:
+        raise RootNameTaken(f"two root fields are called {', '.join(sorted(doubled))}")
+    definition(query).fields.extend(fields)
+    return query
+
+
+def _general(interface: type) -> Iterable[StrawberryField]:
+    yield fetch_field(
+        "node", optional(interface), node, description="Any resource by its global id.", arguments=(_ID,)
+    )
+    ids = argument("ids", list_of(ID), "Global ids, at most 100.")
+    yield fetch_field(
+        "nodes",
+        optional_list(interface),
+        nodes,
+        description="Resources in the order asked.",
+        arguments=(ids,),
+    )
+    yield fetch_field(
+        "sources",
+        list_of(SourceOutcomeType),
+        source_outcomes,
+        description="Every configured source, and whether it answers now.",
+    )
+
+
+def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[StrawberryField]:
+    if "Patient" not in types:
+        return
+    arguments = (
+        argument("id", optional(ID), "Any id of the person: of a source's record, or the person's own."),
+        argument("identifier", optional(str), "An NHS number, or `system|value` of a linking system."),
+    )
+    yield fetch_field(
+        "patient",
+        optional(types["Patient"]),
+        patient,
+        description="One person, by `id` or `identifier`; null for unknown, withheld and foreign ids alike.",
+        arguments=arguments,
+    )
+    yield fetch_field("me", optional(types["Patient"]), me, description="The patient that the token is for.")
+    yield fetch_field(
+        "patients",
+        optional(connections["Patient"]),
+        patients,
+        description="One node per person: sources in order of precedence, `sort` within a source.",
+        arguments=list_arguments("Patient"),
+    )
+
+
+def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[StrawberryField]:
+    for name, made in types.items():
+        if name == "Patient":
+            continue
+        yield fetch_field(
+            field_name(name),
+            optional(made),
+            by_id(name),
+            description=f"One {name} by its global id.",
+            arguments=(_ID,),
+        )
+        yield fetch_field(
+            plural(name),
+            optional(connections[name]),
+            root_list(name),
+            description=f"Every {name}, over every source.",
+            arguments=list_arguments(name),
+        )
