@@ -45,7 +45,7 @@ class Interval:
         return self.low < other.high and other.low < self.high
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def interval(text: str) -> Interval:
     """The interval that a date, dateTime or instant stands for.
 

@@ -15,6 +15,8 @@ _ABSOLUTE = re.compile(rf"(?P<base>https?://[^?#\s]+?)/{_LOCAL}")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _ID_TEXT = re.compile(_ID)
 _PATH_STEPS = frozenset((".", ".."))
+# A source decides how long its references are, not how much memory they take here.
+_LONGEST_REMEMBERED = 300
 _PROFILES = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -39,9 +41,12 @@ class ParsedReference:
         return f"{self.type}/{self.id}" if self.type and self.id else None
 
 
-@lru_cache(maxsize=16384)
 def parse_reference(text: str) -> ParsedReference:
     """The parts of a reference text; never raises, a text that says nothing is `logical`."""
+    return _remembered(text) if len(text) <= _LONGEST_REMEMBERED else _parsed(text)
+
+
+def _parsed(text: str) -> ParsedReference:
     if text.startswith("#"):
         return ParsedReference("contained", id=text[1:] or None)
     if text.startswith("urn:"):
@@ -52,6 +57,9 @@ def parse_reference(text: str) -> ParsedReference:
         found = _ABSOLUTE.fullmatch(text)
         return _resource("absolute", found["base"], found) if found else ParsedReference("absolute")
     return ParsedReference("logical")
+
+
+_remembered = lru_cache(maxsize=16384)(_parsed)
 
 
 def reference_text(reference: object) -> str | None:

@@ -67,7 +67,7 @@ def matches(
     return compile_search(parameter, tuple(values), modifier, base_url)(resource)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def compile_search(
     parameter: SearchParameter,
     values: tuple[str, ...],

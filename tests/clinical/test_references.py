@@ -70,6 +70,11 @@ def test_an_id_that_would_climb_in_a_path_is_no_id(id: str) -> None:
         assert parse_reference(text).id is None
 
 
+def test_a_long_reference_is_read_like_a_short_one() -> None:
+    base = "https://a.example/" + "a" * 500
+    assert parse_reference(f"{base}/Patient/1") == absolute(base, "Patient", "1")
+
+
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
     assert parse_reference(text).kind in ("relative", "absolute", "contained", "urn", "logical")
