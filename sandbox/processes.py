@@ -51,12 +51,16 @@ class Processes:
         self.end()
 
     def start(self, name: str, module: str, arguments: Sequence[str], log: Path) -> Process:
-        """Starts `python -m module arguments...` in a process group of its own, its output in `log`."""
+        """Starts `python -m module arguments...` in a process group of its own, its output in `log`.
+
+        It imports from where this process does, so that no folder called `schema` nearby gets in the way.
+        """
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         parent = os.getpid()
         with log.open("wb") as output:
             popen = subprocess.Popen(  # noqa: S603 - our own modules, no text from outside
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-P", "-m", module, *arguments],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     options = Options(args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute)
     try:
         launch(options, GATEWAY, seal_with=lambda key: PersonKey(key).seal, say=_say)
-    except (StateInUse, PortTaken, StartFailed) as problem:
+    except (StateInUse, PortTaken, StartFailed, OSError) as problem:
         print(f"clinical-gateway sandbox: {problem}", file=sys.stderr)
         return 1
     return 0
