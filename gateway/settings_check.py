@@ -1,0 +1,90 @@
+"""Settings that are fine one by one and cannot work together."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from gateway.settings import Settings
+
+SECRET_HEADERS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey"}
+)
+
+
+def contradictions(settings: Settings) -> tuple[str, ...]:
+    """One sentence for each combination that cannot work."""
+    return tuple(sentence for check in CHECKS for sentence in check(settings))
+
+
+def _server(settings: Settings) -> Iterator[str]:
+    if settings.server.graphiql and not settings.server.introspection:
+        yield "`server.graphiql` is on and `server.introspection` is off: GraphiQL shows nothing without it"
+
+
+def _store(settings: Settings) -> Iterator[str]:
+    if settings.store.kind == "redis" and settings.store.url_secret is None:
+        yield "`store.url_secret` is missing: name the secret that holds the address of the store"
+    if settings.store.kind == "memory" and settings.store.url_secret is not None:
+        yield '`store.url_secret` is never read while `store.kind` is "memory"'
+
+
+def _telemetry(settings: Settings) -> Iterator[str]:
+    if settings.telemetry.exporter == "otlp-file" and settings.telemetry.path is None:
+        yield '`telemetry.path` is missing: the exporter "otlp-file" needs a file to write to'
+    if settings.telemetry.exporter != "otlp-file" and settings.telemetry.path is not None:
+        yield '`telemetry.path` is never used unless `telemetry.exporter` is "otlp-file"'
+
+
+def _issuers(settings: Settings) -> Iterator[str]:
+    names = [one.issuer for one in settings.issuers]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"two issuers are {name}: an issuer stands once, with all its algorithms"
+    for issuer in settings.issuers:
+        if issuer.patient_source is not None:
+            yield from _unknown(
+                f"`patient_source` of issuer {issuer.issuer}", issuer.patient_source, settings
+            )
+
+
+def _identity(settings: Settings) -> Iterator[str]:
+    for name in settings.identity.trusted_sources or ():
+        yield from _unknown("`identity.trusted_sources`", name, settings)
+    if not settings.identity.linking_systems and len(settings.upstreams) > 1:
+        yield "`identity.linking_systems` is empty: the sources would never be joined"
+    links = settings.identity.links
+    if links is not None and not links.is_file():
+        yield f"`identity.links`: there is no file {links}"
+
+
+def _upstreams(settings: Settings) -> Iterator[str]:
+    names = [one.name for one in settings.upstreams]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"two upstreams are called `{name}`: ids and errors could not tell them apart"
+    for one in settings.upstreams:
+        if one.timeout_s > settings.server.request_deadline_s:
+            yield (
+                f"`timeout_s` of upstream {one.name} is longer than `server.request_deadline_s`, "
+                "so it would never come into play"
+            )
+        for place in one.locations:
+            for header in place.headers:
+                if header.lower() in SECRET_HEADERS:
+                    yield (
+                        f"upstream {one.name} has the header {header} in the file, where no secret belongs: "
+                        "use `credentials` or `secret_headers`"
+                    )
+
+
+def _unknown(where: str, name: str, settings: Settings) -> Iterator[str]:
+    known = [one.name for one in settings.upstreams]
+    if name not in known:
+        yield f"{where} names `{name}`, which is no upstream (there are: {', '.join(known)})"
+
+
+CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
+    _server,
+    _store,
+    _telemetry,
+    _issuers,
+    _identity,
+    _upstreams,
+)

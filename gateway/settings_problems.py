@@ -1,0 +1,77 @@
+"""Mistakes in gateway.toml, as sentences that an operator understands."""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from inspect import isclass
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+_SECRET: Final = re.compile(r"(?:^|_)(?:secret|password|passphrase|token|key|credential)s?$", re.IGNORECASE)
+
+
+def sentences(
+    problem: ValidationError, written: Mapping[str, Any], model: type[BaseModel]
+) -> tuple[str, ...]:
+    """One sentence for each mistake, each said once."""
+    known = sorted(set(_keys(model)))
+    errors = [error for error in problem.errors() if not _is_echo(error, written)]
+    return tuple(dict.fromkeys(_sentence(error, written, known) for error in errors))
+
+
+def _is_echo(error: ErrorDetails, written: Mapping[str, Any]) -> bool:
+    """A list counts as empty when its entries are wrong; the entries' own sentences say enough."""
+    return error["type"] == "too_short" and len(error["loc"]) == 1 and bool(written.get(str(error["loc"][0])))
+
+
+def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str]) -> str:
+    where = _where(error["loc"], written)
+    if error["type"] == "extra_forbidden":
+        return _unknown_key(where, str(error["loc"][-1]), known)
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    if error["type"] == "too_short" and len(error["loc"]) == 1:
+        return f"{where} is empty: at least one is needed"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"
+
+
+def _unknown_key(where: str, key: str, known: list[str]) -> str:
+    if _SECRET.search(key):
+        return (
+            f"{where} looks like a secret, which does not belong in this file: "
+            "put it in the secrets directory or in an environment variable (docs/settings.md says under which name)"
+        )
+    close = get_close_matches(key, known, n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    return f"{where} is not a known setting{hint}"
+
+
+def _where(location: tuple[str | int, ...], written: Any) -> str:
+    """The place in the file: `upstreams[1] (gp).timeout_s`, without the names of variants in between."""
+    path, value = "", written
+    for position, part in enumerate(location):
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+            name = value.get("name") if isinstance(value, dict) else None
+            path += f"[{part}]" + (f" ({name})" if isinstance(name, str) else "")
+        elif isinstance(value, dict) and (part in value or position == len(location) - 1):
+            value = value.get(part)
+            path += ("." if path else "") + part
+    return f"`{path}`"
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield name
+        for inner in _models(field.annotation):
+            yield from _keys(inner)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)

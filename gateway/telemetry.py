@@ -1,0 +1,68 @@
+"""Spans: one name for each stage of a request. Off unless configured, and then nearly free.
+
+A span holds names, counts and times, never an argument or a value: those may be a patient's.
+"""
+
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal, Protocol
+
+from opentelemetry.trace import NoOpTracerProvider, Status, StatusCode, Tracer, TracerProvider
+from pydantic import BaseModel, ConfigDict
+
+NAME: Final = "clinical-gateway"
+EXPORT: Final = "gateway.telemetry_export:open_provider"
+
+
+class TelemetrySettings(BaseModel):
+    """The `[telemetry]` table. `otlp-file` appends OTLP JSON lines to `path`, for a collector to pick up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    exporter: Literal["none", "console", "otlp-file"] = "none"
+    path: Path | None = None
+
+
+class _Ending(Protocol):
+    def shutdown(self) -> None: ...
+
+
+class Telemetry:
+    """The tracers of this process."""
+
+    def __init__(self, provider: TracerProvider, ending: _Ending | None = None) -> None:
+        self._provider = provider
+        self._ending = ending
+        self._stages = self.tracer("stages")
+
+    def tracer(self, part: str) -> Tracer:
+        """The tracer of one part of the gateway."""
+        return self._provider.get_tracer(f"{NAME}.{part}")
+
+    @contextmanager
+    def stage(self, name: str, **attributes: str) -> Iterator[None]:
+        """The span of one stage. An exception's type is recorded; its message is not."""
+        with self._stages.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield
+            except BaseException as problem:
+                span.set_status(Status(StatusCode.ERROR))
+                span.set_attribute("error.type", type(problem).__name__)
+                raise
+
+    def close(self) -> None:
+        """Sends what is not sent yet."""
+        if self._ending is not None:
+            self._ending.shutdown()
+
+
+def open_telemetry(settings: TelemetrySettings) -> Telemetry:
+    """The configured telemetry; the SDK is loaded only where it is used."""
+    if settings.exporter == "none":
+        return Telemetry(NoOpTracerProvider())
+    provider = pkgutil.resolve_name(EXPORT)(settings.exporter, settings.path, NAME)
+    return Telemetry(provider, provider)
