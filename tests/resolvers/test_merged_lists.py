@@ -1,0 +1,154 @@
+"""Walking a merged list gives every row once, in order, whatever the page size and the sources' habits."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clinical.order import in_order
+from resolvers.upstreams.errors import UpstreamTimeout, UpstreamUnavailable
+from tests.resolvers.asking import Asker, codes, observation, patient
+from tests.resolvers.memory import MemoryUpstream
+
+NUMBER = "9990000018"
+WALK = """query($first: Int, $after: String, $sort: String) { patient(identifier: "9990000018") {
+  observations(first: $first, after: $after, sort: $sort) {
+    completeness sources { source status message } nodes { id } pageInfo { hasNextPage endCursor } } } }"""
+
+WHEN = st.one_of(
+    st.none(),
+    st.sampled_from(["2019", "2019-05", "2019-05-03", "2019-05-03T10:00:00Z", "2021-01-01T00:00:00+01:00"]),
+    st.dates().map(lambda day: day.isoformat()),
+)
+
+
+async def walk(asker: Asker, first: int, sort: str | None = None) -> list[str]:
+    seen: list[str] = []
+    after = None
+    for _ in range(500):
+        data = await asker.data(WALK, first=first, after=after, sort=sort)
+        page = data["patient"]["observations"]
+        assert page["completeness"] == "COMPLETE", page["sources"]
+        seen += [node["id"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return seen
+    raise AssertionError("the walk does not end")
+
+
+def source(name: str, dates: list[str | None], **habits: Any) -> MemoryUpstream:
+    rows = [observation(f"{name}{i}", "1", when) for i, when in enumerate(dates)]
+    return MemoryUpstream(name, {"Patient": [patient("1", NUMBER)], "Observation": rows}, **habits)
+
+
+def oracle(sources: list[MemoryUpstream], sort: str) -> list[str]:
+    """All rows, sorted by date alone and then by source and id."""
+    rows = [(one, rank, up.name) for rank, up in enumerate(sources) for one in up.resources["Observation"]]
+    by_id = sorted(rows, key=lambda row: (row[1], row[0]["id"]))
+    ranked = [{**one, "id": f"{index:05}", "real": f"{name}/Observation/{one['id']}"} for index, (one, _, name) in enumerate(by_id)]
+    return [str(one["real"]) for one in in_order(ranked, "Observation", sort)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(WHEN, max_size=15),
+    st.lists(WHEN, max_size=15),
+    st.integers(1, 8),
+    st.sampled_from(["-date", "date"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 6),
+)
+async def test_a_walk_equals_the_sorted_union(
+    one: list[str | None],
+    other: list[str | None],
+    first: int,
+    sort: str,
+    one_sorts: bool,
+    other_sorts: bool,
+    page_size: int,
+) -> None:
+    sources = [
+        source("a", one, sorts=frozenset({"date"} if one_sorts else ()), page_size_max=page_size),
+        source("b", other, sorts=frozenset({"date"} if other_sorts else ()), page_size_max=page_size),
+    ]
+    assert await walk(Asker(*sources), first, sort) == oracle(sources, sort)
+
+
+async def test_rows_of_several_partitions_come_once() -> None:
+    both = [{"coding": [{"code": "x"}]}, {"coding": [{"code": "y"}]}]
+    up = source("a", ["2020", "2021"], fan_out={"Observation": ("category", ("x", "y"))})
+    for row in up.resources["Observation"]:
+        row["category"] = both
+    assert await walk(Asker(up), 1) == ["a/Observation/a1", "a/Observation/a0"]
+
+
+async def test_a_source_that_only_says_it_sorts_is_found_out() -> None:
+    up = source("a", ["2019", "2022", None, "2021"], sorts=frozenset({"date"}), lies_about_order=True)
+    assert await walk(Asker(up), 10) == [f"a/Observation/a{i}" for i in (1, 3, 0, 2)]
+
+
+async def test_a_source_that_fails_in_the_middle_is_partial_and_the_others_go_on() -> None:
+    dates = [f"20{year:02}-01-01" for year in range(20)]
+    a = source("a", dates, sorts=frozenset({"date"}), page_size_max=5)
+    a.faults[2] = UpstreamTimeout("a", "too slow")
+    b = source("b", dates, sorts=frozenset({"date"}))
+    data = await Asker(a, b).data(WALK, first=40)
+    page = data["patient"]["observations"]
+    assert page["completeness"] == "PARTIAL"
+    assert [(one["source"], one["status"]) for one in page["sources"]] == [("a", "PARTIAL"), ("b", "OK")]
+    assert sum(node["id"].startswith("b/") for node in page["nodes"]) == 20
+
+
+async def test_a_gap_is_an_error_where_completeness_is_not_selected() -> None:
+    a, b = source("a", ["2020"]), source("b", ["2021"])
+    b.down = UpstreamUnavailable("b", "down")
+    text = '{ patient(identifier: "9990000018") { observations { nodes { id } } } }'
+    result = await Asker(a, b).run(text)
+    assert result.data is not None
+    assert result.data["patient"]["observations"]["nodes"] == [{"id": "a/Observation/a0"}]
+    assert codes(result.errors) == ["UPSTREAM_UNAVAILABLE"]
+    assert result.errors[0].path == ["patient", "observations"]
+
+
+async def test_a_cursor_is_refused_to_another_subject_and_for_another_list() -> None:
+    up = source("a", ["2020", "2021"])
+    data = await Asker(up).data(WALK, first=1)
+    cursor = data["patient"]["observations"]["pageInfo"]["endCursor"]
+    assert codes((await Asker(up, subject="other").run(WALK, first=1, after=cursor)).errors) == ["BAD_USER_INPUT"]
+    other_sort = await Asker(up).run(WALK, first=1, after=cursor, sort="date")
+    assert codes(other_sort.errors) == ["BAD_USER_INPUT"]
+    forged = await Asker(up).run(WALK, first=1, after="A" * 80)
+    assert codes(forged.errors) == ["BAD_USER_INPUT"]
+
+
+async def test_rows_about_somebody_else_are_left_out_and_told() -> None:
+    up = source("a", ["2020"])
+    up.resources["Observation"].append(observation("foreign", "2", "2022"))
+    up._matching = lambda search: up.resources[search.type]  # type: ignore[method-assign]  # ignores `patient`
+    data = await Asker(up).data(WALK, first=10)
+    page = data["patient"]["observations"]
+    assert [node["id"] for node in page["nodes"]] == ["a/Observation/a0"]
+    assert page["sources"][0]["status"] == "PARTIAL"
+
+
+async def test_what_was_entered_in_error_is_hidden_unless_asked_for() -> None:
+    up = source("a", ["2020"])
+    up.resources["Observation"].append(observation("wrong", "1", "2022", status="entered-in-error"))
+    asker = Asker(up)
+    text = '{ patient(id: "a/Patient/1") { observations%s { nodes { id } totalCount } } }'
+    hidden = (await asker.data(text % ""))["patient"]["observations"]
+    shown = (await asker.data(text % '(status: ["entered-in-error"])'))["patient"]["observations"]
+    assert [node["id"] for node in hidden["nodes"]] == ["a/Observation/a0"]
+    assert [node["id"] for node in shown["nodes"]] == ["a/Observation/wrong"]
+    assert shown["totalCount"] == 1
+
+
+async def test_what_a_source_cannot_filter_the_gateway_filters_where_that_is_exact() -> None:
+    up = source("a", ["2020", "2021"], unsupported=frozenset({"date", "value-quantity"}))
+    asker = Asker(up)
+    text = '{ patient(id: "a/Patient/1") { observations(%s) { nodes { id } sources { status } } } }'
+    exact = (await asker.data(text % 'date: {ge: "2021"}'))["patient"]["observations"]
+    assert exact == {"nodes": [{"id": "a/Observation/a1"}], "sources": [{"status": "OK"}]}
+    inexact = (await asker.data(text % "valueQuantity: {ge: 5}"))["patient"]["observations"]
+    assert inexact == {"nodes": [], "sources": [{"status": "NOT_SUPPORTED"}]}
