@@ -1,0 +1,1 @@
+"""What the gateway costs: processor time to start, and for each request of the reference queries."""
