@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from graphql import build_schema, validate
+from graphql import parse as parse_query
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
@@ -20,6 +22,7 @@ CODE = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)+|UNAUTHENTICATED|FORBIDDEN|THROTTLED")
 NUMBER = re.compile(r"\b\d{3}\b")
 HEADING = re.compile(r"^#+ `\[+(?P<table>[a-z_.]+)\]+`")
 ROW = re.compile(r"^\| `(?P<key>[a-z_]+)` \|")
+BLOCK = re.compile(r"^```graphql\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#|mailto:)(?P<target>[^)#\s]+)")
 
 
@@ -125,6 +128,21 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (ROOT / Path(page).parent / link).exists()
     ]
     assert lost == []
+
+
+def test_queries_in_documents_and_benchmarks_fit_the_schema() -> None:
+    schema = build_schema(text("schema/schema.graphql"))
+    blocks = [
+        (page, block) for page in files() if page.endswith(".md") for block in BLOCK.findall(text(page))
+    ]
+    blocks += [
+        (name, text(name)) for name in files() if name.startswith("bench/") and name.endswith(".graphql")
+    ]
+    assert len(blocks) > 3
+    problems = {
+        page: [error.message for error in validate(schema, parse_query(block))] for page, block in blocks
+    }
+    assert {page: found for page, found in problems.items() if found} == {}
 
 
 def test_make_targets_that_documents_name_exist() -> None:
