@@ -19,7 +19,15 @@ from resolvers.upstreams.upstream import Upstream
 from schema.build import build_schema
 
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
-TYPES = ("Patient", "Observation", "Condition", "Encounter", "Medication", "MedicationRequest", "Practitioner")
+TYPES = (
+    "Patient",
+    "Observation",
+    "Condition",
+    "Encounter",
+    "Medication",
+    "MedicationRequest",
+    "Practitioner",
+)
 KEY = PersonKey(b"k" * 64)
 
 
@@ -33,9 +41,16 @@ def executor() -> tuple[StockExecutor, Preparation]:
 class Asker:
     """One deployment and one caller; each `ask` is a request of its own."""
 
-    def __init__(self, *upstreams: Upstream, patient: str | None = None, subject: str = "s") -> None:
+    def __init__(
+        self,
+        *upstreams: Upstream,
+        patient: str | None = None,
+        subject: str = "s",
+        trusted: frozenset[str] | None = None,
+    ) -> None:
         cache_ = MemoryCache()
-        linking = Linking((NHS,), frozenset(one.name for one in upstreams), KEY)
+        names = frozenset(one.name for one in upstreams)
+        linking = Linking((NHS,), names if trusted is None else trusted, KEY)
         self.federation = Federation(
             upstreams, linking, Cursors(b"c" * 32, cache_), cache_, frozenset(TYPES), pages_max=1000
         )

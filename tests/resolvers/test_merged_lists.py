@@ -45,7 +45,10 @@ def oracle(sources: list[MemoryUpstream], sort: str) -> list[str]:
     """All rows, sorted by date alone and then by source and id."""
     rows = [(one, rank, up.name) for rank, up in enumerate(sources) for one in up.resources["Observation"]]
     by_id = sorted(rows, key=lambda row: (row[1], row[0]["id"]))
-    ranked = [{**one, "id": f"{index:05}", "real": f"{name}/Observation/{one['id']}"} for index, (one, _, name) in enumerate(by_id)]
+    ranked = [
+        {**one, "id": f"{index:05}", "real": f"{name}/Observation/{one['id']}"}
+        for index, (one, _, name) in enumerate(by_id)
+    ]
     return [str(one["real"]) for one in in_order(ranked, "Observation", sort)]
 
 
@@ -115,7 +118,9 @@ async def test_a_cursor_is_refused_to_another_subject_and_for_another_list() -> 
     up = source("a", ["2020", "2021"])
     data = await Asker(up).data(WALK, first=1)
     cursor = data["patient"]["observations"]["pageInfo"]["endCursor"]
-    assert codes((await Asker(up, subject="other").run(WALK, first=1, after=cursor)).errors) == ["BAD_USER_INPUT"]
+    assert codes((await Asker(up, subject="other").run(WALK, first=1, after=cursor)).errors) == [
+        "BAD_USER_INPUT"
+    ]
     other_sort = await Asker(up).run(WALK, first=1, after=cursor, sort="date")
     assert codes(other_sort.errors) == ["BAD_USER_INPUT"]
     forged = await Asker(up).run(WALK, first=1, after="A" * 80)

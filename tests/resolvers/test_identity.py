@@ -1,0 +1,148 @@
+"""A person is linked by a verified identifier that a trusted source states, and by nothing else."""
+
+from typing import Any
+
+import pytest
+
+from resolvers.identity import birth_dates_agree
+from resolvers.upstreams.errors import UpstreamUnavailable
+from tests.resolvers.asking import KEY, NHS, Asker, codes, observation, patient
+from tests.resolvers.memory import MemoryUpstream
+
+NUMBER, OTHER = "9990000018", "9990000026"
+WHO = "{ id records { id } sources { source status message } completeness }"
+
+
+def source(name: str, *patients: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> MemoryUpstream:
+    return MemoryUpstream(name, {"Patient": list(patients), "Observation": rows or []})
+
+
+async def person(asker: Asker, arguments: str) -> Any:
+    return (await asker.data(f"{{ patient({arguments}) {WHO} }}"))["patient"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        'id: "a/Patient/1"',
+        'id: "b/Patient/9"',
+        f'identifier: "{NUMBER}"',
+        f'identifier: "{NHS}|{NUMBER}"',
+        f'id: "{KEY.seal(NHS, NUMBER)}"',
+    ],
+)
+async def test_every_id_of_a_person_gives_the_same_patient(arguments: str) -> None:
+    asker = Asker(source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER)))
+    found = await person(asker, arguments)
+    assert found["id"] == KEY.seal(NHS, NUMBER)
+    assert [record["id"] for record in found["records"]] == ["a/Patient/1", "b/Patient/9"]
+    assert found["completeness"] == "COMPLETE"
+
+
+async def test_a_name_and_a_birth_date_never_link() -> None:
+    name = {"name": [{"family": "Same", "given": ["Same"]}]}
+    asker = Asker(source("a", patient("1", **name)), source("b", patient("9", NUMBER, **name)))
+    found = await person(asker, 'id: "a/Patient/1"')
+    assert found["id"] == "a/Patient/1"
+    assert [record["id"] for record in found["records"]] == ["a/Patient/1"]
+
+
+async def test_a_number_with_a_wrong_check_digit_does_not_link() -> None:
+    asker = Asker(source("a", patient("1", "9990000019")), source("b", patient("9", "9990000019")))
+    assert (await person(asker, 'id: "a/Patient/1"'))["id"] == "a/Patient/1"
+    refused = await asker.run('{ patient(identifier: "9990000019") { id } }')
+    assert codes(refused.errors) == ["BAD_USER_INPUT"]
+
+
+async def test_a_record_that_disagrees_on_the_birth_date_is_not_linked_from_either_side() -> None:
+    asker = Asker(source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER, born="1999-01-01")))
+    one, other = await person(asker, 'id: "a/Patient/1"'), await person(asker, 'id: "b/Patient/9"')
+    assert [record["id"] for record in one["records"]] == ["a/Patient/1"]
+    assert one["sources"][1]["status"] == "NOT_LINKED"
+    assert "birth date" in one["sources"][1]["message"]
+    assert (other["id"], [record["id"] for record in other["records"]]) == ("b/Patient/9", ["b/Patient/9"])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        ("1980", "1980-05-03", True),
+        ("1980-05", "1980-05-03", True),
+        ("1980-06", "1980-05-03", False),
+        (None, "1980-05-03", True),
+        ("nonsense", "1980-05-03", False),
+    ],
+)
+def test_a_partial_birth_date_agrees_with_what_it_contains(
+    one: str | None, other: str | None, agree: bool
+) -> None:
+    assert birth_dates_agree(one, other) is agree
+    assert birth_dates_agree(other, one) is agree
+
+
+async def test_an_untrusted_source_links_nobody() -> None:
+    sources = (source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER)))
+    asker = Asker(*sources, trusted=frozenset({"a"}))
+    assert [one["id"] for one in (await person(asker, 'id: "a/Patient/1"'))["records"]] == ["a/Patient/1"]
+
+
+@pytest.mark.parametrize(
+    "id_", ["a/Patient/404", "nowhere/Patient/1", "a/Patient", "", "person/abcd.AAAA", "a/Patient/../1", "x"]
+)
+async def test_unknown_and_malformed_ids_answer_null(id_: str) -> None:
+    asker = Asker(source("a", patient("1", NUMBER)))
+    data = await asker.data("query($id: ID!) { patient(id: $id) { id } node(id: $id) { id } }", id=id_)
+    assert data == {"patient": None, "node": None}
+
+
+async def test_a_source_that_is_down_is_told_in_the_persons_sources() -> None:
+    down = source("b", patient("9", NUMBER))
+    down.down = UpstreamUnavailable("b", "down")
+    found = await person(Asker(source("a", patient("1", NUMBER)), down), 'id: "a/Patient/1"')
+    assert found["completeness"] == "PARTIAL"
+    assert found["sources"][1] == {"source": "b", "status": "UNAVAILABLE", "message": "down"}
+
+
+async def test_an_id_of_a_source_that_is_down_is_an_error_unless_its_link_is_remembered() -> None:
+    a, b = source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER))
+    fresh = Asker(a, b)
+    b.down = UpstreamUnavailable("b", "down")
+    unknown = await fresh.run('{ patient(id: "b/Patient/9") { id } }')
+    assert (unknown.data, codes(unknown.errors)) == ({"patient": None}, ["UPSTREAM_UNAVAILABLE"])
+    b.down = None
+    await person(fresh, 'id: "b/Patient/9"')
+    b.down = UpstreamUnavailable("b", "down")
+    assert (await person(fresh, 'id: "b/Patient/9"'))["id"] == KEY.seal(NHS, NUMBER)
+
+
+async def test_patients_lists_a_person_once_and_later_sources_after_earlier() -> None:
+    a = source("a", patient("1", NUMBER), patient("2", gender="male"))
+    b = source("b", patient("9", NUMBER), patient("8", OTHER))
+    asker = Asker(a, b)
+    seen: list[str] = []
+    after = None
+    while True:
+        text = "query($after: String) { patients(first: 1, after: $after) { nodes { records { id } } pageInfo { hasNextPage endCursor } } }"
+        page = (await asker.data(text, after=after))["patients"]
+        seen += [node["records"][0]["id"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == ["a/Patient/1", "a/Patient/2", "b/Patient/8"]
+
+
+async def test_a_later_source_shows_a_person_whose_earlier_record_does_not_match() -> None:
+    a = source("a", patient("1", NUMBER, gender="male"))
+    b = source("b", patient("9", NUMBER, gender="female"))
+    text = '{ patients(gender: ["female"]) { nodes { records { id } } } }'
+    data = await Asker(a, b).data(text)
+    assert data["patients"]["nodes"] == [{"records": [{"id": "a/Patient/1"}, {"id": "b/Patient/9"}]}]
+
+
+async def test_identity_of_many_patients_is_one_batch_for_each_source() -> None:
+    a = source("a", *(patient(str(i), f"999{i:06}") for i in range(1, 30)), patient("x", NUMBER))
+    b = source("b", patient("9", NUMBER), rows=[observation("o", "9")])
+    asker = Asker(a, b)
+    await asker.data("{ patients(first: 100) { nodes { id observations { nodes { id } } } } }")
+    assert [kind for kind, _ in b.calls].count("identify") == 1
+    assert [kind for kind, _ in a.calls].count("search") <= 2

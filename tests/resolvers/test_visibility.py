@@ -1,0 +1,92 @@
+"""A caller limited to one patient sees that patient's compartment, whatever path leads elsewhere."""
+
+from typing import Any
+
+import pytest
+
+from tests.resolvers.asking import Asker, codes, observation, patient
+from tests.resolvers.memory import MemoryUpstream
+
+NUMBER, OTHER = "9990000018", "9990000026"
+
+
+def hospital() -> MemoryUpstream:
+    request = {
+        "resourceType": "MedicationRequest",
+        "id": "m1",
+        "status": "active",
+        "subject": {"reference": "Patient/1"},
+        "medicationReference": {"reference": "Medication/med"},
+    }
+    foreign = {**observation("mine2", "1"), "hasMember": [{"reference": "Observation/theirs"}]}
+    return MemoryUpstream(
+        "a",
+        {
+            "Patient": [patient("1", NUMBER), patient("2", OTHER)],
+            "Observation": [observation("mine", "1"), foreign, observation("theirs", "2")],
+            "MedicationRequest": [request],
+            "Medication": [{"resourceType": "Medication", "id": "med", "status": "active"}],
+            "Practitioner": [{"resourceType": "Practitioner", "id": "p"}],
+        },
+    )
+
+
+def asker() -> Asker:
+    return Asker(hospital(), patient="a/Patient/1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ it: patient(id: "a/Patient/2") { id } }',
+        f'{{ it: patient(identifier: "{OTHER}") {{ id }} }}',
+        '{ it: node(id: "a/Patient/2") { id } }',
+        '{ it: node(id: "a/Observation/theirs") { id } }',
+        '{ it: observation(id: "a/Observation/theirs") { id } }',
+        '{ it: medication(id: "a/Medication/med") { id } }',
+        '{ it: practitioner(id: "a/Practitioner/p") { id } }',
+        '{ it: observation(id: "a/Observation/missing") { id } }',
+    ],
+)
+async def test_what_is_foreign_withheld_or_unknown_answers_null(text: str) -> None:
+    assert await asker().data(text) == {"it": None}
+
+
+async def test_lists_hold_the_own_compartment_only() -> None:
+    data = await asker().data(
+        "{ observations { nodes { id } } patients { nodes { records { id } } } me { records { id } } }"
+    )
+    assert {node["id"] for node in data["observations"]["nodes"]} == {
+        "a/Observation/mine",
+        "a/Observation/mine2",
+    }
+    own = {"records": [{"id": "a/Patient/1"}]}
+    assert (data["patients"]["nodes"], data["me"]) == ([own], own)
+
+
+async def test_types_without_a_patient_cannot_be_listed() -> None:
+    result = await asker().run("{ practitioners { nodes { id } } }")
+    assert (result.data, codes(result.errors)) == ({"practitioners": None}, ["FORBIDDEN"])
+
+
+async def test_a_reference_is_followed_into_types_without_a_patient_but_not_into_another_record() -> None:
+    text = """{ medicationRequests { nodes { medicationReference { resource { id } } } }
+      observations { nodes { hasMember { resource { id } } } } }"""
+    data = await asker().data(text)
+    (request,) = data["medicationRequests"]["nodes"]
+    assert request["medicationReference"]["resource"] == {"id": "a/Medication/med"}
+    members = [node["hasMember"] for node in data["observations"]["nodes"] if node["hasMember"]]
+    assert members == [[{"resource": None}]]
+
+
+async def test_a_launch_patient_that_nobody_knows_is_refused() -> None:
+    result = await Asker(hospital(), patient="a/Patient/404").run("{ observations { nodes { id } } }")
+    assert codes(result.errors) == ["FORBIDDEN"]
+
+
+async def test_an_unlimited_caller_sees_all() -> None:
+    data: Any = await Asker(hospital()).data(
+        "{ observations { nodes { id } } practitioners { nodes { id } } }"
+    )
+    assert len(data["observations"]["nodes"]) == 3
+    assert len(data["practitioners"]["nodes"]) == 1
