@@ -152,8 +152,8 @@ def _nhs_numbers(seed: int) -> Iterator[str]:
 
 
 def _family(index: int, traits: frozenset[str], seed: int) -> Row:
-    """The row of the family name: a child has its mother's, who is the next person."""
-    holder: object = "same-name" if "same-name" in traits else index + ("child" in traits)
+    """The row of the family name: a child has its mother's, the person before."""
+    holder: object = "same-name" if "same-name" in traits else index - ("child" in traits)
     return _row(Stream(seed, holder, "family"), "family", "")
 
 

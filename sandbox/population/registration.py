@@ -14,11 +14,12 @@ UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/"
 Json = dict[str, Any]
 
 
-def patient(record: Record) -> Json:
-    """Writes the Patient of one source, with the traps of the person's traits, and returns it."""
+def patient(record: Record) -> None:
+    """Writes the Patient of one source, with the traps of the person's traits."""
     person, source = record.person, record.source
     is_restricted = source == "ehr" and "restricted" in person.traits
     content: Json = {
+        "meta": _meta(record, is_restricted),
         "identifier": _identifiers(record),
         "active": True,
         "name": [_name(person, source)],
@@ -30,11 +31,7 @@ def patient(record: Record) -> Json:
         "generalPractitioner": None if is_restricted else _registered_practice(person, source),
         "communication": _communication(person, source),
     }
-    resource: Json = {"resourceType": "Patient", "id": record.patient_id}
-    resource["meta"] = _meta(record, is_restricted)
-    resource.update((name, value) for name, value in content.items() if value is not None)
-    record.resources.setdefault("Patient", []).append(resource)
-    return resource
+    record.register.add_as(record.patient_id, "Patient", person.until, content)
 
 
 def _meta(record: Record, is_restricted: bool) -> Json:
