@@ -6,6 +6,7 @@
     +-- UpstreamRejected           401, 403, 4xx other than below    UPSTREAM_REJECTED
     +-- UpstreamThrottled          429, 503 with Retry-After, ...    UPSTREAM_THROTTLED
     +-- UpstreamInvalidResponse    not JSON, truncated, too large    UPSTREAM_INVALID_RESPONSE
+    |   +-- PageExpired            a next link is no longer known    UPSTREAM_INVALID_RESPONSE
     +-- SearchNotSupported         the source cannot answer this     SEARCH_NOT_SUPPORTED
 
 Messages are safe to show: they never hold an upstream's body, a URL or a patient's data.
@@ -23,7 +24,9 @@ class UpstreamError(Exception):
     code: ClassVar[str] = "UPSTREAM_UNAVAILABLE"
     status: ClassVar[SourceStatus] = SourceStatus.UNAVAILABLE
 
-    def __init__(self, source: str, message: str, detail: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, source: str, message: str, detail: str = "", retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.source = source
         self.message = message
@@ -59,6 +62,10 @@ class UpstreamInvalidResponse(UpstreamError):
     """The source answered something that is not what was asked for."""
 
     code = "UPSTREAM_INVALID_RESPONSE"
+
+
+class PageExpired(UpstreamInvalidResponse):
+    """The source no longer knows the page that `Search.page` names; the search may begin again without it."""
 
 
 class SearchNotSupported(UpstreamError):

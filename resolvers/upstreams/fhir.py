@@ -1,0 +1,147 @@
+"""A FHIR R4 server as a source: the kind `fhir`.
+
+Each question has its own file (fhir_read, fhir_search, fhir_identify); this one holds what belongs to the
+source as a whole: its places, what it can do, and how its searches must be asked.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from clinical.identifiers import Token
+from clinical.references import is_resource_id
+from permissions.principal import Principal
+from resolvers.resource import Location, Resource
+from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
+from resolvers.upstreams.exchange import Exchange
+from resolvers.upstreams.fhir_answers import resource_of
+from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
+from resolvers.upstreams.fhir_discovery import Discovery
+from resolvers.upstreams.fhir_identify import identify_all
+from resolvers.upstreams.fhir_read import read_all
+from resolvers.upstreams.fhir_search import count_all, search_all
+from resolvers.upstreams.fhir_server import Ask, FhirServer
+from resolvers.upstreams.patients import organization_codes
+from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
+from resolvers.upstreams.wiring import Wiring
+
+_PLACES_TRIED_MAX: Final = 8
+_WHOLE: Final = Partition()
+
+
+class FhirUpstream:
+    """One FHIR source (`resolvers.upstreams.upstream.Upstream`)."""
+
+    def __init__(
+        self, settings: UpstreamSettings, exchange: Exchange, locations: tuple[Location, ...]
+    ) -> None:
+        self.name = settings.name
+        self.types = known_types(settings.capabilities)
+        self.links_by_table = False
+        self._settings = settings
+        self._exchange = exchange
+        self._locations = locations
+        self._server = FhirServer(exchange, settings.capabilities, locations)
+        self._discovery = Discovery(self._server, locations, settings.timeout_s)
+
+    async def start(self) -> None:
+        """Does not wait for the source: one that is down must not hold up the start."""
+        await self._exchange.start()
+        self._discovery.begin()
+
+    async def close(self) -> None:
+        await self._discovery.close()
+        await self._exchange.close()
+
+    async def probe(self, call: Call) -> UpstreamError | None:
+        found = await asyncio.gather(*(self._probe(place, call) for place in self._locations))
+        return next((problem for problem in found if problem is not None), None)
+
+    async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
+        found = await self._capabilities(call)
+        return found if isinstance(found, UpstreamError) else found.abilities(resource_type)
+
+    def locations(self) -> tuple[Location, ...]:
+        return self._locations
+
+    def locate(self, patient: Resource | None, principal: Principal) -> tuple[Location, ...]:
+        if patient is None or len(self._locations) == 1:
+            return self._locations
+        if patient.source == self.name:
+            return (patient.location,)
+        codes = frozenset(organization_codes(patient.json))
+        registered = tuple(place for place in self._locations if place.organization in codes)
+        others = tuple(place for place in self._locations if place not in registered)
+        if len(self._locations) > _PLACES_TRIED_MAX:
+            others = tuple(place for place in others if place.organization is None)
+        return registered + others
+
+    def partition(self, resource_type: str, filters: Sequence[Filter]) -> Partition:
+        codes = {one.code for one in filters}
+        for fan in self._settings.fan_out:
+            if fan.type == resource_type and codes.isdisjoint(fan.unless):
+                groups = (fan.values,) if fan.is_joined else tuple((value,) for value in fan.values)
+                return Partition(tuple(Filter(fan.parameter, group) for group in groups), fan.exhaustive)
+        return _WHOLE
+
+    async def read(self, reads: Sequence[Read], call: Call) -> Sequence[Resource | UpstreamError | None]:
+        known = await self._capabilities(call)
+        if isinstance(known, UpstreamError):
+            return [known] * len(reads)
+        possible = [one for one in reads if is_resource_id(one.id)]
+        found = await read_all(self._server, known, possible, call, self._settings.max_pages)
+        return [found.get(one) for one in reads]
+
+    async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
+        known = await self._capabilities(call)
+        if isinstance(known, UpstreamError):
+            return [known] * len(searches)
+        found = await search_all(self._server, self._discovery, known, searches, call)
+        return [found[one] for one in searches]
+
+    async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
+        known = await self._capabilities(call)
+        if isinstance(known, UpstreamError):
+            return [known] * len(searches)
+        found = await count_all(self._server, known, searches, call)
+        return [found.get(one) for one in searches]
+
+    async def identify(
+        self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
+    ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
+        known = await self._capabilities(call)
+        if not isinstance(known, UpstreamError) and "identifier" not in known.abilities("Patient").parameters:
+            known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
+        if isinstance(known, UpstreamError):
+            return [known] * len(identifiers)
+        found = await identify_all(
+            self._server,
+            known,
+            identifiers,
+            locations,
+            call,
+            self._settings.max_pages,
+            self._settings.is_registered_once,
+        )
+        return [found[one] for one in identifiers]
+
+    async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
+        try:
+            found = await self._discovery.capabilities(call)
+        except UpstreamError as problem:
+            return problem
+        self.types = found.types
+        return found
+
+    async def _probe(self, place: Location, call: Call) -> UpstreamError | None:
+        try:
+            resource_of(self.name, await self._server.ask(Ask("probe", place, "metadata"), call))
+        except UpstreamError as problem:
+            return problem
+        return None
+
+
+def open_fhir(settings: UpstreamSettings, wiring: Wiring) -> FhirUpstream:
+    """A FHIR source from its settings. Raises SecretMissing, SecretInvalid."""
+    return FhirUpstream(settings, wiring.exchange(settings), wiring.locations(settings))

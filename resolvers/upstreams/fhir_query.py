@@ -1,0 +1,68 @@
+"""FHIR searches as the text of an address (R4 search.html 3.1.1)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import quote
+
+from clinical.identifiers import Token
+from clinical.syntax import escape
+from resolvers.upstreams.upstream import Search
+
+_SAFE = "/:,"
+
+
+def search_query(search: Search, page_size_max: int) -> str:
+    """The query of a search, percent-encoded; the values are in search syntax already."""
+    parts = [
+        _condition(f.code if f.modifier is None else f"{f.code}:{f.modifier}", f.values)
+        for f in search.filters
+    ]
+    if search.patient is not None:
+        parts.insert(0, _condition(search.patient_parameter or "patient", (f"Patient/{search.patient}",)))
+    if search.sort:
+        parts.append(_condition("_sort", search.sort))
+    parts.append(f"_count={max(1, min(search.count, page_size_max))}")
+    return "&".join(parts)
+
+
+def count_query(search: Search) -> str:
+    """The query that asks only for how many there are."""
+    bare = Search(
+        search.type, search.location, search.filters, search.patient, search.patient_parameter, count=1
+    )
+    query = search_query(bare, 1)
+    return query.removesuffix("_count=1") + "_summary=count"
+
+
+def id_query(ids: Sequence[str]) -> str:
+    """The query for several resources of a type by their ids."""
+    return f"{_condition('_id', [escape(one) for one in ids])}&_count={len(ids)}"
+
+
+def identifier_query(values: Sequence[str], page_size: int) -> str:
+    """The query for the records that carry one of some identifiers (`system|value`)."""
+    return f"{_condition('identifier', values)}&_count={page_size}"
+
+
+def token_text(token: Token) -> str:
+    """A token in search syntax."""
+    code = escape(token.code or "")
+    return code if token.system is None else f"{escape(token.system)}|{code}"
+
+
+def chunks(values: Iterable[str], count_max: int, length_max: int) -> Iterator[list[str]]:
+    """The values in groups of at most `count_max`, each shorter than `length_max` (encoded) if it can be."""
+    group: list[str] = []
+    length = 0
+    for value in values:
+        more = len(quote(value, safe=_SAFE)) + 1
+        if group and (len(group) == count_max or length + more > length_max):
+            yield group
+            group, length = [], 0
+        group.append(value)
+        length += more
+    if group:
+        yield group
+
+
+def _condition(name: str, values: Sequence[str]) -> str:
+    return f"{quote(name, safe=':')}={quote(','.join(values), safe=_SAFE)}"

@@ -1,0 +1,128 @@
+"""Reading resources by id in as few calls as the source allows.
+
+One id is read by `GET Type/id`. Several of a type are searched by `_id=a,b,c` where the source has that;
+what the search leaves open (it failed, ignored `_id`, or did not give everything) is then read one by one.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from resolvers.resource import Json, Location, Resource
+from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.fhir_answers import Answer, resource_of
+from resolvers.upstreams.fhir_capabilities import Capabilities
+from resolvers.upstreams.fhir_query import chunks, id_query
+from resolvers.upstreams.fhir_server import Ask, FhirServer
+from resolvers.upstreams.fhir_walk import walk
+from resolvers.upstreams.upstream import Call, Read
+
+Found = Resource | UpstreamError | None
+
+_ID: Final = frozenset(("_id",))
+_QUERY_ROOM: Final = 300
+
+
+async def read_all(
+    server: FhirServer, capabilities: Capabilities, reads: Iterable[Read], call: Call, max_pages: int
+) -> dict[Read, Found]:
+    """Every read with its resource, None where the source says that there is none, or what went wrong."""
+    lists, singles = _plan(server, capabilities, dict.fromkeys(reads))
+    asks = [_list_ask(group) for group in lists] + [_single_ask(read) for read in singles]
+    answers = await server.ask_all(asks, call, capabilities.has_batch)
+    found: dict[Read, Found] = {}
+    for read, answer in zip(singles, answers[len(lists) :], strict=True):
+        found[read] = _single(server.source, read, answer)
+    unsettled: list[Read] = []
+    for group, ask, answer in zip(lists, asks, answers, strict=False):
+        unsettled += await _settle(server, group, ask, answer, call, max_pages, found)
+    if unsettled:
+        again = await server.ask_all([_single_ask(one) for one in unsettled], call, capabilities.has_batch)
+        for read, answer in zip(unsettled, again, strict=True):
+            found[read] = _single(server.source, read, answer)
+    return found
+
+
+def _plan(
+    server: FhirServer, capabilities: Capabilities, reads: Iterable[Read]
+) -> tuple[list[list[Read]], list[Read]]:
+    """Which reads go as lists of ids, and which one by one."""
+    groups: dict[tuple[Location, str], dict[str, Read]] = {}
+    for read in reads:
+        groups.setdefault((read.location, read.type), {})[read.id] = read
+    settings = server.settings
+    takes_long = capabilities.has_batch or settings.post_search == "form"
+    lists: list[list[Read]] = []
+    singles: list[Read] = []
+    for (location, kind), by_id in groups.items():
+        if len(by_id) == 1 or not capabilities.finds_id_lists(kind) or kind in server.without_id_lists:
+            singles += by_id.values()
+            continue
+        room = settings.url_length_max - len(location.base_url) - _QUERY_ROOM
+        length_max = 1_000_000 if takes_long else max(room, 1)
+        groups_of_ids = chunks(by_id, min(settings.id_count_max, settings.page_size_max), length_max)
+        lists += [[by_id[one] for one in ids] for ids in groups_of_ids]
+    return lists, singles
+
+
+def _list_ask(group: Sequence[Read]) -> Ask:
+    return Ask("read", group[0].location, group[0].type, id_query([read.id for read in group]))
+
+
+def _single_ask(read: Read) -> Ask:
+    return Ask("read", read.location, f"{read.type}/{read.id}")
+
+
+async def _settle(
+    server: FhirServer,
+    group: Sequence[Read],
+    ask: Ask,
+    answer: Answer | UpstreamError,
+    call: Call,
+    max_pages: int,
+    found: dict[Read, Found],
+) -> Sequence[Read]:
+    """Enters what a list search answers into `found`; gives the reads that are still open after it."""
+    if isinstance(answer, UpstreamError):
+        found.update(dict.fromkeys(group, answer))
+        return ()
+    if answer.status in (400, 404, 405, 422, 501) and answer.status != 429:
+        server.without_id_lists.add(ask.path)
+        return group
+    try:
+        whole = await walk(server, ask, answer, call, max_pages, _ID)
+    except UpstreamInvalidResponse:
+        return group
+    except UpstreamError as problem:
+        found.update(dict.fromkeys(group, problem))
+        return ()
+    by_id = {resource["id"]: (resource, source) for resource, source in whole.found}
+    if by_id.keys() - {read.id for read in group}:
+        server.without_id_lists.add(ask.path)  # it ignores `_id`
+    for read in group:
+        if read.id in by_id:
+            resource, source = by_id[read.id]
+            found[read] = _resource(server.source, read, resource, source)
+        elif not whole.problems:
+            found[read] = None
+    return [read for read in group if read not in found]
+
+
+def _single(source: str, read: Read, answer: Answer | UpstreamError) -> Found:
+    if isinstance(answer, UpstreamError):
+        return answer
+    if answer.is_absence:
+        return None
+    try:
+        resource = resource_of(source, answer)
+    except UpstreamError as problem:
+        return problem
+    if resource["resourceType"] != read.type or resource.get("id") != read.id:
+        # A merged or superseded record answers with another id: somebody else's, as far as we know.
+        return UpstreamInvalidResponse(
+            source, f"{source} answered with another record than the one asked for."
+        )
+    return _resource(source, read, resource, answer)
+
+
+def _resource(source: str, read: Read, resource: Json, answer: Answer) -> Resource:
+    return Resource(source, read.location, read.type, read.id, resource, answer.retrieved_at)

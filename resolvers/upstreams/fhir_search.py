@@ -1,0 +1,94 @@
+"""Searching a FHIR server: one page for each search, identical ones asked once."""
+
+from collections.abc import Iterable
+
+from resolvers.resource import Resource
+from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
+from resolvers.upstreams.fhir_answers import Answer
+from resolvers.upstreams.fhir_capabilities import Capabilities
+from resolvers.upstreams.fhir_discovery import Discovery
+from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
+from resolvers.upstreams.fhir_query import count_query, search_query
+from resolvers.upstreams.fhir_server import Ask, FhirServer
+from resolvers.upstreams.upstream import Call, Page, Search
+
+
+async def search_all(
+    server: FhirServer,
+    discovery: Discovery,
+    capabilities: Capabilities,
+    searches: Iterable[Search],
+    call: Call,
+) -> dict[Search, Page | UpstreamError]:
+    """Every search with its page, or what went wrong."""
+    unique = list(dict.fromkeys(searches))
+    asks = [_ask(search, server.settings.page_size_max) for search in unique]
+    answers = await server.ask_all(asks, call, capabilities.has_batch)
+    pages: dict[Search, Page | UpstreamError] = {}
+    for search, answer in zip(unique, answers, strict=True):
+        try:
+            pages[search] = _page(server, capabilities, search, answer)
+        except UpstreamError as problem:
+            if isinstance(problem, ParameterIgnored):
+                discovery.forget(search.type, problem.codes)
+            pages[search] = problem
+    return pages
+
+
+async def count_all(
+    server: FhirServer, capabilities: Capabilities, searches: Iterable[Search], call: Call
+) -> dict[Search, int | UpstreamError | None]:
+    """Every search with its count; None where the source cannot say it exactly."""
+    unique = [one for one in dict.fromkeys(searches) if capabilities.abilities(one.type).counts]
+    asks = [Ask("count", search.location, search.type, count_query(search)) for search in unique]
+    counts: dict[Search, int | UpstreamError | None] = {}
+    for search, answer in zip(unique, await server.ask_all(asks, call, capabilities.has_batch), strict=True):
+        try:
+            counts[search] = _count(server, search, answer)
+        except SearchNotSupported:
+            counts[search] = None
+        except UpstreamError as problem:
+            counts[search] = problem
+    return counts
+
+
+def _ask(search: Search, page_size_max: int) -> Ask:
+    if search.page is not None:
+        return Ask("search", search.location, page=search.page)
+    return Ask("search", search.location, search.type, search_query(search, page_size_max))
+
+
+def _asked(server: FhirServer, search: Search) -> Asked:
+    """A sort counts as sent too: a source that leaves it out gives no page of the newest."""
+    codes = frozenset(one.code for one in search.filters) | ({"_sort"} if search.sort else frozenset())
+    return Asked(
+        server.source,
+        search.type,
+        search.location,
+        server.is_only_place,
+        codes if search.page is None else frozenset(),
+        search.page,
+    )
+
+
+def _page(
+    server: FhirServer, capabilities: Capabilities, search: Search, answer: Answer | UpstreamError
+) -> Page:
+    if isinstance(answer, UpstreamError):
+        raise answer
+    entries = read_entries(_asked(server, search), answer)
+    source, location, kind, at = server.source, search.location, search.type, answer.retrieved_at
+    return Page(
+        tuple(Resource(source, location, kind, row["id"], row, at) for row in entries.matches),
+        entries.next,
+        entries.total if capabilities.abilities(kind).counts else None,
+        tuple(entries.problems),
+    )
+
+
+def _count(server: FhirServer, search: Search, answer: Answer | UpstreamError) -> int | None:
+    if isinstance(answer, UpstreamError):
+        raise answer
+    entries = read_entries(_asked(server, search), answer)
+    # Entries mean that `_summary` was ignored; `total` may then be an estimate.
+    return None if entries.matches else entries.total

@@ -1,0 +1,176 @@
+"""Asking a FHIR server: one question, many questions in Bundles or side by side, and long ones by form."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clinical.codec import JsonInvalid, decode_json, encode_json
+from resolvers.resource import Location
+from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.exchange import Exchange, Question
+from resolvers.upstreams.fhir_answers import NOT_JSON, Answer, issues
+from resolvers.upstreams.settings import CapabilitySettings
+from resolvers.upstreams.throttling import retry_after_s
+from resolvers.upstreams.upstream import Call
+
+_JSON: Final = "application/fhir+json"
+_FORM: Final = "application/x-www-form-urlencoded"
+_NO_BATCH_STATUSES: Final = frozenset((400, 404, 405, 415, 422, 501))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One interaction: `path` and `query` below the base URL (both percent-encoded), or a page's own address.
+
+    A query is a search of the type `path`; a path without query is a read or a search for everything.
+    """
+
+    operation: str
+    location: Location
+    path: str = ""
+    query: str = ""
+    page: str | None = None
+
+    @property
+    def relative(self) -> str:
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+class FhirServer:
+    """One FHIR source, in all its places.
+
+    `without_id_lists`: the types for which `_id=a,b,c` turned out not to work.
+    """
+
+    def __init__(
+        self, exchange: Exchange, settings: CapabilitySettings, locations: Sequence[Location]
+    ) -> None:
+        self.source = exchange.source
+        self.settings = settings
+        self.is_only_place = len(locations) == 1
+        self._exchange = exchange
+        strict = {"Prefer": "handling=strict"} if settings.is_strict else {}
+        self._headers: Mapping[Location, Mapping[str, str]] = {
+            place: {"Accept": _JSON, **strict, **dict(place.headers)} for place in locations
+        }
+        self.without_id_lists: set[str] = set()
+        self._refuses_bundles = False
+
+    async def ask(self, ask: Ask, call: Call) -> Answer:
+        """One answer. Raises UpstreamError where there is none, or one that is no JSON."""
+        headers = self._headers[ask.location]
+        base = ask.location.base_url
+        url = ask.page or (f"{base}/{ask.relative}" if ask.relative else base)
+        is_long = len(url) > self.settings.url_length_max and ask.page is None and ask.query
+        if is_long and self.settings.post_search == "form":
+            question = Question(
+                ask.operation,
+                f"{base}/{ask.path}/_search",
+                {**headers, "Content-Type": _FORM},
+                "POST",
+                ask.query.encode(),
+            )
+        else:
+            question = Question(ask.operation, url, headers)
+        return await self._answered(question, call)
+
+    async def ask_all(self, asks: Sequence[Ask], call: Call, has_batch: bool) -> list[Answer | UpstreamError]:
+        """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
+        answers: list[Answer | UpstreamError | None] = [None] * len(asks)
+
+        async def alone(place: int) -> None:
+            answers[place] = await _caught(self.ask(asks[place], call))
+
+        async def together(places: list[int]) -> None:
+            found = await self._batched([asks[place] for place in places], call)
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = answer
+
+        groups = self._groups(asks, has_batch)
+        await asyncio.gather(*(alone(g[0]) if len(g) == 1 else together(g) for g in groups))
+        return [answer for answer in answers if answer is not None]
+
+    def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
+        """Which of the asks go together. Next links are opaque addresses, so they go alone."""
+        if len(asks) == 1 or not has_batch or self._refuses_bundles:
+            return [[place] for place in range(len(asks))]
+        groups: list[list[int]] = []
+        open_groups: dict[str, list[int]] = {}
+        for place, ask in enumerate(asks):
+            group = None if ask.page else open_groups.get(ask.location.base_url)
+            if group is None or len(group) == self.settings.bundle_entries_max:
+                group = []
+                groups.append(group)
+                if not ask.page:
+                    open_groups[ask.location.base_url] = group
+            group.append(place)
+        return groups
+
+    async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[Answer | UpstreamError]:
+        location = asks[0].location
+        entries = [{"request": {"method": "GET", "url": ask.relative}} for ask in asks]
+        question = Question(
+            "batch",
+            location.base_url,
+            {**self._headers[location], "Content-Type": _JSON},
+            "POST",
+            encode_json({"resourceType": "Bundle", "type": "batch", "entry": entries}),
+        )
+        try:
+            answer = await self._answered(question, call)
+            if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer):
+                self._refuses_bundles = True
+                return await self.ask_all(asks, call, has_batch=False)
+            return self._entry_answers(answer, len(asks))
+        except UpstreamError as problem:
+            return [problem] * len(asks)
+
+    def _entry_answers(self, answer: Answer, count: int) -> Sequence[Answer]:
+        if not answer.is_success or answer.outcome is not None:
+            return [answer] * count
+        bundle = answer.json
+        entries = bundle.get("entry") if isinstance(bundle, dict) else None
+        if not isinstance(entries, list) or len(entries) != count:
+            raise UpstreamInvalidResponse(
+                self.source, f"{self.source} gave a batch answer that does not fit the questions."
+            )
+        return [_entry_answer(entry, answer.retrieved_at) for entry in entries]
+
+    async def _answered(self, question: Question, call: Call) -> Answer:
+        response = await self._exchange.send(question, call)
+        body: Any = None
+        if response.body:
+            try:
+                body = decode_json(response.body)
+            except JsonInvalid as problem:
+                if 200 <= response.status < 300:
+                    raise UpstreamInvalidResponse(
+                        self.source, f"{self.source} gave an answer that is not JSON.", detail=str(problem)
+                    ) from problem
+                body = NOT_JSON
+        wait = retry_after_s(response.headers) if response.status in (429, 503) else None
+        return Answer(response.status, body, datetime.now(UTC), wait)
+
+
+async def _caught(answer: Any) -> Answer | UpstreamError:
+    try:
+        found: Answer = await answer
+        return found
+    except UpstreamError as problem:
+        return problem
+
+
+def _is_throttled(answer: Answer) -> bool:
+    return any(meaning in ("throttled", "rejected") for _, meaning in issues(answer.outcome))
+
+
+def _entry_answer(entry: object, retrieved_at: datetime) -> Answer:
+    """The answer in one entry of a batch response (R4 http.html 3.1.0.11.2)."""
+    response = entry.get("response") if isinstance(entry, dict) else None
+    status = response.get("status") if isinstance(response, dict) else None
+    code = status[:3] if isinstance(status, str) else ""
+    if not (isinstance(entry, dict) and isinstance(response, dict) and code.isascii() and code.isdigit()):
+        return Answer(200, None, retrieved_at)
+    return Answer(int(code), entry.get("resource") or response.get("outcome"), retrieved_at)

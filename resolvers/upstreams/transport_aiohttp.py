@@ -1,0 +1,90 @@
+"""The transport of the hot path: aiohttp, one pool for each source."""
+
+import asyncio
+
+import aiohttp
+from yarl import URL
+
+from resolvers.upstreams.transport import (
+    Request,
+    Response,
+    cut_short,
+    lost,
+    seconds_left,
+    timed_out,
+    too_large,
+    unreachable,
+)
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+_HEADER_LINE_MAX = 65_536
+
+
+class AiohttpTransport:
+    """A pool of `max_concurrency` connections; answers up to `max_response_bytes` after decompression."""
+
+    def __init__(self, source: str, max_response_bytes: int, max_concurrency: int) -> None:
+        self._source = source
+        self._max_bytes = max_response_bytes
+        self._max_concurrency = max_concurrency
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        if self._session is not None:
+            return
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._max_concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_TIMEOUT,
+            trust_env=False,
+            max_line_size=_HEADER_LINE_MAX,
+            max_field_size=_HEADER_LINE_MAX,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, request: Request, deadline: float) -> Response:
+        assert self._session is not None, "start() comes before send()"
+        try:
+            async with asyncio.timeout(seconds_left(self._source, deadline)):
+                return await self._exchange(self._session, request)
+        except TimeoutError as problem:
+            raise timed_out(self._source) from problem
+        except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError) as problem:
+            raise cut_short(self._source, problem) from problem
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError) as problem:
+            raise lost(self._source, problem) from problem
+        except aiohttp.ClientResponseError as problem:
+            raise cut_short(self._source, problem) from problem
+        except (aiohttp.ClientError, OSError) as problem:
+            if isinstance(problem.__cause__, ConnectionResetError | BrokenPipeError):
+                raise lost(self._source, problem) from problem
+            raise unreachable(self._source, problem) from problem
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
+        async with session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+        ) as answer:
+            body = await self._body(answer)
+            return Response(answer.status, answer.headers, body)
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        if (answer.content_length or 0) > self._max_bytes:
+            answer.close()
+            raise too_large(self._source, self._max_bytes)
+        parts: list[bytes] = []
+        size = 0
+        async for part in answer.content.iter_any():
+            size += len(part)
+            if size > self._max_bytes:
+                answer.close()
+                raise too_large(self._source, self._max_bytes)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

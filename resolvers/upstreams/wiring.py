@@ -1,0 +1,57 @@
+"""What every kind of source is built with, besides its own settings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opentelemetry.trace import Tracer, get_tracer
+
+from resolvers.resource import Location
+from resolvers.upstreams.addresses import origin_of
+from resolvers.upstreams.credentials import SecretSource, open_credential, required_secret
+from resolvers.upstreams.exchange import Exchange
+from resolvers.upstreams.links import LinkTable
+from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.transport import Transport
+from resolvers.upstreams.transport_aiohttp import AiohttpTransport
+
+
+def pooled(settings: UpstreamSettings) -> Transport:
+    """The transport of production."""
+    return AiohttpTransport(settings.name, settings.max_response_bytes, settings.max_concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Secrets, the link table, the tracer (does nothing unless telemetry is configured), and how to reach a
+    source: tests put an in-process transport here."""
+
+    secrets: SecretSource
+    links: LinkTable = field(default_factory=LinkTable)
+    tracer: Tracer = field(default_factory=lambda: get_tracer("clinical_gateway.upstreams"))
+    transport: Callable[[UpstreamSettings], Transport] = pooled
+
+    def exchange(self, settings: UpstreamSettings) -> Exchange:
+        """The way to a source. Raises SecretMissing, SecretInvalid."""
+        transport = self.transport(settings)
+        credential = open_credential(settings.name, settings.credentials, self.secrets, transport)
+        origins = frozenset(origin_of(place.base_url) for place in self.locations(settings))
+        return Exchange(settings, transport, credential, self.tracer, origins)
+
+    def locations(self, settings: UpstreamSettings) -> tuple[Location, ...]:
+        """Every place of a source, with its headers. Raises SecretMissing."""
+        if settings.base_url is not None:
+            return (Location(settings.base_url),)
+        return tuple(
+            Location(
+                place.base_url,
+                (
+                    *place.headers.items(),
+                    *(
+                        (name, required_secret(self.secrets, key))
+                        for name, key in place.secret_headers.items()
+                    ),
+                ),
+                place.organization,
+            )
+            for place in settings.locations
+        )
