@@ -30,6 +30,7 @@ from resolvers.upstreams.errors import (
 from resolvers.visibility import is_about
 
 _TELLING = frozenset({"completeness", "sources"})
+_OF_THE_PAGE = _TELLING | {"edges", "nodes", "pageInfo"}
 
 
 _ERRORS = {
@@ -108,25 +109,12 @@ class Connection:
         position = Position(key, source, row.resource.id, edge.marks)
         return self.context.cursors.seal(position, self.bound_to)
 
-    async def total(self) -> int | None:
-        """How many rows there are over all sources; None where one cannot say, or the gateway filters."""
-        if any(plan.keeps or not plan.is_counted for plan in self.plans if plan.searches):
-            return None
-        if completeness(plan.outcome for plan in self.plans if plan.outcome) is Completeness.PARTIAL:
-            return None
-        if not self.question.shows_errors:
-            return None
-        loaders = self.context.loaders
-        counts = (loaders.count(plan.upstream.name, one) for plan in self.plans for one in plan.searches)
-        answers = await asyncio.gather(*counts)
-        known = [one for one in answers if one is not None]
-        return sum(known) if len(known) == len(answers) else None
-
 
 async def connect(call: FieldCall, question: Question, person: Person | None) -> Connection:
-    """The page that a list field asks for, about a person or over all."""
+    """The page that a list field asks for, about a person or over all; no page where only a count is."""
     connection = await plan(call.context, question, person)
-    await _load_page(connection, call)
+    if call.selected & _OF_THE_PAGE:
+        await _load_page(connection, call)
     return connection
 
 

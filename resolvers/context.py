@@ -74,6 +74,9 @@ class RequestContext:
     def close(self) -> None:
         """Ends the work that nobody waits for any more."""
         self.loaders.close()
+        self.identity.close()
+        if self._own is not None:
+            self._own.cancel()
 
     def _launch_id(self) -> str:
         patient = self.principal.patient or ""

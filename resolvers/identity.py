@@ -14,6 +14,7 @@ from clinical.dates import DateInvalid, interval
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
 from permissions.principal import Principal
 from resolvers.cache import Cache
+from resolvers.errors import ArgumentInvalid
 from resolvers.ids import PERSON, RecordId, parse_record_id
 from resolvers.loaders import Identify, Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
@@ -27,6 +28,10 @@ LINK_TTL_S = 3600.0
 
 _VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_number}
 """Identifier systems with a check of their own; values that fail it never link."""
+
+
+class IdentifierAmbiguous(ArgumentInvalid):
+    """An identifier that several people have names none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,12 @@ class Identity:
         return await self._of_record_id(record_id)
 
     async def of_identifier(self, identifier: Token) -> Person | None:
-        """The person with a linking identifier. Raises UpstreamError where a source that may know is down."""
+        """The person with an identifier; one that does not link is only looked for.
+
+        Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
+        """
         if not self._links(identifier):
-            return None
+            return await self._found_by(identifier)
         person: Person | None = await self._once(identifier, lambda: self._linked(identifier, None))
         return person
 
@@ -100,6 +108,28 @@ class Identity:
         if not self._is_trusted(record.source):
             return None
         return next((one for one in _identifiers(record) if self._links(one)), None)
+
+    def close(self) -> None:
+        """Ends the lookups that nobody waits for any more."""
+        for lookup in self._lookups.values():
+            lookup.cancel()
+
+    async def _found_by(self, identifier: Token) -> Person | None:
+        """The one person whose records carry an identifier of any system, such as a hospital number."""
+        if identifier.system in self._linking.systems:
+            return None
+        asked = [(one.name, Identify(identifier, one.locations())) for one in self._upstreams.values()]
+        answers = await asyncio.gather(
+            *(self._loaders.identify(name, key) for name, key in asked), return_exceptions=True
+        )
+        records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
+        if not records:
+            _raise_first_error(answers)
+            return None
+        persons = {one.id: one for one in await asyncio.gather(*map(self.of_record, records))}
+        if len(persons) > 1:
+            raise IdentifierAmbiguous("identifier: more than one person has it")
+        return next(iter(persons.values()))
 
     async def _once(self, key: object, look_up: Callable[[], Awaitable[Any]]) -> Any:
         """Concurrent askers share one lookup."""
@@ -154,8 +184,11 @@ class Identity:
     async def _ask(
         self, upstream: Upstream, identifier: Token, found: Resource | None
     ) -> tuple[Resource, ...]:
-        places = upstream.locate(found, self._principal) if found is not None else upstream.locations()
-        records = await self._loaders.identify(upstream.name, Identify(identifier, tuple(places)))
+        every = upstream.locations()
+        places = every if found is None else upstream.locate(found, self._principal)
+        # The same places in the same order are one batch, however likely each is for this person.
+        key = Identify(identifier, every if set(places) == set(every) else tuple(places))
+        records = await self._loaders.identify(upstream.name, key)
         return tuple(one for one in records if self.linking_identifier(one) == identifier)
 
     def _alone(self, record: Resource) -> Person:

@@ -34,9 +34,3 @@ def reverse_list(resource_type: str) -> Fetch:
         return await connect(call, question, person)
 
     return fetch
-
-
-async def total_count(call: FieldCall) -> int | None:
-    """`totalCount`: over all sources, or null where that cannot be said exactly."""
-    connection: Connection = call.parent
-    return await connection.total()

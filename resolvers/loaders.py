@@ -32,6 +32,7 @@ class Loaders:
 
     def __init__(self, upstreams: Mapping[str, Upstream], call: Call) -> None:
         self._running: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
         self._reads = {name: self._loader(name, one.read, call) for name, one in upstreams.items()}
         self._searches = {name: self._loader(name, one.search, call) for name, one in upstreams.items()}
         self._counts = {name: self._loader(name, one.count, call) for name, one in upstreams.items()}
@@ -63,6 +64,7 @@ class Loaders:
 
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
+        self._is_closed = True
         for task in self._running:
             task.cancel()
 
@@ -71,7 +73,8 @@ class Loaders:
     ) -> "DataLoader[Any, Any]":
         async def load(keys: list[Any]) -> list[Any]:
             task = asyncio.current_task()
-            assert task is not None
+            if self._is_closed or task is None:
+                return [UpstreamUnavailable(source, "the request was ended")] * len(keys)
             self._running.add(task)
             try:
                 return list(await ask(keys, call))

@@ -7,6 +7,7 @@ from clinical.compartment import patient_parameter
 from clinical.parameters import SearchParameter, parameters
 from clinical.search import compile_search, is_exact
 from resolvers.context import RequestContext
+from resolvers.hidden import hidden_filter
 from resolvers.identity import Person
 from resolvers.ids import parse_record_id
 from resolvers.outcome import SourceOutcome, SourceStatus
@@ -22,7 +23,8 @@ class SourcePlan:
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
     `keeps` are tests that the gateway applies itself; `record_of` gives the Patient record
-    that a search is about. `is_sorted`: the source sorts as the question wants.
+    that a search is about. `is_sorted`: the source sorts as the question wants. `is_counted`: it
+    says how many there are; `counts_hidden`: also of those that are not shown.
     """
 
     upstream: Upstream
@@ -31,6 +33,7 @@ class SourcePlan:
     records: tuple[Resource | None, ...] = ()
     is_sorted: bool = False
     is_counted: bool = False
+    counts_hidden: bool = False
     outcome: SourceOutcome | None = None
     problems: tuple[str, ...] = ()
 
@@ -104,6 +107,7 @@ async def _plan(
         records=tuple(record for _, record in pairs),
         is_sorted=is_sorted,
         is_counted=abilities.counts and len(partition.filters) == 1,
+        counts_hidden=_counts_hidden(question, abilities),
         problems=()
         if partition.exhaustive
         else ("the source can only be asked by parts, which may not be all",),
@@ -174,6 +178,11 @@ def _at(search: Search, place: _Place, part: Filter | None) -> Search:
 def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
     """One row more than asked tells whether a page follows; what is sorted here comes in full pages."""
     return min(question.first + 1, abilities.page_size_max) if is_lazy else abilities.page_size_max
+
+
+def _counts_hidden(question: Question, abilities: Abilities) -> bool:
+    hidden = hidden_filter(question.type)
+    return question.shows_errors or hidden is None or hidden.code in abilities.parameters
 
 
 def _test(resource_type: str, one: Filter) -> Keep:

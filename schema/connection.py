@@ -1,7 +1,7 @@
 """Connections: one page of a list, in the shape of Relay, with its completeness."""
 
 from resolvers.connection import Connection, Edge
-from resolvers.lists import total_count
+from resolvers.total import total_count
 from schema.field import computed_field, fetch_field
 from schema.making import definition, list_of, make_type, optional
 from schema.provenance import CompletenessEnum, SourceOutcomeType

@@ -122,7 +122,8 @@ async def test_patients_lists_a_person_once_and_later_sources_after_earlier() ->
     seen: list[str] = []
     after = None
     while True:
-        text = "query($after: String) { patients(first: 1, after: $after) { nodes { records { id } } pageInfo { hasNextPage endCursor } } }"
+        text = """query($after: String) { patients(first: 1, after: $after) {
+          nodes { records { id } } pageInfo { hasNextPage endCursor } } }"""
         page = (await asker.data(text, after=after))["patients"]
         seen += [node["records"][0]["id"] for node in page["nodes"]]
         after = page["pageInfo"]["endCursor"]
@@ -146,3 +147,16 @@ async def test_identity_of_many_patients_is_one_batch_for_each_source() -> None:
     await asker.data("{ patients(first: 100) { nodes { id observations { nodes { id } } } } }")
     assert [kind for kind, _ in b.calls].count("identify") == 1
     assert [kind for kind, _ in a.calls].count("search") <= 2
+
+
+async def test_an_identifier_of_another_system_finds_its_one_person() -> None:
+    number = {"system": "https://a.example/mrn", "value": "77"}
+    one = patient("1", NUMBER)
+    one["identifier"].append(number)
+    asker = Asker(source("a", one), source("b", patient("9", NUMBER)))
+    found = await person(asker, 'identifier: "https://a.example/mrn|77"')
+    assert [record["id"] for record in found["records"]] == ["a/Patient/1", "b/Patient/9"]
+    assert await person(asker, 'identifier: "https://a.example/mrn|78"') is None
+    twice = Asker(source("a", one, {**patient("2"), "identifier": [number]}))
+    several = await twice.run('{ patient(identifier: "https://a.example/mrn|77") { id } }')
+    assert codes(several.errors) == ["BAD_USER_INPUT"]

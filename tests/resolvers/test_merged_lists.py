@@ -146,7 +146,23 @@ async def test_what_was_entered_in_error_is_hidden_unless_asked_for() -> None:
     shown = (await asker.data(text % '(status: ["entered-in-error"])'))["patient"]["observations"]
     assert [node["id"] for node in hidden["nodes"]] == ["a/Observation/a0"]
     assert [node["id"] for node in shown["nodes"]] == ["a/Observation/wrong"]
-    assert shown["totalCount"] == 1
+    assert (hidden["totalCount"], shown["totalCount"]) == (1, 1)
+
+
+async def test_a_count_alone_fetches_no_page() -> None:
+    up = source("a", ["2020", "2021"])
+    data = await Asker(up).data('{ patient(id: "a/Patient/1") { observations { totalCount } } }')
+    assert data["patient"]["observations"] == {"totalCount": 2}
+    assert {kind for kind, _ in up.calls} == {"read", "identify", "count"}
+
+
+async def test_a_count_is_null_where_the_gateway_filters_or_a_source_is_missing() -> None:
+    text = '{ patient(id: "a/Patient/1") { observations(date: {ge: "2020"}) { totalCount } } }'
+    filtering = source("a", ["2020"], unsupported=frozenset({"date"}))
+    assert (await Asker(filtering).data(text))["patient"]["observations"] == {"totalCount": None}
+    a, b = source("a", ["2020"]), source("b", ["2020"])
+    b.down = UpstreamUnavailable("b", "down")
+    assert (await Asker(a, b).data(text))["patient"]["observations"] == {"totalCount": None}
 
 
 async def test_what_a_source_cannot_filter_the_gateway_filters_where_that_is_exact() -> None:

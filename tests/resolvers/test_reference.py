@@ -8,7 +8,8 @@ from tests.resolvers.asking import Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER = "9990000018"
-ASK = '{ observation(id: "a/Observation/o") { id encounter { reference resource { id ... on Encounter { status } } } } }'
+ASK = """{ observation(id: "a/Observation/o") {
+  id encounter { reference resource { id ... on Encounter { status } } } } }"""
 
 
 def sources(reference: str | None, **more: Any) -> tuple[MemoryUpstream, MemoryUpstream]:

@@ -48,7 +48,8 @@ async def test_partial_dates_stay_partial() -> None:
 async def test_primitive_extensions_are_read_beside_their_element() -> None:
     extension = [{"url": "u", "valueDateTime": "2019-05-03T10:00:00Z"}, {"url": "v", "valueString": "x"}]
     row = observation("o", "1", _effectiveDateTime={"extension": extension})
-    text = '{ observation(id: "a/Observation/o") { _effectiveDateTime { extension(url: "v") { url valueString } } } }'
+    text = """{ observation(id: "a/Observation/o") {
+      _effectiveDateTime { extension(url: "v") { url valueString } } } }"""
     data = await asker(row).data(text)
     assert data["observation"]["_effectiveDateTime"] == {"extension": [{"url": "v", "valueString": "x"}]}
 

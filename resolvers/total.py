@@ -1,0 +1,48 @@
+"""`totalCount`: how many rows there are over all sources, or null where that cannot be said exactly."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+from resolvers.connection import Connection
+from resolvers.field import FieldCall
+from resolvers.hidden import hidden_filter
+from resolvers.outcome import Completeness, completeness
+from resolvers.plan import SourcePlan
+from resolvers.upstreams.upstream import Search
+
+
+async def total_count(call: FieldCall) -> int | None:
+    """The sum of the sources' counts, less what is hidden. Raises UpstreamError.
+
+    Null where a source cannot count, the gateway filters, one row may come from two sources
+    (patients), or a source is missing.
+    """
+    connection: Connection = call.parent
+    plans = connection.plans
+    if completeness(plan.outcome for plan in plans if plan.outcome) is Completeness.PARTIAL:
+        return None
+    asked = [plan for plan in plans if plan.searches]
+    if not all(plan.is_counted and plan.counts_hidden and not plan.keeps for plan in asked):
+        return None
+    if connection.question.type == "Patient" and len(plans) > 1:
+        return None
+    signed = [(sign, plan, search) for plan in asked for sign, search in _counts(connection, plan)]
+    loaders = call.context.loaders
+    counts = await asyncio.gather(*(loaders.count(plan.upstream.name, one) for _, plan, one in signed))
+    total = 0
+    for (sign, _, _), count in zip(signed, counts, strict=True):
+        if count is None:
+            return None
+        total += sign * count
+    return total
+
+
+def _counts(connection: Connection, plan: SourcePlan) -> Iterator[tuple[int, Search]]:
+    """What to count, and whether it adds or takes away."""
+    hidden = None if connection.question.shows_errors else hidden_filter(connection.question.type)
+    for search in plan.searches:
+        bare = replace(search, sort=(), count=0)
+        yield 1, bare
+        if hidden is not None:
+            yield -1, replace(bare, filters=(*bare.filters, hidden))
