@@ -114,6 +114,8 @@ class Upstream(Protocol):
     name: str
     types: frozenset[str]
     """Resource types that this source can hold."""
+    links_by_table: bool
+    """True where a reviewed link table, not the source, states whose a Patient record is."""
 
     async def start(self) -> None:
         """Opens the pool and reads what the source declares; a source that is down is asked again later."""
