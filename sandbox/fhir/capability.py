@@ -14,6 +14,9 @@ def capability_statement(profile: Profile, base_url: str) -> bytes:
         "mode": "server",
         "resource": [_resource(name, profile) for name in sorted(profile.types)],
     }
+    if not profile.is_plain:
+        # `rest.searchParam`: what holds for every type. A client may take `_sort` from here.
+        rest["searchParam"] = [{"name": name, "type": "string"} for name in ("_sort", "_include", "_elements")]
     if profile.has_batch:
         rest["interaction"] = [{"code": "batch"}]
     return encode_json(
