@@ -129,7 +129,7 @@ def _write_plan(
 
 
 def write_appointments(record: Record, directory: Directory) -> None:
-    """Writes past and coming appointments; a coming one has a referral and a task behind it at the hospital."""
+    """Writes past and coming appointments; a coming one at the hospital has a referral and a task."""
     for _ in range(record.draw.number(1, 4)):
         day = record.draw.day(
             max(record.person.since, REFERENCE_DATE - timedelta(days=700)), record.person.until

@@ -1,7 +1,7 @@
 """What happened to a person over the years, before any source wrote it down.
 
-A course is drawn once; each source then writes its part of it (`holders`). What two sources hold of one event has
-the same `token`, from which both make the same business identifier.
+A course is drawn once; each source then writes its part of it (`holders`). What two sources hold of one
+event has the same `token`, from which both make the same business identifier.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ FIRST_PERSON_PANELS = ("lipids", "urine", "renal", "lipids")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A condition; `ended` None while it lasts. `precision`: how much of the onset is known (day, month, year)."""
+    """A condition; `ended` None while it lasts. `precision`: whether day, month or year of onset is known."""
 
     row: Row
     onset: date

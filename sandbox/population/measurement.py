@@ -42,7 +42,7 @@ class Body:
 class Measurement:
     """One measured thing: a number, a coded answer, or parts (of a blood pressure).
 
-    `absent` says why there is no value. `comparator` is `<` where the value lies below what the instrument can tell.
+    `absent` says why there is no value; `comparator` is `<` below what the instrument can tell.
     """
 
     key: str

@@ -1,8 +1,8 @@
 """Observation resources: measurements as the hospital and as a practice write them down.
 
-The traps: several codings in either order, a local laboratory code, US units in some hospital results, the old
-and the new code of a blood pressure, two categories or none, partial and missing dates, subjects referred to by
-absolute address or by version, performers that do not exist, entered-in-error.
+The traps: several codings in either order, a local laboratory code, US units in some hospital results, the
+old and the new code of a blood pressure, two categories or none, partial and missing dates, subjects referred
+to by absolute address or by version, performers that do not exist, entered-in-error.
 """
 
 from dataclasses import dataclass
