@@ -8,8 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from resolvers.resource import Json, Location, Resource
-from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
-from resolvers.upstreams.fhir_answers import Answer, resource_of
+from resolvers.upstreams.errors import (
+    SearchNotSupported,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamThrottled,
+)
+from resolvers.upstreams.fhir_answers import Answer, refusal, resource_of
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, id_query
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -20,6 +25,7 @@ Found = Resource | UpstreamError | None
 
 _ID: Final = frozenset(("_id",))
 _QUERY_ROOM: Final = 300
+_NO_LIST_STATUSES: Final = frozenset((400, 404, 405, 422, 501))
 
 
 async def read_all(
@@ -85,18 +91,24 @@ async def _settle(
     if isinstance(answer, UpstreamError):
         found.update(dict.fromkeys(group, answer))
         return ()
-    if answer.status in (400, 404, 405, 422, 501) and answer.status != 429:
+    if answer.status in _NO_LIST_STATUSES and not isinstance(
+        refusal(server.source, answer), UpstreamThrottled
+    ):
         server.without_id_lists.add(ask.path)
         return group
+    ids = frozenset(read.id for read in group)
     try:
-        whole = await walk(server, ask, answer, call, max_pages, _ID)
+        whole = await walk(server, ask, answer, call, max_pages, _ID, ids)
     except UpstreamInvalidResponse:
+        return group
+    except SearchNotSupported:
+        server.without_id_lists.add(ask.path)
         return group
     except UpstreamError as problem:
         found.update(dict.fromkeys(group, problem))
         return ()
     by_id = {resource["id"]: (resource, source) for resource, source in whole.found}
-    if by_id.keys() - {read.id for read in group}:
+    if not by_id.keys() <= ids:
         server.without_id_lists.add(ask.path)  # it ignores `_id`
     for read in group:
         if read.id in by_id:

@@ -1,10 +1,11 @@
 """Walking a search to its end, for questions that only a whole list answers."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from resolvers.resource import Json
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.fhir_answers import Answer
+from resolvers.upstreams.fhir_answers import Answer, refusal
 from resolvers.upstreams.fhir_entries import Asked, read_entries
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call
@@ -25,25 +26,31 @@ async def walk(
     call: Call,
     max_pages: int,
     codes: frozenset[str] = frozenset(),
+    wanted: Collection[str] | None = None,
 ) -> Walk:
     """Everything behind a search's first answer. Raises UpstreamError where that first page cannot be read;
-    a later page that cannot is a problem of the walk."""
+    a later page that cannot is a problem of the walk. `wanted`: the ids that there can be; any other means
+    that the source ignored them, and ends the walk."""
     found = Walk()
     asked = Asked(server.source, ask.path, ask.location, server.is_only_place, codes)
-    for _ in range(max_pages):
+    for page in range(1, max_pages + 1):
         entries = read_entries(asked, answer)
         found.found += [(resource, answer) for resource in entries.matches]
         found.problems += entries.problems
+        if wanted is not None and any(resource["id"] not in wanted for resource in entries.matches):
+            found.problems.append(f"{server.source} gave records that were not asked for.")
+            break
         if entries.next is None:
-            return found
+            break
+        if page == max_pages:
+            found.problems.append(f"{server.source} gave more than {max_pages} pages.")
+            break
         asked = Asked(server.source, ask.path, ask.location, server.is_only_place, page=entries.next)
         try:
             answer = await server.ask(Ask(ask.operation, ask.location, page=entries.next), call)
             if not answer.is_success:
-                found.problems.append(f"{server.source} did not give every page.")
-                return found
+                raise refusal(server.source, answer, is_page=True, is_search=True)
         except UpstreamError as problem:
             found.problems.append(problem.message)
-            return found
-    found.problems.append(f"{server.source} gave more than {max_pages} pages.")
+            break
     return found
