@@ -15,6 +15,7 @@ from sandbox.issuer.tokens import AUDIENCE
 from sandbox.population.model import Account, Population
 from sandbox.state import State
 
+KEY_HEADER = "X-Practice-Key"
 TEMPLATE = Path(__file__).with_name("gateway.template.toml")
 
 
@@ -46,7 +47,9 @@ def link_accounts(state: State, accounts: Mapping[str, Account]) -> None:
 
 
 def write_settings(state: State, addresses: Addresses, population: Population) -> None:
-    """Writes the gateway.toml that serves this sandbox."""
+    """Writes the gateway.toml that serves this sandbox, and the practices' keys beside it."""
+    for practice in population.practices:
+        write_private(state.secret(_key_secret(practice.organization)), practice.key.encode())
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
         gateway_port=addresses.ports["gateway"],
         issuer=addresses.issuer,
@@ -63,19 +66,23 @@ def gp_locations(addresses: Addresses, population: Population) -> list[GpLocatio
     """The places of the gp source: each practice with its base URL and its header."""
     origin = addresses.origin("gp")
     return [
-        GpLocation(practice.organization, origin + practice.path, {"X-Practice-Key": practice.key})
+        GpLocation(practice.organization, origin + practice.path, {KEY_HEADER: practice.key})
         for practice in population.practices
     ]
 
 
 def _location(location: GpLocation) -> str:
-    headers = ", ".join(f"{name} = {json.dumps(value)}" for name, value in location.headers.items())
     return f"""
 [[upstreams.locations]]
 organization = {json.dumps(location.organization)}
 base_url = {json.dumps(location.base_url)}
-headers = {{ {headers} }}
+secret_headers = {{ {KEY_HEADER} = {json.dumps(_key_secret(location.organization))} }}
 """
+
+
+def _key_secret(organization: str) -> str:
+    """The name of the secret that holds a practice's key."""
+    return f"upstream_gp_key_{organization.lower()}"
 
 
 def _link(account: Account) -> dict[str, str]:
