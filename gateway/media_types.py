@@ -77,6 +77,17 @@ def check_body_type(content_type: str | None, content_encoding: str | None) -> N
         raise MediaTypeNotSupported("The body must not be compressed.")
 
 
+def parse_accept_encoding(header: str) -> dict[str, float]:
+    """The content codings that a client takes, each with its quality."""
+    qualities: dict[str, float] = {}
+    for part in header.lower().split(","):
+        coding, _, rest = part.partition(";")
+        quality = _quality_value(_parameters(rest))
+        if coding.strip() and quality is not None:
+            qualities[coding.strip()] = quality
+    return qualities
+
+
 def _quality(ranges: tuple[MediaRange, ...], media_type: str) -> float:
     covering = [entry for entry in ranges if entry.covers(media_type)]
     return max(covering, key=lambda entry: entry.specificity).quality if covering else 0.0
@@ -90,14 +101,19 @@ def _media_range(text: str) -> MediaRange | None:
     media_type, _, rest = text.partition(";")
     kind, slash, subtype = media_type.strip().partition("/")
     parameters = _parameters(rest)
+    quality = _quality_value(parameters)
+    if quality is None or not slash or not kind or not subtype or (kind == "*" and subtype != "*"):
+        return None
+    specificity = 0 if kind == "*" else 1 if subtype == "*" else 2
+    return MediaRange(f"{kind}/{subtype}", quality, specificity, parameters.get("charset"))
+
+
+def _quality_value(parameters: dict[str, str]) -> float | None:
     try:
         quality = float(parameters.get("q", "1"))
     except ValueError:
         return None
-    if not slash or not kind or not subtype or not 0 <= quality <= 1 or (kind == "*" and subtype != "*"):
-        return None
-    specificity = 0 if kind == "*" else 1 if subtype == "*" else 2
-    return MediaRange(f"{kind}/{subtype}", quality, specificity, parameters.get("charset"))
+    return quality if 0 <= quality <= 1 else None
 
 
 def _parameters(text: str) -> dict[str, str]:

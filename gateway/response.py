@@ -7,6 +7,7 @@ from typing import Any
 from clinical.codec import encode_json
 from gateway import errors
 from gateway.authn.authenticator import AuthenticationFailed, KeysUnavailable
+from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
 from permissions.decision import ScopeInsufficient
 
@@ -24,22 +25,24 @@ class Reply:
 
 
 def build(
-    data: dict[str, Any] | None,
-    told: Sequence[dict[str, Any]],
-    sources: Sequence[dict[str, Any]],
-    status_if_null: int,
-    media_type: str,
+    result: ExecutionResult, sources: Sequence[dict[str, Any]], request_id: str, media_type: str
 ) -> Reply:
-    """The reply to an executed operation. `told` are its errors, `sources` what `extensions.sources` says."""
+    """The reply to an executed operation. `sources` is what `extensions.sources` says."""
     document: dict[str, Any] = {}
-    if told:
-        document["errors"] = told
+    if result.errors:
+        document["errors"] = [errors.told_graphql(error, request_id) for error in result.errors]
     # A request that failed before its first field has no `data` at all (GraphQL specification, 7.1).
-    if data is not None or any("path" in entry for entry in told):
-        document["data"] = data
+    if result.data is not None or any(error.path is not None for error in result.errors):
+        document["data"] = result.data
     if sources:
         document["extensions"] = {"sources": sources}
-    return Reply(200 if data is not None else status_if_null, media_type, encode_json(document))
+    return Reply(_status(result, media_type), media_type, encode_json(document))
+
+
+def _status(result: ExecutionResult, media_type: str) -> int:
+    if result.data is not None or not result.errors:
+        return 200
+    return errors.row_of(errors.cause_of(result.errors[0])).status_for(media_type)
 
 
 def refuse(problem: BaseException, request_id: str, media_type: str) -> Reply:

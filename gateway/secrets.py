@@ -39,11 +39,16 @@ class Secrets:
         except FileNotFoundError:
             return None
 
-    def key(self, name: str, size: int) -> bytes:
-        """A key of `size` bytes, written in hexadecimal; raises `SecretInvalid`."""
+    def required(self, name: str) -> str:
+        """A secret that must be there; raises `SecretInvalid`."""
         text = self.get(name)
         if text is None:
             raise SecretInvalid(f"the secret `{name}` is missing: {self._where(name)}")
+        return text
+
+    def key(self, name: str, size: int) -> bytes:
+        """A key of `size` bytes, written in hexadecimal; raises `SecretInvalid`."""
+        text = self.required(name)
         try:
             key = bytes.fromhex(text)
         except ValueError:

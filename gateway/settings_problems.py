@@ -42,7 +42,7 @@ def _unknown_key(where: str, key: str, known: list[str]) -> str:
     if _SECRET.search(key):
         return (
             f"{where} looks like a secret, which does not belong in this file: "
-            "put it in the secrets directory or in an environment variable (docs/settings.md says under which name)"
+            "put it in the secrets directory or in an environment variable (docs/settings.md has the names)"
         )
     close = get_close_matches(key, known, n=1)
     hint = f"; did you mean `{close[0]}`?" if close else ""

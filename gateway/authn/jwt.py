@@ -21,6 +21,7 @@ from permissions.principal import Principal
 
 TOKEN_BYTES_MAX: Final = 16_384
 VERIFIED_KEPT: Final = 10_000
+CLIENT_TIMEOUT_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class _Verified:
     principal: Principal
     issuer: Issuer
     thumbprint: str
+
+
+def issuer_client() -> httpx.AsyncClient:
+    """The HTTP client for what issuers publish: no redirects, nothing taken from the environment."""
+    return httpx.AsyncClient(timeout=CLIENT_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
 
 def open_issuers(settings: Iterable[IssuerSettings], client: httpx.AsyncClient) -> tuple[Issuer, ...]:

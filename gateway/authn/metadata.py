@@ -1,6 +1,7 @@
 """What an issuer publishes about itself (RFC 8414, OpenID Connect Discovery), read with care."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -12,16 +13,20 @@ import msgspec
 
 from gateway.authn.issuer import IssuerSettings, secure_url
 
+log = logging.getLogger(__name__)
+
 DOCUMENT_BYTES_MAX: Final = 262_144
 DEFAULT_LIFETIME_S: Final = 300.0
 METADATA_LIFETIME_S: Final = 3600.0
+PAUSE_AFTER_FAILURE_S: Final = 5.0
+FETCH_TIMEOUT_S: Final = 5.0
 
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])(?:s-maxage|max-age)\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _UNCACHEABLE: Final = re.compile(r"(?:^|[\s,])no-(?:store|cache)(?:$|[\s,=])", re.IGNORECASE)
 
 
-class MetadataInvalid(Exception):
-    """What the issuer published is not what the specification asks for."""
+class MetadataUnavailable(Exception):
+    """What the issuer publishes cannot be had, or is not what the specification asks for."""
 
 
 class IssuerMetadata:
@@ -38,33 +43,45 @@ class IssuerMetadata:
         self._client = client
         self._clock = clock
         self._document: Mapping[str, Any] | None = None
-        self._read_at = float("-inf")
+        self._read_at = self._next_read_at = float("-inf")
         self._reading = asyncio.Lock()
 
     async def jwks_uri(self) -> str:
-        """Where the issuer's keys are; raises `MetadataInvalid` or `httpx.HTTPError`."""
+        """Where the issuer's keys are; raises `MetadataUnavailable`."""
         if self._settings.jwks_uri is not None:
             return self._settings.jwks_uri
         uri = (await self.document()).get("jwks_uri")
         try:
             return secure_url(uri if isinstance(uri, str) else "")
         except ValueError as problem:
-            raise MetadataInvalid("no usable jwks_uri") from problem
+            raise MetadataUnavailable("no usable jwks_uri") from problem
 
     async def document(self) -> Mapping[str, Any]:
-        """The discovery document; raises `MetadataInvalid` or `httpx.HTTPError`."""
+        """The discovery document; raises `MetadataUnavailable`."""
         async with self._reading:
-            if self._document is None or self._clock() - self._read_at > METADATA_LIFETIME_S:
-                self._document = await self._read()
-                self._read_at = self._clock()
-            return self._document
+            is_old = self._clock() - self._read_at > METADATA_LIFETIME_S
+            if is_old and self._clock() >= self._next_read_at:
+                self._next_read_at = self._clock() + PAUSE_AFTER_FAILURE_S
+                await self._renew()
+        if self._document is None:
+            raise MetadataUnavailable("no discovery document")
+        return self._document
+
+    async def _renew(self) -> None:
+        """Reads the document anew; where that fails, the one at hand stays in use."""
+        try:
+            self._document = await self._read()
+        except MetadataUnavailable as problem:
+            log.warning("metadata of %s not read: %s", self.issuer, problem)
+        else:
+            self._read_at = self._clock()
 
     async def _read(self) -> Mapping[str, Any]:
-        problem: Exception = MetadataInvalid("no discovery document")
+        problem = MetadataUnavailable("it names another issuer")
         for url in discovery_urls(self.issuer):
             try:
                 document, _ = await fetch_json(self._client, url)
-            except (httpx.HTTPError, httpx.InvalidURL, MetadataInvalid) as failure:
+            except MetadataUnavailable as failure:
                 problem = failure
                 continue
             # RFC 8414 section 3.3: a document that names another issuer must not be used.
@@ -82,19 +99,27 @@ def discovery_urls(issuer: str) -> tuple[str, str]:
 
 
 async def fetch_json(client: httpx.AsyncClient, url: str) -> tuple[Any, httpx.Headers]:
-    """A small JSON document, no redirects; raises `httpx.HTTPError` or `MetadataInvalid`."""
+    """A small JSON document, no redirects; raises `MetadataUnavailable`."""
+    try:
+        async with asyncio.timeout(FETCH_TIMEOUT_S):
+            body, headers = await _fetch(client, url)
+        return msgspec.json.decode(body), headers
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as problem:
+        raise MetadataUnavailable(type(problem).__name__) from problem
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise MetadataUnavailable("not JSON") from problem
+
+
+async def _fetch(client: httpx.AsyncClient, url: str) -> tuple[bytes, httpx.Headers]:
     async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
         if response.status_code != 200:
-            raise MetadataInvalid(f"status {response.status_code}")
+            raise MetadataUnavailable(f"status {response.status_code}")
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > DOCUMENT_BYTES_MAX:
-                raise MetadataInvalid("too large")
-    try:
-        return msgspec.json.decode(body), response.headers
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise MetadataInvalid("not JSON") from problem
+                raise MetadataUnavailable("too large")
+        return bytes(body), response.headers
 
 
 def lifetime_s(headers: httpx.Headers) -> float:

@@ -1,0 +1,141 @@
+"""The composition root: everything is built here once and handed to what needs it; nobody imports it."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from gateway.authn.jwt import Issuer, JwtAuthenticator, issuer_client, open_issuers
+from gateway.cors import OriginList
+from gateway.discovery import SmartConfiguration
+from gateway.documents import Documents
+from gateway.edge import Edge
+from gateway.execution.stock import StockExecutor
+from gateway.graphiql import assets
+from gateway.health import Readiness, healthz
+from gateway.http import GraphQLEndpoint
+from gateway.pipeline import Pipeline
+from gateway.prepare import Preparation
+from gateway.secrets import Secrets
+from gateway.settings import Settings
+from gateway.settings_file import read_settings
+from gateway.start_check import KEYS, store_url
+from gateway.store.store import open_store
+from gateway.telemetry import Telemetry, open_telemetry
+from resolvers.cache import Cache
+from resolvers.cursor import Cursors
+from resolvers.federation import Federation
+from resolvers.identity import Linking
+from resolvers.person import PersonKey
+from resolvers.upstreams.links import LinkTable, read_links
+from resolvers.upstreams.registry import open_upstreams
+from resolvers.upstreams.wiring import Wiring
+from schema.build import build_schema, print_sdl, resource_types
+
+SETTINGS_VARIABLE: Final = "CLINICAL_GATEWAY_SETTINGS"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The ways out of the process, which tests replace with in-process ones."""
+
+    issuers: httpx.AsyncClient
+    wiring: Wiring
+
+
+def build(settings: Settings, secrets: Secrets | None = None, outside: Outside | None = None) -> ASGIApp:
+    """The whole gateway as one ASGI application; raises what is wrong with settings, secrets and schema."""
+    secrets = secrets or Secrets(settings.secrets.directory)
+    telemetry = open_telemetry(settings.telemetry)
+    outside = outside or _outside(settings, secrets, telemetry)
+    store = open_store(settings.store, store_url(settings, secrets))
+
+    types = resource_types(settings.schema.resources)
+    printed = build_schema(types)
+    sdl = print_sdl(printed)
+    schema = printed._schema
+
+    issuers = open_issuers(settings.issuers, outside.issuers)
+    authenticator = JwtAuthenticator(issuers)
+    documents = Documents(Preparation(schema, settings.limits, settings.server.introspection))
+    federation = _federation(settings, secrets, outside.wiring, store.cache, frozenset(types))
+    pipeline = Pipeline(
+        authenticator,
+        documents,
+        federation,
+        StockExecutor(schema),
+        telemetry,
+        settings.server.request_deadline_s,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await federation.start()
+        try:
+            yield
+        finally:
+            await federation.close()
+            await authenticator.close()
+            await outside.issuers.aclose()
+            await store.close()
+            telemetry.close()
+
+    routes = _routes(settings, pipeline, federation, issuers[0], sdl)
+    return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
+
+
+def application() -> ASGIApp:
+    """What each worker process serves: the settings that `serve` names in the environment."""
+    return build(read_settings(Path(os.environ[SETTINGS_VARIABLE])))
+
+
+def _routes(
+    settings: Settings, pipeline: Pipeline, federation: Federation, issuer: Issuer, sdl: str
+) -> list[BaseRoute]:
+    server = settings.server
+    graphql = GraphQLEndpoint(
+        pipeline, server.max_body_bytes, settings.limits.max_variables_bytes, has_page=server.graphiql
+    )
+
+    async def schema(_: Request) -> Response:
+        return PlainTextResponse(sdl)
+
+    return [
+        Route("/graphql", graphql),
+        Route("/healthz", healthz),
+        Route("/readyz", Readiness(federation).readyz),
+        Route("/.well-known/smart-configuration", SmartConfiguration(issuer).publish),
+        *([Route("/schema.graphql", schema)] if server.introspection else []),
+        *([assets()] if server.graphiql else []),
+    ]
+
+
+def _outside(settings: Settings, secrets: Secrets, telemetry: Telemetry) -> Outside:
+    links = settings.identity.links
+    wiring = Wiring(
+        secrets,
+        read_links(links) if links is not None else LinkTable(),
+        telemetry.tracer("upstreams"),
+    )
+    return Outside(issuer_client(), wiring)
+
+
+def _federation(
+    settings: Settings, secrets: Secrets, wiring: Wiring, cache: Cache, types: frozenset[str]
+) -> Federation:
+    linking = Linking(
+        systems=settings.identity.linking_systems,
+        trusted_sources=settings.trusted_sources,
+        key=PersonKey(secrets.key("identity_key", KEYS["identity_key"])),
+    )
+    cursors = Cursors(secrets.key("cursor_key", KEYS["cursor_key"]), cache)
+    return Federation(open_upstreams(settings.upstreams, wiring), linking, cursors, cache, types)

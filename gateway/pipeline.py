@@ -1,0 +1,116 @@
+"""The request's whole way, top to bottom."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from gateway import errors, response
+from gateway.authn.authenticator import AuthenticationFailed, Authenticator
+from gateway.documents import Documents
+from gateway.execution.executor import Executor
+from gateway.graphql_request import GraphQLRequest
+from gateway.http_errors import PostNeeded
+from gateway.prepare import PreparedDocument
+from gateway.response import Reply
+from gateway.telemetry import Telemetry
+from permissions.decision import Access, access
+from resolvers.federation import Federation
+
+log = logging.getLogger(__name__)
+
+RESERVE_MAX_S: Final = 0.5
+RESERVE_PART: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One GraphQL request with what HTTP says about it."""
+
+    request: GraphQLRequest
+    authorization: str | None
+    request_id: str
+    media_type: str
+    is_get: bool = False
+
+
+class Pipeline:
+    """Answers GraphQL requests. `deadline_s` is the time that one of them may take, whatever happens."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        documents: Documents,
+        federation: Federation,
+        executor: Executor,
+        telemetry: Telemetry,
+        deadline_s: float,
+    ) -> None:
+        self._authenticator = authenticator
+        self._documents = documents
+        self._federation = federation
+        self._executor = executor
+        self._stage = telemetry.stage
+        self._deadline_s = deadline_s
+
+    async def answer(self, incoming: Incoming) -> Reply:
+        """The reply to a request; refusals and faults are replies too."""
+        try:
+            with self._stage("request", request_id=incoming.request_id):
+                return await self._within_deadline(incoming)
+        except Exception as problem:  # noqa: BLE001  the last line: a fault must not break the connection
+            _log_refusal(problem, incoming.request_id)
+            return response.refuse(problem, incoming.request_id, incoming.media_type)
+
+    async def _within_deadline(self, incoming: Incoming) -> Reply:
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._run(incoming)
+        except TimeoutError:
+            raise errors.DeadlinePassed from None
+
+    async def _run(self, incoming: Incoming) -> Reply:
+        asked_at = asyncio.get_running_loop().time()
+        request = incoming.request
+
+        with self._stage("authenticate"):
+            principal = await self._authenticator.authenticate(incoming.authorization)
+
+        with self._stage("documents"):
+            prepared = await self._documents.lookup(request.query, request.operation_name)
+            _check_method(prepared, incoming)
+
+        with self._stage("permissions"):
+            reach = access(principal)
+
+        context = self._federation.open(
+            principal,
+            is_limited=reach is not Access.EVERYTHING,
+            deadline_s=self._time_for_sources(asked_at),
+            request_id=incoming.request_id,
+        )
+        try:
+            with self._stage("execution", operation=prepared.hash):
+                result = await self._executor.run(prepared, request.variables, context)
+            with self._stage("response"):
+                return response.build(
+                    result, context.source_summary(), incoming.request_id, incoming.media_type
+                )
+        finally:
+            context.close()
+
+    def _time_for_sources(self, asked_at: float) -> float:
+        """What is left for the sources, so that what did arrive can still be merged and sent in time."""
+        spent_s = asyncio.get_running_loop().time() - asked_at
+        reserve_s = min(RESERVE_MAX_S, self._deadline_s * RESERVE_PART)
+        return max(0.0, self._deadline_s - reserve_s - spent_s)
+
+
+def _check_method(prepared: PreparedDocument, incoming: Incoming) -> None:
+    if incoming.is_get and prepared.kind != "query":
+        raise PostNeeded("Only queries may be sent by GET.")
+
+
+def _log_refusal(problem: Exception, request_id: str) -> None:
+    if isinstance(problem, AuthenticationFailed) and problem.reason:
+        log.info("caller refused, request %s: %s", request_id, problem.reason)

@@ -1,0 +1,105 @@
+"""What would stop a start, all of it at once: secrets, link table, resource types, sources, store.
+
+`ask_outside` goes further and asks every issuer and source, as `config check --online` does.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from gateway.authn.jwks import usable_keys
+from gateway.authn.jwt import issuer_client, open_issuers
+from gateway.authn.metadata import MetadataUnavailable, fetch_json
+from gateway.secrets import Secrets
+from gateway.settings import Settings
+from gateway.store.store import open_store
+from permissions.principal import Principal
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.links import LinkTable, read_links
+from resolvers.upstreams.registry import open_upstreams
+from resolvers.upstreams.upstream import Call, Upstream
+from resolvers.upstreams.wiring import Wiring
+from schema.build import resource_types
+
+KEYS: Final = {"identity_key": 64, "cursor_key": 32}
+"""The gateway's own keys and their sizes in bytes."""
+
+_CHECKER: Final = Principal(issuer="", client="clinical-gateway", subject="config check", scopes=())
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What asking one issuer or source showed."""
+
+    name: str
+    is_good: bool
+    told: str
+
+
+def start_problems(settings: Settings, secrets: Secrets) -> tuple[str, ...]:
+    """One sentence for each thing that would stop a start."""
+    return tuple(problem for attempt in _attempts(settings, secrets) if (problem := _problem(attempt)))
+
+
+def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], object]]:
+    yield partial(resource_types, settings.schema.resources)
+    for name, size in KEYS.items():
+        yield partial(secrets.key, name, size)
+    yield lambda: open_store(settings.store, store_url(settings, secrets))
+    links = settings.identity.links
+    if links is not None:
+        yield partial(read_links, links)
+    for upstream in settings.upstreams:
+        yield partial(open_upstreams, [upstream], Wiring(secrets))
+
+
+def store_url(settings: Settings, secrets: Secrets) -> str | None:
+    """The address of the store, for kinds that have one; raises `SecretInvalid`."""
+    name = settings.store.url_secret
+    return secrets.required(name) if name is not None else None
+
+
+def _problem(attempt: Callable[[], object]) -> str | None:
+    try:
+        attempt()
+    except Exception as problem:  # noqa: BLE001  whatever stops the start is told as a sentence
+        return str(problem) or type(problem).__name__
+    return None
+
+
+async def ask_outside(settings: Settings, secrets: Secrets, deadline_s: float) -> AsyncIterator[Finding]:
+    """Asks issuers for their keys and sources whether they answer."""
+    async with issuer_client() as client:
+        for issuer in open_issuers(settings.issuers, client):
+            try:
+                document, _ = await fetch_json(client, await issuer.metadata.jwks_uri())
+                count = sum(map(len, usable_keys(document).values()))
+            except MetadataUnavailable as problem:
+                yield Finding(f"issuer {issuer.settings.issuer}", False, f"keys cannot be had: {problem}")
+            else:
+                told = f"{count} keys" if count else "publishes no key that can verify a token"
+                yield Finding(f"issuer {issuer.settings.issuer}", count > 0, told)
+    links = settings.identity.links
+    wiring = Wiring(secrets, read_links(links) if links is not None else LinkTable())
+    for upstream in open_upstreams(settings.upstreams, wiring):
+        yield await _ask(upstream, deadline_s)
+
+
+async def _ask(upstream: Upstream, deadline_s: float) -> Finding:
+    call = Call(time.monotonic() + deadline_s, str(uuid.uuid4()), _CHECKER)
+    try:
+        await upstream.start()
+        problem = await upstream.probe(call)
+    finally:
+        await upstream.close()
+    if problem is None:
+        return Finding(f"upstream {upstream.name}", True, "answers")
+    return Finding(f"upstream {upstream.name}", False, _told(problem))
+
+
+def _told(problem: UpstreamError) -> str:
+    """For the operator's own terminal, so with the detail that a client never sees."""
+    return f"{problem.code}: {problem.message} {problem.detail}".strip()

@@ -1,0 +1,1 @@
+"""Where requests and replicas share what they remember: one kind per file."""

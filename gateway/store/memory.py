@@ -1,0 +1,13 @@
+"""The store of a single process."""
+
+from gateway.store.store import Store
+from resolvers.cache import MemoryCache
+
+
+def open_memory(_url: str | None) -> Store:
+    """A store that ends with the process."""
+    return Store(MemoryCache(), _nothing_to_close)
+
+
+async def _nothing_to_close() -> None:
+    pass

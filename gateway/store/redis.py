@@ -1,0 +1,75 @@
+"""The store that replicas share: Redis, reached over TLS (`rediss://`), a socket, or this machine.
+
+A Redis that is slow or gone costs time, never an answer: after a failure it is left alone for a
+moment, and every question meanwhile is answered "not there".
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.store.store import Store, StoreInvalid
+
+log = logging.getLogger(__name__)
+
+PREFIX: Final = "clinical-gateway:"
+TIMEOUT_S: Final = 0.25
+CONNECTIONS_MAX: Final = 32
+PAUSE_AFTER_FAILURE_S: Final = 2.0
+
+
+class RedisCache:
+    """The cache Protocol over one Redis."""
+
+    def __init__(self, client: Redis, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._next_try_at = float("-inf")
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None: absent, expired, or Redis cannot be reached."""
+        if self._clock() < self._next_try_at:
+            return None
+        try:
+            value = await self._client.get(PREFIX + key)
+        except (RedisError, OSError) as problem:
+            self._pause(problem)
+            return None
+        return value if isinstance(value, bytes) else None
+
+    async def set(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keeps the value for `ttl_s` seconds, unless Redis cannot be reached."""
+        if ttl_s <= 0 or self._clock() < self._next_try_at:
+            return
+        try:
+            await self._client.set(PREFIX + key, value, px=max(1, int(ttl_s * 1000)))
+        except (RedisError, OSError) as problem:
+            self._pause(problem)
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._client.aclose()
+
+    def _pause(self, problem: Exception) -> None:
+        self._next_try_at = self._clock() + PAUSE_AFTER_FAILURE_S
+        log.warning("the store does not answer: %s", type(problem).__name__)
+
+
+def open_redis(url: str | None) -> Store:
+    """A store at a Redis address; raises `StoreInvalid`, without the address, for it may hold a password."""
+    try:
+        client = Redis.from_url(
+            url or "",
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            max_connections=CONNECTIONS_MAX,
+            decode_responses=False,
+        )
+    except ValueError:
+        raise StoreInvalid("the store's address is not a redis://, rediss:// or unix:// URL") from None
+    cache = RedisCache(client)
+    return Store(cache, cache.close)
