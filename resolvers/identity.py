@@ -194,6 +194,7 @@ class Identity:
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""
         record.person_id = f"{record.source}/Patient/{record.id}"
+        self._loaders.prime(record)
         outcomes = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
         outcomes[record.source] = SourceOutcome(
             record.source, SourceStatus.OK, retrieved_at=record.retrieved_at

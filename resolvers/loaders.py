@@ -5,18 +5,18 @@ are equal questions: they are asked once per request, whatever aliases or paths 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from aiodataloader import DataLoader
+from typing import Any
 
 from clinical.identifiers import Token
+from resolvers.pace import Pace, PacedLoader
 from resolvers.resource import Location, Resource
 from resolvers.upstreams.errors import UpstreamError, UpstreamUnavailable
 from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
 
-Key = TypeVar("Key")
+Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
+"""A method of an upstream: many questions in, as many answers out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +31,26 @@ class Loaders:
     """One set of loaders for one request; `close` ends what is still under way."""
 
     def __init__(self, upstreams: Mapping[str, Upstream], call: Call) -> None:
+        self._call = call
+        self._pace = Pace()
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
-        self._reads = {name: self._loader(name, one.read, call) for name, one in upstreams.items()}
-        self._searches = {name: self._loader(name, one.search, call) for name, one in upstreams.items()}
-        self._counts = {name: self._loader(name, one.count, call) for name, one in upstreams.items()}
-        self._identities = {name: self._loader(name, _identify(one), call) for name, one in upstreams.items()}
+        loaders = self._of_each
+        self._reads = loaders(upstreams, lambda one: one.read, is_held=True)
+        self._searches = loaders(upstreams, lambda one: one.search, is_held=False)
+        self._batched_searches = loaders(upstreams, lambda one: one.search, is_held=True)
+        self._counts = loaders(upstreams, lambda one: one.count, is_held=False)
+        self._identities = loaders(upstreams, _identify, is_held=True)
 
     async def read(self, source: str, key: Read) -> Resource | None:
         """One resource, or None where the source has none. Raises UpstreamError."""
         found: Resource | None = await self._reads[source].load(key)
         return found
 
-    async def search(self, source: str, key: Search) -> Page:
-        """One page of a search. Raises UpstreamError."""
-        page: Page = await self._searches[source].load(key)
+    async def search(self, source: str, key: Search, *, is_batched: bool = False) -> Page:
+        """One page of a search. `is_batched`: the source takes many at once. Raises UpstreamError."""
+        loaders = self._batched_searches if is_batched and key.page is None else self._searches
+        page: Page = await loaders[source].load(key)
         return page
 
     async def count(self, source: str, key: Search) -> int | None:
@@ -65,31 +70,42 @@ class Loaders:
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
         self._is_closed = True
+        self._pace.close()
         for task in self._running:
             task.cancel()
 
-    def _loader(
-        self, source: str, ask: Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]], call: Call
-    ) -> "DataLoader[Any, Any]":
+    def _of_each(
+        self, upstreams: Mapping[str, Upstream], ask_of: Callable[[Upstream], Ask], *, is_held: bool
+    ) -> dict[str, PacedLoader]:
+        return {
+            name: PacedLoader(self._load(name, ask_of(one)), self._pace, is_held=is_held)
+            for name, one in upstreams.items()
+        }
+
+    def _load(self, source: str, ask: Ask) -> Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]:
+        ended = UpstreamUnavailable(source, "the request was ended")
+
         async def load(keys: list[Any]) -> list[Any]:
             task = asyncio.current_task()
             if self._is_closed or task is None:
-                return [UpstreamUnavailable(source, "the request was ended")] * len(keys)
+                return [ended] * len(keys)
             self._running.add(task)
+            self._pace.begin()
             try:
-                return list(await ask(keys, call))
+                return list(await ask(keys, self._call))
             except UpstreamError as error:
                 return [error] * len(keys)
             except asyncio.CancelledError:
                 # A waiter must not hang on a batch that was ended.
-                return [UpstreamUnavailable(source, "the request was ended")] * len(keys)
+                return [ended] * len(keys)
             finally:
+                self._pace.end()
                 self._running.discard(task)
 
-        return DataLoader(load)
+        return load
 
 
-def _identify(upstream: Upstream) -> Callable[[Sequence[Identify], Call], Awaitable[Sequence[Any]]]:
+def _identify(upstream: Upstream) -> Ask:
     """Groups the questions by places: one call per set of places."""
 
     async def ask(keys: Sequence[Identify], call: Call) -> Sequence[Any]:

@@ -17,13 +17,16 @@ from resolvers.stream import Keep
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
+_TIE_BREAK = ("_id",)
+
 
 @dataclass(frozen=True, slots=True)
 class SourcePlan:
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
     `keeps` are tests that the gateway applies itself; `record_of` gives the Patient record
-    that a search is about. `is_sorted`: the source sorts as the question wants. `is_counted`: it
+    that a search is about. `is_sorted`: the source sorts as the question wants;
+    `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once. `is_counted`: it
     says how many there are; `counts_hidden`: also of those that are not shown.
     """
 
@@ -32,6 +35,8 @@ class SourcePlan:
     keeps: tuple[Keep, ...] = ()
     records: tuple[Resource | None, ...] = ()
     is_sorted: bool = False
+    is_sorted_by_id: bool = False
+    is_batched: bool = False
     is_counted: bool = False
     counts_hidden: bool = False
     outcome: SourceOutcome | None = None
@@ -91,12 +96,14 @@ async def _plan(
     partition = upstream.partition(question.type, filters)
     places = _places(upstream, person)
     is_sorted = set(question.ordering.codes) <= abilities.sorts
+    by_id = is_sorted and "_id" in abilities.sorts
+    tie_break = _TIE_BREAK if by_id and "_id" not in question.ordering.codes else ()
     base = Search(
         type=question.type,
         location=places[0].location,
         filters=filters,
         patient_parameter=parameter,
-        sort=question.ordering.sort if is_sorted else (),
+        sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
     )
     pairs = [(_at(base, place, part), place.record) for place in places for part in partition.filters]
@@ -106,6 +113,8 @@ async def _plan(
         keeps=tuple(_test(question.type, one) for one in (*kept, *more_kept)),
         records=tuple(record for _, record in pairs),
         is_sorted=is_sorted,
+        is_sorted_by_id=by_id,
+        is_batched=abilities.batches,
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
         problems=()

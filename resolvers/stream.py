@@ -49,6 +49,8 @@ class Stream:
         ordering: Ordering,
         *,
         is_sorted: bool,
+        is_sorted_by_id: bool = False,
+        is_batched: bool = False,
         pages_max: int,
     ) -> None:
         self.source = source
@@ -62,11 +64,15 @@ class Stream:
         self._search = search
         self._ordering = ordering
         self._walks = not is_sorted
+        self._has_runs = not is_sorted_by_id
+        self._is_batched = is_batched
         self._pages_left = pages_max
         self._after: Place | None = None
         self._resumed = False
         self._next: str | None = search.page
         self._ended = False
+        self._newest: Row | None = None
+        self._given = 0
         self._pending: list[Row] = []
         self._ready: list[Row] = []
         self._seen: set[str] = set()
@@ -97,6 +103,7 @@ class Stream:
     def advance(self) -> None:
         """Takes the head away; the next row is the head at once where it has been read."""
         self._ready.pop()
+        self._given += 1
         self.head = self._ready[-1] if self._ready else None
 
     def holds_after(self, place: Place | None) -> bool:
@@ -106,7 +113,8 @@ class Stream:
 
     async def _fetch(self, loaders: Loaders) -> None:
         mark = self._next
-        page = await loaders.search(self.source, replace(self._search, page=mark))
+        asked = replace(self._search, page=mark)
+        page = await loaders.search(self.source, asked, is_batched=self._is_batched)
         self.has_answered = True
         self._pages_left -= 1
         self._note(page)
@@ -131,23 +139,31 @@ class Stream:
         self._seen.update(one.id for one in fresh)
         for resource in fresh:
             row = Row(self._ordering.key(resource), self.rank, resource, mark, self.id)
-            if self._pending and row.key < self._pending[-1].key and not self._walks:
-                self._distrust()
+            self._check_order(row)
             if self._is_wanted(row):
                 self._pending.append(row)
 
     def _is_wanted(self, row: Row) -> bool:
         return (self._after is None or row.place > self._after) and self.keep(row.resource)
 
-    def _distrust(self) -> None:
-        """The source does not sort as it says: read it to the end and sort here."""
-        self._walks = True
-        if self._resumed:
-            self.note_problem("the source changed its order during the walk")
+    def _check_order(self, row: Row) -> None:
+        """A source that does not sort as it says is read to its end, or run by run, and sorted here."""
+        before, self._newest = self._newest, row
+        if before is None or row.place > before.place or self._walks:
+            return
+        if self._has_runs and row.key == before.key:
+            return  # nobody said that equal keys come by id
+        self._walks = row.key < before.key
+        self._has_runs = True
+        if self._resumed or self._given > 0:
+            self.note_problem("the source does not keep its order; rows may be missing")
 
     def _settle(self) -> None:
-        """Rows whose place can no longer change become ready: all but the last run of equal keys."""
-        if self._ended:
+        """Rows whose place can no longer change become ready.
+
+        All, where the source sorts equal keys by id; else all but the last run of equal keys.
+        """
+        if self._ended or not (self._walks or self._has_runs):
             count = len(self._pending)
         elif self._walks or not self._pending:
             return
