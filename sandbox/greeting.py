@@ -7,7 +7,7 @@ from typing import Any
 
 FIRST_QUERY = (
     '{ patient(id: "%s") { id name { family given } observations(first: %d) { completeness '
-    "sources { source status } nodes { origin { name } code { text } effectiveDateTime "
+    "sources { source status } nodes { origin { name } code { text coding { display } } effectiveDateTime "
     "valueQuantity { valueText unit } } } } }"
 )
 
