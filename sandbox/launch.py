@@ -166,9 +166,13 @@ def launch(
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """An event that the signals set, instead of ending this process in the middle of its work."""
+    """An event that the signals set, instead of ending this process in the middle of its work.
+
+    A hang-up that the caller has ignored (nohup) stays ignored.
+    """
     stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in ENDINGS}
+    heard = [one for one in ENDINGS if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in heard}
     try:
         yield stop
     finally:

@@ -162,6 +162,21 @@ def test_links_and_grants_name_every_account_of_the_wearable(running: Sandbox) -
     assert answer.json()["status"] == 0
 
 
+def test_the_wearables_limit_lets_a_walk_of_everybody_pass_and_its_requests_are_logged(
+    running: Sandbox,
+) -> None:
+    origin = running.summary()["upstreams"]["wearable"]
+    grants = json.loads((running.state / "secrets" / "upstream_wearable_grants").read_text())
+    headers = {"Authorization": f"Bearer {next(iter(grants.values()))}"}
+    with httpx.Client(base_url=origin, headers=headers) as client:
+        client.delete("/_sandbox/requests")
+        answers = [client.post("/measure", data={"action": "getmeas"}).json()["status"] for _ in range(150)]
+        logged = client.get("/_sandbox/requests").text.splitlines()
+    assert set(answers) == {0}
+    assert len(logged) == 150
+    assert json.loads(logged[0])["body"] == "action=getmeas"
+
+
 def test_gateway_toml_says_what_the_sandbox_is(running: Sandbox) -> None:
     summary = running.summary()
     settings = tomllib.loads((running.state / "gateway.toml").read_text())
@@ -246,6 +261,27 @@ def test_processes_end_with_a_launcher_that_is_killed(start: Start) -> None:
     pids = sandbox.summary()["pids"].values()
     sandbox.process.kill()
     until(lambda: all(map(is_gone, pids)))
+
+
+def test_a_hang_up_ends_everything(start: Start) -> None:
+    sandbox = start()
+    pids = sandbox.summary()["pids"]
+    assert sandbox.end(signal.SIGHUP)[0] == 0
+    assert all(map(is_gone, pids.values()))
+
+
+def test_a_hang_up_that_the_caller_ignores_ends_nothing(start: Start) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        sandbox = start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    pids = sandbox.summary()["pids"]
+    sandbox.process.send_signal(signal.SIGHUP)
+    assert httpx.get(f"{sandbox.summary()['base_url']}/readyz").status_code == 200
+    os.kill(pids["gp"], signal.SIGKILL)
+    assert sandbox.process.stdout is not None
+    until(lambda: "gp has ended" in sandbox.process.stdout.readline())
 
 
 def test_a_signal_during_the_start_ends_it(start: Start) -> None:
