@@ -16,7 +16,9 @@ def capability_statement(profile: Profile, base_url: str) -> bytes:
     }
     if not profile.is_plain:
         # `rest.searchParam`: what holds for every type. A client may take `_sort` from here.
-        rest["searchParam"] = [{"name": name, "type": "string"} for name in ("_sort", "_include", "_elements")]
+        rest["searchParam"] = [
+            {"name": name, "type": "string"} for name in ("_sort", "_include", "_elements")
+        ]
     if profile.has_batch:
         rest["interaction"] = [{"code": "batch"}]
     return encode_json(

@@ -56,7 +56,8 @@ def _decoded(text: bytes) -> Iterator[Any]:
         yield None
         return
     if isinstance(value, dict) and value.get("resourceType") == "Bundle" and "id" not in value:
-        yield from (one.get("resource") for one in value.get("entry", ()) if isinstance(one, dict))
+        entries = value.get("entry")
+        yield from (one.get("resource") for one in entries or () if isinstance(one, dict))
     elif isinstance(value, list):
         yield from value
     else:
@@ -79,4 +80,6 @@ def _is_overlay(value: Any) -> bool:
 def _overlaid(resource: Json, overlays: dict[str, Json]) -> Json:
     if resource["resourceType"] != "Patient" or resource["id"] not in overlays:
         return resource
-    return resource | {"identifier": [*resource.get("identifier", ()), overlays[resource["id"]]]}
+    recorded = resource.get("identifier")
+    kept = recorded if isinstance(recorded, list) else []
+    return resource | {"identifier": [*kept, overlays[resource["id"]]]}

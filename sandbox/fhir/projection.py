@@ -35,8 +35,8 @@ def match_entry(row: Row, query: Query, base_url: str) -> bytes:
 
 def _part(resource: Json, kept: Sequence[str]) -> Json:
     part = {name: value for name, value in resource.items() if name in ALWAYS or _is_kept(name, tuple(kept))}
-    tags = [*resource["meta"].get("tag", ()), SUBSETTED]
-    part["meta"] = resource["meta"] | {"tag": tags}
+    recorded = resource["meta"].get("tag")
+    part["meta"] = resource["meta"] | {"tag": [*(recorded if isinstance(recorded, list) else ()), SUBSETTED]}
     return part
 
 

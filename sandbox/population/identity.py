@@ -119,7 +119,7 @@ def _cast() -> dict[int, Row]:
 
 
 def _drawn_traits(draw: Stream) -> frozenset[str]:
-    traits = [("spelling", 0.25), ("no-practice", 0.08), ("twin-entries", 0.1), ("partial-birth-date", 0.03)]
+    traits = [("spelling", 0.25), ("no-practice", 0.08), ("former-name", 0.1), ("partial-birth-date", 0.03)]
     return frozenset(trait for trait, probability in traits if draw.chance(probability))
 
 

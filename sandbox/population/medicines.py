@@ -62,7 +62,7 @@ def _write_request(
     content: Json = {
         "contained": contained,
         "identifier": identifier(PRESCRIPTION_SYSTEM, record.draw.uuid()),
-        "status": "active" if is_current else "completed",
+        "status": _status(record, is_current),
         "intent": "order",
         **medicine,
         "subject": record.patient,
@@ -73,6 +73,12 @@ def _write_request(
         "dispenseRequest": {"quantity": {"value": int(row["quantity"]), "unit": row["unit"]}},
     }
     return record.add("MedicationRequest", day, content)
+
+
+def _status(record: Record, is_current: bool) -> str:
+    if record.draw.chance(0.03):
+        return record.draw.pick(("entered-in-error", "stopped"))
+    return "active" if is_current else "completed"
 
 
 def _medication(record: Record, row: Row, directory: Directory) -> tuple[Json, list[Json] | None]:
@@ -171,7 +177,7 @@ def _immunization(record: Record, row: Row, day: date, directory: Directory) -> 
         "extension": [{"url": VACCINATION_CODE, "valueCodeableConcept": procedure}]
         if is_gp and procedure
         else None,
-        "status": "completed",
+        "status": "entered-in-error" if record.draw.chance(0.02) else "completed",
         "vaccineCode": concept(product if is_gp and row["product"] else cvx, text=row["cvx_display"]),
         "patient": record.patient,
         "occurrenceDateTime": day.isoformat(),

@@ -21,6 +21,7 @@ from sandbox.population.concept import (
     hl7,
     identifier,
     quantity,
+    snomed,
 )
 from sandbox.population.course import Panel, exact
 from sandbox.population.directory import Directory
@@ -73,6 +74,8 @@ def write_observation(
         **_effective(record, measured.when, is_shared=panel is not None and len(panel.holders) > 1),
         "performer": [_performer(record, setting)],
         **_value(measured, row, is_us),
+        "bodySite": snomed("368209003", "Right upper arm structure") if measured.key == "pressure" else None,
+        "note": [{"text": "Repeat in two weeks & review."}] if draw.chance(0.03) else None,
         "device": _device(record, measured, setting.directory),
     }
     if category == "laboratory":

@@ -1,6 +1,7 @@
 """Conditions, allergies, family history and flags."""
 
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from sandbox.population.concept import ICD10, READ, SNOMED, coding, concept, hl7, identifier, snomed
@@ -29,6 +30,7 @@ def _condition(record: Record, problem: Problem, directory: Directory) -> Json:
     verification = "entered-in-error" if mistaken else "confirmed"
     asserter = _as_contained(record, directory)
     return {
+        "text": _narrative(problem.row["display"]) if record.draw.chance(0.3) else None,
         "contained": [asserter[1]] if asserter[1] else None,
         "identifier": identifier(PROBLEM_SYSTEM, problem.token),
         "clinicalStatus": hl7("condition-clinical", status) if status else None,
@@ -41,6 +43,11 @@ def _condition(record: Record, problem: Problem, directory: Directory) -> Json:
         "recordedDate": (problem.onset + timedelta(days=record.draw.number(0, 20))).isoformat(),
         "asserter": asserter[0],
     }
+
+
+def _narrative(text: str) -> Json:
+    """A generated narrative (R4 narrative.html), escaped as XHTML."""
+    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(text)}</div>'}
 
 
 def _as_contained(record: Record, directory: Directory) -> tuple[Reference, Json | None]:
@@ -68,9 +75,12 @@ def write_allergies(record: Record, directory: Directory, mother: Reference | No
     for row in rows:
         day = shared.day(since, record.person.until)
         status = record.draw.pick_weighted(("active", "inactive", "resolved"), (85.0, 8.0, 7.0))
+        is_mistaken = mother is None and record.draw.chance(0.05)
         content: Json = {
-            "clinicalStatus": hl7("allergyintolerance-clinical", status),
-            "verificationStatus": hl7("allergyintolerance-verification", "confirmed"),
+            "clinicalStatus": None if is_mistaken else hl7("allergyintolerance-clinical", status),
+            "verificationStatus": hl7(
+                "allergyintolerance-verification", "entered-in-error" if is_mistaken else "confirmed"
+            ),
             "type": row["kind"],
             "category": [row["category"]],
             "criticality": "high" if row["manifestation"] == "39579001" else "low",

@@ -11,6 +11,13 @@ ODS_SYSTEM = "https://fhir.nhs.uk/Id/ods-organization-code"
 HOSPITAL_NUMBER_SYSTEM = "https://ehr.sandbox.invalid/Id/hospital-number"
 PRACTICE_NUMBER_SYSTEM = "https://gp.sandbox.invalid/Id/patient-number"
 UK_CORE = "https://fhir.hl7.org.uk/StructureDefinition/"
+DATA_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+ETHNIC_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-EthnicCategory"
+ETHNIC_CATEGORIES = (
+    ("A", "British, Mixed British"),
+    ("J", "Pakistani or British Pakistani"),
+    ("N", "African"),
+)
 Json = dict[str, Any]
 
 
@@ -22,11 +29,13 @@ def patient(record: Record) -> None:
         "meta": _meta(record, is_restricted),
         "identifier": _identifiers(record),
         "active": True,
-        "name": [_name(person, source)],
+        "extension": _ethnic_category(person) if source == "gp" else None,
+        "name": _names(person, source),
         "telecom": None if is_restricted else _telecom(person, source),
         "gender": person.sex,
         **_birth(person, source),
         "deceasedDateTime": person.deceased.isoformat() if person.deceased else None,
+        "maritalStatus": _marital_status(person) if source == "ehr" else None,
         "address": None if is_restricted else [_address(person)],
         "generalPractitioner": None if is_restricted else _registered_practice(person, source),
         "communication": _communication(person, source),
@@ -67,12 +76,38 @@ def _verification(is_verified: bool) -> Json:
     }
 
 
-def _name(person: Identity, source: str) -> Json:
+def _names(person: Identity, source: str) -> list[Json]:
+    """The name in use, perhaps a former one; a masked second given name leaves a null in the list."""
     name = person.names[source]
     written: Json = {"use": "official", "family": name.family, "given": list(name.given)}
+    if source == "ehr" and "masked-name" in person.traits:
+        masked = {"url": DATA_ABSENT, "valueCode": "masked"}
+        written |= {"given": [name.given[0], None], "_given": [None, {"extension": [masked]}]}
     if name.prefix:
         written["prefix"] = [name.prefix]
-    return written
+    if "former-name" not in person.traits:
+        return [written]
+    return [
+        written,
+        {"use": "old", "family": "Formerly", "given": [name.given[0]], "period": {"end": "2015"}},
+    ]
+
+
+def _ethnic_category(person: Identity) -> list[Json]:
+    code, display = Stream("ethnic-category", person.index).pick(ETHNIC_CATEGORIES)
+    coding = {"system": ETHNIC_SYSTEM, "code": code, "display": display}
+    url = f"{UK_CORE}Extension-UKCore-EthnicCategory"
+    return [{"url": url, "valueCodeableConcept": {"coding": [coding]}}]
+
+
+def _marital_status(person: Identity) -> Json | None:
+    if person.age_on(person.until) < 18:
+        return None
+    code, display = Stream("marital", person.index).pick(
+        (("M", "Married"), ("S", "Never Married"), ("W", "Widowed"))
+    )
+    system = "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"
+    return {"coding": [{"system": system, "code": code, "display": display}]}
 
 
 def _birth(person: Identity, source: str) -> Json:

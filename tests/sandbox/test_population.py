@@ -239,6 +239,8 @@ def every(place: str, resource_type: str, pattern: str) -> int:
         ("ehr", "Condition", r'"reference":"#asserter"'),
         ("ehr", "Coverage", r"directory\.spineservices\.nhs\.uk"),
         ("ehr", "Patient", r'"_birthDate"'),
+        ("ehr", "Patient", r'"given":\["[^"]+",null\]'),
+        ("ehr", "MedicationRequest", r'"status":"entered-in-error"'),
         ("ehr", "Encounter", r'"code":"EMER"'),
         ("A81001", "Observation", r'"\+01:00"|\+01:00"'),
         ("B82002", "Patient", r'"birthDate":"\d{4}"'),
