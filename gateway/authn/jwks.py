@@ -18,6 +18,7 @@ from typing import Any, Final
 import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
+from joserfc.util import urlsafe_b64decode
 
 from gateway.authn.authenticator import KeysUnavailable
 from gateway.authn.metadata import IssuerMetadata, MetadataUnavailable, fetch_json, lifetime_s
@@ -168,9 +169,12 @@ def _usable_key(entry: Any) -> VerificationKey | None:
     if not isinstance(entry, dict) or not _is_for_verifying(entry):
         return None
     try:
-        key = JWKRegistry.import_key(entry)
-        if entry["kty"] == "RSA" and key.public_key.key_size < RSA_BITS_MIN:  # type: ignore[union-attr]
+        if (
+            entry["kty"] == "RSA"
+            and int.from_bytes(urlsafe_b64decode(str(entry["n"]).encode())).bit_length() < RSA_BITS_MIN
+        ):
             return None
+        key = JWKRegistry.import_key(entry)
         return VerificationKey(entry["kid"], key.thumbprint(), key)
     except (JoseError, ValueError, TypeError, KeyError):
         return None
