@@ -17,6 +17,7 @@ from resolvers.upstreams.errors import (
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRejected,
+    UpstreamThrottled,
     UpstreamUnavailable,
 )
 from resolvers.upstreams.settings import ClientCredentials
@@ -128,10 +129,17 @@ class OAuthClientCredential:
             raise UpstreamRejected(self._source, message, detail=str(problem.error)) from problem
         except httpx.HTTPStatusError as problem:
             status = problem.response.status_code
-            kind: type[UpstreamError] = UpstreamUnavailable if status >= 500 else UpstreamRejected
-            raise kind(self._source, message, detail=f"HTTP {status}") from problem
+            raise _kind_of(status)(self._source, message, detail=f"HTTP {status}") from problem
         except (ValueError, TypeError) as problem:
             raise UpstreamInvalidResponse(self._source, message, detail=type(problem).__name__) from problem
+
+
+def _kind_of(status: int) -> type[UpstreamError]:
+    if status >= 500:
+        return UpstreamUnavailable
+    if status == 429:
+        return UpstreamThrottled
+    return UpstreamRejected if status >= 400 else UpstreamInvalidResponse
 
 
 def _retrieved(task: "asyncio.Task[Mapping[str, str]]") -> None:

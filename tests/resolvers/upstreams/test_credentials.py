@@ -1,0 +1,313 @@
+"""Credentials: renewed once for many, before they expire, once after a refusal, and never shown elsewhere."""
+
+import asyncio
+import json
+import time
+from base64 import b64decode
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from resolvers.upstreams.credentials import (
+    GrantsCredential,
+    NoCredential,
+    SecretInvalid,
+    SecretMissing,
+    StaticCredential,
+    open_credential,
+)
+from resolvers.upstreams.credentials_oauth import OAuthClientCredential
+from resolvers.upstreams.errors import (
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from resolvers.upstreams.settings import (
+    ClientCredentials,
+    GrantsCredentials,
+    NoCredentials,
+    StaticCredentials,
+)
+from resolvers.upstreams.transport import Request, Response
+
+
+class Issuer:
+    """A token endpoint: T1, T2, ... each good for `lifetime` seconds."""
+
+    def __init__(self, lifetime: float | None = 300, status: int = 200, body: bytes | None = None) -> None:
+        self.lifetime = lifetime
+        self.status = status
+        self.body = body
+        self.requests: list[Request] = []
+        self.hold = asyncio.Event()
+        self.hold.set()
+
+    async def start(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def send(self, request: Request, deadline: float) -> Response:
+        self.requests.append(request)
+        number = len(self.requests)
+        await self.hold.wait()
+        token: dict[str, Any] = {"access_token": f"T{number}", "token_type": "Bearer"}
+        if self.lifetime is not None:
+            token["expires_in"] = self.lifetime
+        return Response(self.status, {}, json.dumps(token).encode() if self.body is None else self.body)
+
+
+SETTINGS = ClientCredentials(
+    kind="client_credentials", token_url="http://issuer.test/token", client_id="gateway"
+)
+
+
+def oauth(issuer: Issuer, settings: ClientCredentials = SETTINGS) -> OAuthClientCredential:
+    return OAuthClientCredential("ehr", settings, "s3cret", issuer)
+
+
+async def token(credential: OAuthClientCredential, seconds: float = 5.0) -> str:
+    headers = await credential.headers(None, time.monotonic() + seconds)
+    return headers["Authorization"]
+
+
+async def test_the_token_is_asked_for_as_the_standard_says() -> None:
+    issuer = Issuer()
+    settings = SETTINGS.model_copy(update={"scope": "system/*.rs"})
+    assert await token(oauth(issuer, settings)) == "Bearer T1"
+    (request,) = issuer.requests
+    assert (request.method, request.url) == ("POST", "http://issuer.test/token")
+    assert parse_qs((request.body or b"").decode()) == {
+        "grant_type": ["client_credentials"],
+        "scope": ["system/*.rs"],
+    }
+    kind, _, secret = request.headers["Authorization"].partition(" ")
+    assert (kind, b64decode(secret)) == ("Basic", b"gateway:s3cret")
+    assert request.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
+
+
+async def test_the_secret_may_go_in_the_form() -> None:
+    issuer = Issuer()
+    settings = SETTINGS.model_copy(update={"authentication": "client_secret_post"})
+    await token(oauth(issuer, settings))
+    form = parse_qs((issuer.requests[0].body or b"").decode())
+    assert (form["client_id"], form["client_secret"]) == (["gateway"], ["s3cret"])
+    assert "Authorization" not in issuer.requests[0].headers
+
+
+async def test_many_callers_share_one_token() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    issuer.hold.clear()
+    callers = [asyncio.create_task(token(credential)) for _ in range(30)]
+    await asyncio.sleep(0)
+    issuer.hold.set()
+    assert set(await asyncio.gather(*callers)) == {"Bearer T1"}
+    assert await token(credential) == "Bearer T1"
+    assert len(issuer.requests) == 1
+
+
+async def test_a_caller_who_leaves_does_not_take_the_token_from_the_others() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    issuer.hold.clear()
+    leaving, staying = (asyncio.create_task(token(credential)) for _ in range(2))
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    await asyncio.sleep(0)
+    issuer.hold.set()
+    assert await staying == "Bearer T1"
+    assert len(issuer.requests) == 1
+
+
+async def test_a_token_is_renewed_before_it_expires_and_nobody_waits_for_it() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    await token(credential)
+    credential._renew_at = time.monotonic() - 1
+    issuer.hold.clear()
+    assert [await token(credential) for _ in range(5)] == ["Bearer T1"] * 5
+    issuer.hold.set()
+    await asyncio.sleep(0.01)
+    assert await token(credential) == "Bearer T2"
+    assert len(issuer.requests) == 2
+
+
+async def test_an_expired_token_is_not_sent() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    await token(credential)
+    credential._expires_at = time.monotonic() - 1
+    assert await token(credential) == "Bearer T2"
+
+
+@pytest.mark.parametrize("lifetime", [2, 60, 300, 3600, 0.5])
+async def test_renewal_lies_before_expiry_whatever_the_lifetime(lifetime: float) -> None:
+    issuer = Issuer(lifetime)
+    credential = oauth(issuer)
+    before = time.monotonic()
+    await token(credential)
+    assert before < credential._renew_at < credential._expires_at < before + lifetime + 1
+
+
+@pytest.mark.parametrize("lifetime", [None, 0, -5])
+async def test_a_token_without_a_lifetime_serves_until_it_is_refused(lifetime: float | None) -> None:
+    issuer = Issuer(lifetime)
+    credential = oauth(issuer)
+    assert [await token(credential) for _ in range(3)] == ["Bearer T1"] * 3
+
+
+async def test_many_refusals_of_one_token_lead_to_one_other() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    used = await credential.headers(None, time.monotonic() + 5)
+    assert [credential.renewed_after_rejection(used) for _ in range(1)] == [True]
+    assert await token(credential) == "Bearer T2"
+    assert credential.renewed_after_rejection(used)
+    assert await token(credential) == "Bearer T2"
+    assert len(issuer.requests) == 2
+
+
+async def test_a_source_at_odds_with_its_issuer_does_not_hammer_it() -> None:
+    issuer = Issuer()
+    credential = oauth(issuer)
+    renewals = 0
+    for _ in range(10):
+        used = await credential.headers(None, time.monotonic() + 5)
+        renewals += credential.renewed_after_rejection(used)
+    assert renewals == 1
+    assert len(issuer.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (401, b'{"error":"invalid_client"}', UpstreamRejected),
+        (400, b'{"error":"invalid_scope","error_description":"x"}', UpstreamRejected),
+        (403, b"<html>no</html>", UpstreamRejected),
+        (429, b"slow down", UpstreamThrottled),
+        (500, b"oops", UpstreamUnavailable),
+        (503, b"{}", UpstreamUnavailable),
+        (200, b"<html>hello</html>", UpstreamInvalidResponse),
+        (200, b"[]", UpstreamInvalidResponse),
+        (200, b"{}", UpstreamInvalidResponse),
+        (200, b'{"access_token":"T","token_type":"mac"}', UpstreamInvalidResponse),
+        (200, b'{"access_token":5,"token_type":"Bearer"}', UpstreamInvalidResponse),
+        (200, b'{"access_token":"T","token_type":"Bearer","expires_in":"soon"}', UpstreamInvalidResponse),
+        (302, b"", UpstreamInvalidResponse),
+    ],
+)
+async def test_an_issuer_that_gives_no_token_is_told(
+    status: int, body: bytes, kind: type[UpstreamError]
+) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        await token(oauth(Issuer(status=status, body=body)))
+    assert type(caught.value) is kind
+    assert caught.value.source == "ehr"
+    assert "s3cret" not in f"{caught.value} {caught.value.detail}"
+
+
+async def test_an_issuer_that_comes_back_is_asked_again() -> None:
+    issuer = Issuer(status=500, body=b"")
+    credential = oauth(issuer)
+    with pytest.raises(UpstreamUnavailable):
+        await token(credential)
+    issuer.status, issuer.body = 200, None
+    assert await token(credential) == "Bearer T2"
+
+
+async def test_waiting_for_a_token_ends_at_the_callers_deadline() -> None:
+    issuer = Issuer()
+    issuer.hold.clear()
+    credential = oauth(issuer)
+    with pytest.raises(UpstreamTimeout):
+        await token(credential, 0.05)
+    await credential.close()
+
+
+# ------------------------------------------------------------ kinds
+
+GRANTS = json.dumps({"42": "token-42", "7": "token-7"})
+
+
+def test_every_kind_of_the_settings_has_its_credential() -> None:
+    secrets = {
+        "upstream_ehr_token": "abc",
+        "upstream_ehr_client_secret": "s3cret",
+        "upstream_ehr_grants": GRANTS,
+        "own": "xyz",
+    }
+    opened = [
+        open_credential("ehr", settings, secrets, Issuer())
+        for settings in (
+            NoCredentials(),
+            StaticCredentials(kind="static"),
+            SETTINGS,
+            GrantsCredentials(kind="grants"),
+        )
+    ]
+    assert [type(one) for one in opened] == [
+        NoCredential,
+        StaticCredential,
+        OAuthClientCredential,
+        GrantsCredential,
+    ]
+
+
+async def test_a_static_secret_goes_into_its_header() -> None:
+    settings = StaticCredentials(kind="static", header="X-API-Key", prefix="", secret="own")
+    credential = open_credential("ehr", settings, {"own": "xyz"}, Issuer())
+    assert await credential.headers("anybody", 0.0) == {"X-API-Key": "xyz"}
+    assert not credential.renewed_after_rejection({})
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (StaticCredentials(kind="static"), "upstream_ehr_token"),
+        (SETTINGS, "upstream_ehr_client_secret"),
+        (GrantsCredentials(kind="grants"), "upstream_ehr_grants"),
+        (GrantsCredentials(kind="grants", secret="other"), "other"),
+    ],
+)
+def test_a_missing_secret_is_named(settings: Any, name: str) -> None:
+    with pytest.raises(SecretMissing, match=name):
+        open_credential("ehr", settings, {}, Issuer())
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"1":2}', '"x"'])
+def test_grants_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(SecretInvalid):
+        open_credential("ehr", GrantsCredentials(kind="grants"), {"upstream_ehr_grants": text}, Issuer())
+
+
+async def test_every_user_has_a_token_of_their_own() -> None:
+    credential = open_credential(
+        "w", GrantsCredentials(kind="grants"), {"upstream_w_grants": GRANTS}, Issuer()
+    )
+    assert isinstance(credential, GrantsCredential)
+    assert credential.users == ("42", "7")
+    assert await credential.headers("42", 0.0) == {"Authorization": "Bearer token-42"}
+    assert await credential.headers(None, 0.0) == {}
+    with pytest.raises(UpstreamRejected):
+        await credential.headers("43", 0.0)
+
+
+async def test_grants_are_read_again_after_a_refusal_but_not_all_the_time() -> None:
+    secrets = {"upstream_w_grants": GRANTS}
+    credential = open_credential("w", GrantsCredentials(kind="grants"), secrets, Issuer())
+    assert isinstance(credential, GrantsCredential)
+    used = await credential.headers("42", 0.0)
+    secrets["upstream_w_grants"] = json.dumps({"42": "renewed"})
+    assert not credential.renewed_after_rejection(used)
+    credential._read_at -= 60
+    assert credential.renewed_after_rejection(used)
+    assert await credential.headers("42", 0.0) == {"Authorization": "Bearer renewed"}
+    credential._read_at -= 60
+    secrets.clear()
+    assert not credential.renewed_after_rejection(used)
