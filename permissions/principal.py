@@ -10,7 +10,7 @@ class Principal:
     """The caller of one request.
 
     `patient` is the token's launch patient exactly as the issuer gave it (any id form
-    of DESIGN 4.3, or a bare FHIR id); `patient_source` names the source such a bare id
+    of docs/schema.md, or a bare FHIR id); `patient_source` names the source such a bare id
     belongs to. `token_id` is the token's `jti`, safe to log; the token itself is not kept.
     """
 

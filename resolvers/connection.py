@@ -150,7 +150,7 @@ async def open_merge(connection: Connection) -> Merge:
 
 
 def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: FieldCall) -> None:
-    """Says what is missing where the client looks: in the list, or else as an error (DESIGN 4.4)."""
+    """Says what is missing where the client looks: in the list, or else as an error (docs/errors.md)."""
     for outcome in outcomes:
         context.note(outcome)
         is_gap = outcome.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)

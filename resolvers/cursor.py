@@ -1,4 +1,4 @@
-"""Cursors: where a walk stands, sealed for the one who walks (DESIGN 4.6).
+"""Cursors: where a walk stands, sealed for the one who walks (docs/schema.md).
 
 A cursor holds the last row given out (a keyset position over all sources) and, per stream, the
 page in which the walk goes on. It is encrypted and bound to the question, the issuer, the client

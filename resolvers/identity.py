@@ -2,12 +2,13 @@
 
 A link is made only by an identifier of a configured system (by default the NHS number, its
 check digit verified) that a trusted source states, and only where the birth dates agree. Names
-never link. Every id of a person leads to the same `Person` (DESIGN 4.3).
+never link. Every id of a person leads to the same `Person` (docs/schema.md).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from clinical.dates import DateInvalid, interval
@@ -21,6 +22,7 @@ from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.person import PersonIdInvalid, PersonKey
 from resolvers.records import find_record
 from resolvers.resource import Resource
+from resolvers.restriction import shown_record
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
@@ -43,7 +45,7 @@ class Linking:
     key: PersonKey
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Person:
     """One person: `records` in order of precedence, and how each source's lookup ended."""
 
@@ -51,10 +53,10 @@ class Person:
     records: tuple[Resource, ...]
     outcomes: Mapping[str, SourceOutcome]
 
-    @property
-    def primary(self) -> Resource:
-        """The record of the source that takes precedence."""
-        return self.records[0]
+    @cached_property
+    def shown(self) -> Resource:
+        """What a client sees: the record of the source that takes precedence, less what any withholds."""
+        return shown_record(self.records)
 
     def records_of(self, source: str) -> tuple[Resource, ...]:
         """The person's records in one source."""
@@ -260,8 +262,11 @@ def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceO
     mine = [record for record in records if record.source == source]
     if mine:
         return SourceOutcome(source, SourceStatus.OK, retrieved_at=mine[0].retrieved_at)
-    message = "a record with this identifier disagrees on the birth date" if answer else None
-    return SourceOutcome(source, SourceStatus.NOT_LINKED, message)
+    if answer:
+        # Not linked, and not nobody either: what this record holds is missing from the answer.
+        message = "a record with this identifier disagrees on the birth date; it is left out"
+        return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
+    return SourceOutcome(source, SourceStatus.NOT_LINKED)
 
 
 def _raise_first_error(answers: Iterable[Any]) -> None:

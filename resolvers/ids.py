@@ -1,4 +1,4 @@
-"""Global ids: `source/Type/id`, `source/Type/id#contained`, `person/token` (DESIGN 4.3)."""
+"""Global ids: `source/Type/id`, `source/Type/id#contained`, `person/token` (docs/schema.md)."""
 
 from dataclasses import dataclass
 

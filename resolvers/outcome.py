@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class SourceStatus(Enum):
-    """A source's part in one answer (DESIGN 4.3)."""
+    """A source's part in one answer (docs/schema.md)."""
 
     OK = "OK"
     PARTIAL = "PARTIAL"

@@ -1,4 +1,4 @@
-"""Patients: one node per person, whichever sources know the person (DESIGN 4.3)."""
+"""Patients: one node per person, whichever sources know the person (docs/schema.md)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -75,8 +75,8 @@ async def show(call: FieldCall, person: Person | None) -> Node | None:
 
 
 def person_node(person: Person) -> Node:
-    """The merged Patient: the record of the source that takes precedence."""
-    return Node(person.primary.json, person.primary)
+    """The merged Patient."""
+    return Node(person.shown.json, person.shown)
 
 
 async def patients(call: FieldCall) -> Connection:

@@ -1,4 +1,4 @@
-"""Request log and fault injection around any sandbox upstream (DESIGN 4.1).
+"""Request log and fault injection around any sandbox upstream (docs/sandbox.md).
 
 `Control` wraps an ASGI application. At the origin root it answers
 

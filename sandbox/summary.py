@@ -1,4 +1,4 @@
-"""sandbox.json: what a running sandbox tells programs (DESIGN 4.1)."""
+"""sandbox.json: what a running sandbox tells programs (docs/sandbox.md)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

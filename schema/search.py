@@ -1,4 +1,4 @@
-"""FHIR search parameters -> GraphQL arguments (DESIGN 4.3)."""
+"""FHIR search parameters -> GraphQL arguments (docs/schema.md)."""
 
 from typing import Any
 

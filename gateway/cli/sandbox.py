@@ -1,4 +1,4 @@
-"""`clinical-gateway sandbox`: a whole sandbox from one command (DESIGN 4.1)."""
+"""`clinical-gateway sandbox`: a whole sandbox from one command (docs/sandbox.md)."""
 
 import argparse
 import sys

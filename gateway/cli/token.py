@@ -1,4 +1,4 @@
-"""`clinical-gateway token`: a token signed with the key of a sandbox's state folder (DESIGN 4.1)."""
+"""`clinical-gateway token`: a token signed with the key of a sandbox's state folder (docs/sandbox.md)."""
 
 import argparse
 import json

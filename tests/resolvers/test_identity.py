@@ -58,7 +58,7 @@ async def test_a_record_that_disagrees_on_the_birth_date_is_not_linked_from_eith
     asker = Asker(source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER, born="1999-01-01")))
     one, other = await person(asker, 'id: "a/Patient/1"'), await person(asker, 'id: "b/Patient/9"')
     assert [record["id"] for record in one["records"]] == ["a/Patient/1"]
-    assert one["sources"][1]["status"] == "NOT_LINKED"
+    assert (one["sources"][1]["status"], one["completeness"]) == ("PARTIAL", "PARTIAL")
     assert "birth date" in one["sources"][1]["message"]
     assert (other["id"], [record["id"] for record in other["records"]]) == ("b/Patient/9", ["b/Patient/9"])
 
@@ -160,3 +160,25 @@ async def test_an_identifier_of_another_system_finds_its_one_person() -> None:
     twice = Asker(source("a", one, {**patient("2"), "identifier": [number]}))
     several = await twice.run('{ patient(identifier: "https://a.example/mrn|77") { id } }')
     assert codes(several.errors) == ["BAD_USER_INPUT"]
+
+
+async def test_what_a_record_withholds_is_not_filled_in_from_another() -> None:
+    address = {"address": [{"city": "Leeds"}], "telecom": [{"value": "1"}], "_photo": [None]}
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    text = '{ patient(id: "b/Patient/9") { birthDate address { city } telecom { value } } }'
+    for restricted, open_ in (("b", "a"), ("a", "b")):
+        records = {
+            open_: patient("1" if open_ == "a" else "9", NUMBER, **address),
+            restricted: patient("1" if restricted == "a" else "9", NUMBER, meta={"security": [label]}),
+        }
+        asker = Asker(source("a", records["a"]), source("b", records["b"]))
+        shown = (await asker.data(text))["patient"]
+        assert shown == {"birthDate": "1980-05-03", "address": None, "telecom": None}
+
+
+async def test_an_open_record_shows_its_address() -> None:
+    asker = Asker(
+        source("a", patient("1", NUMBER, address=[{"city": "Leeds"}])), source("b", patient("9", NUMBER))
+    )
+    data = await asker.data('{ patient(id: "a/Patient/1") { address { city } } }')
+    assert data["patient"]["address"] == [{"city": "Leeds"}]

@@ -1,4 +1,4 @@
-"""The canonical person id: stable, unreadable, unforgeable (DESIGN 4.3)."""
+"""The canonical person id: stable, unreadable, unforgeable (docs/schema.md)."""
 
 import base64
 import hashlib
