@@ -92,11 +92,13 @@ def _page(
 def _mark(source: str, page: str | None) -> Place | None:
     if page is None:
         return None
-    seconds, dot, own_id = page.partition(".")
+    seconds, _, own_id = page.partition(".")
     try:
-        return (int(seconds), own_id) if dot else (0, page)
-    except ValueError as problem:
-        raise PageExpired(source, f"{source} does not know this page.") from problem
+        if own_id:
+            return int(seconds), own_id
+    except ValueError:
+        pass
+    raise PageExpired(source, f"{source} does not know this page.")
 
 
 def _within(asked: Interval, mark: Place | None, sign: int) -> Interval:
