@@ -17,13 +17,16 @@ def sentences(
 ) -> tuple[str, ...]:
     """One sentence for each mistake, each said once."""
     known = sorted(set(_keys(model)))
-    errors = [error for error in problem.errors() if not _is_echo(error, written)]
-    return tuple(dict.fromkeys(_sentence(error, written, known) for error in errors))
+    errors = problem.errors()
+    wrong = {error["loc"] for error in errors}
+    told = [error for error in errors if not _is_echo(error, wrong)]
+    return tuple(dict.fromkeys(_sentence(error, written, known) for error in told))
 
 
-def _is_echo(error: ErrorDetails, written: Mapping[str, Any]) -> bool:
+def _is_echo(error: ErrorDetails, wrong: set[tuple[str | int, ...]]) -> bool:
     """A list counts as empty when its entries are wrong; the entries' own sentences say enough."""
-    return error["type"] == "too_short" and len(error["loc"]) == 1 and bool(written.get(str(error["loc"][0])))
+    place = error["loc"]
+    return error["type"] == "too_short" and any(loc[: len(place)] == place and loc != place for loc in wrong)
 
 
 def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str]) -> str:
@@ -32,7 +35,7 @@ def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str])
         return _unknown_key(where, str(error["loc"][-1]), known)
     if error["type"] == "missing":
         return f"{where} is missing"
-    if error["type"] == "too_short" and len(error["loc"]) == 1:
+    if error["type"] == "too_short":
         return f"{where} is empty: at least one is needed"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}"
