@@ -32,7 +32,7 @@ def _is_echo(error: ErrorDetails, wrong: set[tuple[str | int, ...]]) -> bool:
 def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str]) -> str:
     where = _where(error["loc"], written)
     if error["type"] == "extra_forbidden":
-        return _unknown_key(where, str(error["loc"][-1]), known)
+        return _unknown_key(where, str(error["loc"][-1]), error["input"], known)
     if error["type"] == "missing":
         return f"{where} is missing"
     if error["type"] == "too_short":
@@ -41,8 +41,8 @@ def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str])
     return f"{where}: {message[:1].lower()}{message[1:]}"
 
 
-def _unknown_key(where: str, key: str, known: list[str]) -> str:
-    if _SECRET.search(key):
+def _unknown_key(where: str, key: str, value: Any, known: list[str]) -> str:
+    if _SECRET.search(key) and isinstance(value, str):
         return (
             f"{where} looks like a secret, which does not belong in this file: "
             "put it in the secrets directory or in an environment variable (docs/settings.md has the names)"
