@@ -43,12 +43,12 @@ class FhirUpstream:
         self._exchange = exchange
         self._locations = locations
         self._server = FhirServer(exchange, settings.capabilities, locations)
-        self._discovery = Discovery(self._server, locations, settings.timeout_s)
+        self._discovery = Discovery(self._server, locations, settings.timeout_s, self._learn)
 
     async def start(self) -> None:
-        """Does not wait for the source: one that is down must not hold up the start."""
+        """Does not wait long for the source: one that is down must not hold up the start."""
         await self._exchange.start()
-        self._discovery.begin()
+        await self._discovery.begin()
 
     async def close(self) -> None:
         await self._discovery.close()
@@ -128,11 +128,12 @@ class FhirUpstream:
 
     async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
         try:
-            found = await self._discovery.capabilities(call)
+            return await self._discovery.capabilities(call)
         except UpstreamError as problem:
             return problem
+
+    def _learn(self, found: Capabilities) -> None:
         self.types = found.types
-        return found
 
     async def _probe(self, place: Location, call: Call) -> UpstreamError | None:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from resolvers.resource import Location
@@ -16,15 +16,26 @@ from resolvers.upstreams.upstream import Call
 
 _KEPT_S: Final = 3600.0
 _FAILURE_KEPT_S: Final = 1.0
+_START_S: Final = 1.0
 
 
 class Discovery:
-    """What the source can do. Several places are taken to be of one make: the first that answers speaks."""
+    """What the source can do. Several places are taken to be of one make: the first that answers speaks.
 
-    def __init__(self, server: FhirServer, locations: Sequence[Location], timeout_s: float) -> None:
+    `on_known` is told whenever the source has spoken.
+    """
+
+    def __init__(
+        self,
+        server: FhirServer,
+        locations: Sequence[Location],
+        timeout_s: float,
+        on_known: Callable[[Capabilities], None],
+    ) -> None:
         self._server = server
         self._locations = locations
         self._timeout_s = timeout_s
+        self._on_known = on_known
         self._known: Capabilities | None = None
         self._read_at = 0.0
         self._failure: UpstreamError | None = None
@@ -32,17 +43,13 @@ class Discovery:
         self._reading: asyncio.Task[Capabilities] | None = None
         if not server.settings.is_discovered:
             self._known = capabilities(server.settings, None)
+            on_known(self._known)
             self._read_at = float("inf")
 
-    @property
-    def known(self) -> Capabilities | None:
-        """What is known so far."""
-        return self._known
-
-    def begin(self) -> None:
-        """Starts to read, without waiting for it."""
+    async def begin(self) -> None:
+        """Starts to read; waits a little, but not for a source that takes its time."""
         if self._known is None:
-            self._start_reading()
+            await asyncio.wait((self._start_reading(),), timeout=_START_S)
 
     async def close(self) -> None:
         if self._reading is not None:
@@ -82,6 +89,7 @@ class Discovery:
             try:
                 self._known = await self._read_at_place(location)
                 self._read_at, self._failure = time.monotonic(), None
+                self._on_known(self._known)
                 return self._known
             except UpstreamError as problem:
                 failure = failure or problem

@@ -63,8 +63,7 @@ class FhirServer:
         headers = self._headers[ask.location]
         base = ask.location.base_url
         url = ask.page or (f"{base}/{ask.relative}" if ask.relative else base)
-        is_long = len(url) > self.settings.url_length_max and ask.page is None and ask.query
-        if is_long and self.settings.post_search == "form":
+        if self._is_long(ask) and self.settings.post_search == "form":
             question = Question(
                 ask.operation,
                 f"{base}/{ask.path}/_search",
@@ -80,17 +79,26 @@ class FhirServer:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
         answers: list[Answer | UpstreamError | None] = [None] * len(asks)
 
-        async def alone(place: int) -> None:
-            answers[place] = await _caught(self.ask(asks[place], call))
+        async def answer(places: list[int]) -> None:
+            group = [asks[place] for place in places]
+            for place, found in zip(places, await self._answers(group, call, has_batch), strict=True):
+                answers[place] = found
 
-        async def together(places: list[int]) -> None:
-            found = await self._batched([asks[place] for place in places], call)
-            for place, answer in zip(places, found, strict=True):
-                answers[place] = answer
-
-        groups = self._groups(asks, has_batch)
-        await asyncio.gather(*(alone(g[0]) if len(g) == 1 else together(g) for g in groups))
+        await asyncio.gather(*map(answer, self._groups(asks, has_batch)))
         return [answer for answer in answers if answer is not None]
+
+    async def _answers(
+        self, group: Sequence[Ask], call: Call, has_batch: bool
+    ) -> Sequence[Answer | UpstreamError]:
+        """Those of asks that go together. A lone one needs no Bundle, unless it fits no address otherwise."""
+        fits = not self._is_long(group[0]) or self.settings.post_search == "form" or not has_batch
+        if len(group) == 1 and (fits or self._refuses_bundles):
+            return [await _caught(self.ask(group[0], call))]
+        return await self._batched(group, call)
+
+    def _is_long(self, ask: Ask) -> bool:
+        length = len(ask.location.base_url) + 1 + len(ask.path) + 1 + len(ask.query)
+        return bool(ask.query) and length > self.settings.url_length_max
 
     def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""

@@ -28,7 +28,11 @@ from resolvers.upstreams.wiring import Wiring
 
 Given = TypeVar("Given")
 
-_SORTS: Final = {"Device": frozenset[str](), "Observation": frozenset(("date",)), "Patient": frozenset[str]()}
+_SORTS: Final = {
+    "Device": frozenset(("_id",)),
+    "Observation": frozenset(("_id", "date")),
+    "Patient": frozenset(("_id",)),
+}
 _SEARCHES: Final = {
     "Device": search_devices,
     "Observation": search_observations,

@@ -112,7 +112,7 @@ class Flickering:
     """Down until `is_up`; counts how often its statement is asked for."""
 
     def __init__(self) -> None:
-        self.is_up = False
+        self.is_up = self.hangs = False
         self.asked = 0
         self.server = Server(lambda request: observation("1"))
         self.source: FhirUpstream = self.server.source()
@@ -121,7 +121,7 @@ class Flickering:
         async def handle(request: httpx.Request) -> httpx.Response:
             if request.url.path.endswith("/metadata"):
                 self.asked += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(60 if self.hangs else 0)
                 if not self.is_up:
                     raise httpx.ConnectError("refused", request=request)
             return await answer(request)
@@ -134,8 +134,24 @@ class Flickering:
 async def test_a_source_that_is_down_does_not_hold_up_the_start() -> None:
     place = Flickering()
     await place.source.start()
-    assert place.asked == 0
     assert isinstance(await place.source.abilities("Observation", call()), UpstreamUnavailable)
+    assert place.asked == 1
+    await place.source.close()
+
+
+async def test_a_source_that_hangs_does_not_hold_up_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resolvers.upstreams.fhir_discovery._START_S", 0.01)
+    place = Flickering()
+    place.hangs = True
+    await asyncio.wait_for(place.source.start(), 5)
+    await place.source.close()
+
+
+async def test_a_source_that_answers_is_known_after_the_start() -> None:
+    place = Flickering()
+    place.is_up = True
+    await place.source.start()
+    assert place.source.types == {"Observation", "Patient"}
     await place.source.close()
 
 

@@ -239,6 +239,14 @@ async def test_no_form_is_sent_to_a_source_that_does_not_read_it() -> None:
     assert asked(server.seen[0])["patient"] == "Patient/1"
 
 
+async def test_a_lone_long_search_goes_in_a_bundle_where_no_form_is_read() -> None:
+    server = Server(answer_batch, statement(interactions=("batch",)))
+    (page,) = await server.source(capabilities={"post_search": "never"}).search([long_search()], call())
+    assert isinstance(page, Page)
+    assert [resource.id for resource in page.resources] == ["of-1"]
+    assert [request.method for request in server.seen] == ["POST"]
+
+
 async def test_the_next_link_of_a_form_search_is_followed_without_the_form_address() -> None:
     page = await page_of(bundle(observation("1"), next=f"{BASE}/Observation/_search?page=2"))
     assert page.next == f"{BASE}/Observation?page=2"

@@ -100,9 +100,13 @@ async def test_a_walk_gives_everything_of_the_user_once_and_nothing_of_others(us
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize(("sort", "count"), [("-date", 13), ("date", 13), ("-date", 1000)])
+SORTS = ["-date", "date", "_id", "-_id", "-date,_id", "date,-_id", "-_id,date"]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("count", [13, 1000])
 async def test_a_walk_is_in_the_order_asked_for(sort: str, count: int) -> None:
-    found = await walk(sandbox_source(), observations(USER, sort=(sort,), count=count))
+    found = await walk(sandbox_source(), observations(USER, sort=tuple(sort.split(",")), count=count))
     rows = [one.json for one in found]
     assert [row["id"] for row in rows] == [row["id"] for row in in_order(rows, "Observation", sort)]
     assert len(rows) == len(expected_ids(USER))
@@ -193,11 +197,13 @@ async def test_the_newest_are_found_without_reading_the_whole_history() -> None:
     assert vendor.tokens == ["Bearer t42"] * 3
 
 
-async def test_equal_times_are_ordered_by_id_and_none_is_lost_between_pages() -> None:
+@pytest.mark.parametrize("by_id", ["_id", "-_id"])
+async def test_equal_times_are_ordered_by_id_and_none_is_lost_between_pages(by_id: str) -> None:
     vendor = of(*(group(n, (1, 80, 0), (6, 20, 0)) for n in range(20)))
-    found = await walk(vendor.source(), observations(count=3))
+    found = await walk(vendor.source(), observations(count=3, sort=("-date", by_id)))
     ids = [one.id for one in found]
-    assert ids == sorted(f"42-{n}-{kind}" for n in range(20) for kind in (1, 6))
+    wanted = sorted(f"42-{n}-{kind}" for n in range(20) for kind in (1, 6))
+    assert ids == (wanted if by_id == "_id" else wanted[::-1])
 
 
 async def test_a_total_is_given_where_everything_was_read() -> None:
@@ -258,7 +264,7 @@ async def test_a_patient_may_be_named_by_a_filter() -> None:
     assert {one.id for one in await walk(sandbox_source(), named)} == expected_ids(USER)
 
 
-@pytest.mark.parametrize("page", ["x.y", "", "."])
+@pytest.mark.parametrize("page", ["x.y", "", ".", "5", "5."])
 async def test_a_mark_that_is_none_is_an_expired_page(page: str) -> None:
     assert isinstance(await error_of(of().source(), observations(page=page)), PageExpired)
 
@@ -442,7 +448,7 @@ async def test_it_says_what_it_can() -> None:
     assert (source.name, source.types) == (NAME, {"Observation", "Device", "Patient"})
     found = await source.abilities("Observation", call())
     assert isinstance(found, Abilities)
-    assert found.sorts == {"date"}
+    assert found.sorts == {"_id", "date"}
     assert {"patient", "subject", "date", "code", "category", "status"} <= found.parameters
     assert "value-quantity" not in found.parameters
     assert await source.abilities("Condition", call()) == Abilities()
