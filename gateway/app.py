@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from gateway.authn.jwt import Issuer, JwtAuthenticator, issuer_client, open_issuers
+from gateway.authn.jwt import Issuer, IssuerClient, JwtAuthenticator, issuer_client, open_issuers
 from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
@@ -48,7 +47,7 @@ SETTINGS_VARIABLE: Final = "CLINICAL_GATEWAY_SETTINGS"
 class Outside:
     """The ways out of the process, which tests replace with in-process ones."""
 
-    issuers: httpx.AsyncClient
+    issuers: IssuerClient
     wiring: Wiring
 
 

@@ -16,7 +16,7 @@ def sentences(
     problem: ValidationError, written: Mapping[str, Any], model: type[BaseModel]
 ) -> tuple[str, ...]:
     """One sentence for each mistake, each said once."""
-    known = sorted(set(_keys(model)))
+    known = _tables(model)
     errors = problem.errors()
     wrong = {error["loc"] for error in errors}
     told = [error for error in errors if not _is_echo(error, wrong)]
@@ -29,10 +29,11 @@ def _is_echo(error: ErrorDetails, wrong: set[tuple[str | int, ...]]) -> bool:
     return error["type"] == "too_short" and any(loc[: len(place)] == place and loc != place for loc in wrong)
 
 
-def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str]) -> str:
-    where = _where(error["loc"], written)
+def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: Mapping[str, set[str]]) -> str:
+    path, table = _where(error["loc"], written)
+    where = f"`{path}`"
     if error["type"] == "extra_forbidden":
-        return _unknown_key(where, str(error["loc"][-1]), error["input"], known)
+        return _unknown_key(where, str(error["loc"][-1]), error["input"], known.get(table, set()))
     if error["type"] == "missing":
         return f"{where} is missing"
     if error["type"] == "too_short":
@@ -41,20 +42,23 @@ def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: list[str])
     return f"{where}: {message[:1].lower()}{message[1:]}"
 
 
-def _unknown_key(where: str, key: str, value: Any, known: list[str]) -> str:
+def _unknown_key(where: str, key: str, value: Any, known: set[str]) -> str:
     if _SECRET.search(key) and isinstance(value, str):
         return (
             f"{where} looks like a secret, which does not belong in this file: "
             "put it in the secrets directory or in an environment variable (docs/settings.md has the names)"
         )
-    close = get_close_matches(key, known, n=1)
+    close = get_close_matches(key, sorted(known), n=1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
     return f"{where} is not a known setting{hint}"
 
 
-def _where(location: tuple[str | int, ...], written: Any) -> str:
-    """The place in the file: `upstreams[1] (gp).timeout_s`, without the names of variants in between."""
-    path, value = "", written
+def _where(location: tuple[str | int, ...], written: Any) -> tuple[str, str]:
+    """The place in the file (`upstreams[1] (gp).timeout_s`), and the table that holds it (`upstreams`).
+
+    The names of variants, which pydantic puts in between, are left out.
+    """
+    path, tables, value = "", [], written
     for position, part in enumerate(location):
         if isinstance(part, int):
             value = value[part] if isinstance(value, list) and part < len(value) else None
@@ -63,14 +67,18 @@ def _where(location: tuple[str | int, ...], written: Any) -> str:
         elif isinstance(value, dict) and (part in value or position == len(location) - 1):
             value = value.get(part)
             path += ("." if path else "") + part
-    return f"`{path}`"
+            tables.append(part)
+    return path, ".".join(tables[:-1])
 
 
-def _keys(model: type[BaseModel]) -> Iterator[str]:
+def _tables(model: type[BaseModel], path: str = "") -> dict[str, set[str]]:
+    """The keys that each table may hold, by the table's dotted path."""
+    tables = {path: set(model.model_fields)}
     for name, field in model.model_fields.items():
-        yield name
         for inner in _models(field.annotation):
-            yield from _keys(inner)
+            for place, keys in _tables(inner, f"{path}.{name}".lstrip(".")).items():
+                tables[place] = tables.get(place, set()) | keys
+    return tables
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

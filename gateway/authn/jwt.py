@@ -24,6 +24,10 @@ VERIFIED_KEPT: Final = 10_000
 CLIENT_TIMEOUT_S: Final = 3.0
 
 
+IssuerClient = httpx.AsyncClient
+"""The connections over which issuers are asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Issuer:
     """An accepted issuer with its keys."""
@@ -40,12 +44,12 @@ class _Verified:
     thumbprint: str
 
 
-def issuer_client() -> httpx.AsyncClient:
+def issuer_client() -> IssuerClient:
     """The HTTP client for what issuers publish: no redirects, nothing taken from the environment."""
     return httpx.AsyncClient(timeout=CLIENT_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
 
-def open_issuers(settings: Iterable[IssuerSettings], client: httpx.AsyncClient) -> tuple[Issuer, ...]:
+def open_issuers(settings: Iterable[IssuerSettings], client: IssuerClient) -> tuple[Issuer, ...]:
     """Issuers that read their keys over `client` when a token first needs them."""
     listed = [(one, IssuerMetadata(one, client)) for one in settings]
     return tuple(Issuer(one, metadata, IssuerKeys(metadata, client)) for one, metadata in listed)
