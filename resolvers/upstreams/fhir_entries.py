@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from resolvers.resource import Json, Location
@@ -76,6 +76,7 @@ def _searchset(asked: Asked, answer: Answer) -> Json:
 
 
 def _gather(asked: Asked, listed: object, entries: Entries) -> None:
+    """Takes the matches; whatever else is in the list goes another way."""
     if listed is None:
         return
     if not isinstance(listed, list):
@@ -83,27 +84,50 @@ def _gather(asked: Asked, listed: object, entries: Entries) -> None:
             asked.source, f"{asked.source} gave a Bundle without a list of entries."
         )
     seen: set[str] = set()
-    unreadable = repeated = 0
+    dropped = _Dropped()
+    kind, matches = asked.type, entries.matches
     for entry in listed:
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        search = entry.get("search") if isinstance(entry, dict) else None
-        mode = search.get("mode") if isinstance(search, dict) else None
-        kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if mode == "outcome" or kind == "OperationOutcome":
-            _hear(asked, resource, entries)
-        elif mode == "include":
-            continue
-        elif not (isinstance(resource, dict) and kind == asked.type and _is_id(own_id := resource.get("id"))):
-            unreadable += 1
-        elif own_id in seen:
-            repeated += 1
+        if isinstance(resource, dict) and resource.get("resourceType") == kind and _is_match(entry):
+            own_id = resource.get("id")
+            if isinstance(own_id, str) and own_id and own_id not in seen:
+                seen.add(own_id)
+                matches.append(resource)
+                continue
+            dropped.repeated += own_id in seen if isinstance(own_id, str) else 0
+            dropped.unreadable += not isinstance(own_id, str) or not own_id
         else:
-            seen.add(own_id)
-            entries.matches.append(resource)
-    if unreadable:
-        entries.problems.append(f"{asked.source} gave {unreadable} entries that cannot be read.")
-    if repeated:
-        entries.problems.append(f"{asked.source} gave {repeated} entries twice.")
+            _set_aside(asked, entry, resource, entries, dropped)
+    entries.problems += dropped.problems(asked.source)
+
+
+def _is_match(entry: Json) -> bool:
+    search = entry.get("search")
+    mode = search.get("mode") if isinstance(search, dict) else None
+    return mode is None or mode == "match"
+
+
+@dataclass(slots=True)
+class _Dropped:
+    unreadable: int = 0
+    repeated: int = 0
+
+    def problems(self, source: str) -> Iterator[str]:
+        if self.unreadable:
+            yield f"{source} gave {self.unreadable} entries that cannot be read."
+        if self.repeated:
+            yield f"{source} gave {self.repeated} entries twice."
+
+
+def _set_aside(asked: Asked, entry: object, resource: object, entries: Entries, dropped: _Dropped) -> None:
+    """Entries that are no matches: what the source has to say, included resources, and the unreadable."""
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    search = entry.get("search") if isinstance(entry, dict) else None
+    mode = search.get("mode") if isinstance(search, dict) else None
+    if mode == "outcome" or kind == "OperationOutcome":
+        _hear(asked, resource, entries)
+    elif mode != "include":
+        dropped.unreadable += 1
 
 
 def _hear(asked: Asked, outcome: object, entries: Entries) -> None:
@@ -134,7 +158,7 @@ def _take_next(asked: Asked, link: str, entries: Entries) -> None:
 
 def _ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:
     """Filters that the source left out, where its self link, which tells what was used, names others."""
-    if not asked.codes or not link:
+    if not link or all(f"?{code}=" in link or f"&{code}=" in link for code in asked.codes):
         return frozenset()
     try:
         used = {name.split(":", 1)[0] for name, _ in parse_qsl(urlsplit(link).query, keep_blank_values=True)}
@@ -152,10 +176,6 @@ def _links(bundle: Json) -> Iterator[dict[str, str]]:
             and isinstance(link.get("url"), str)
         ):
             yield link
-
-
-def _is_id(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and value != ""
 
 
 def _total(bundle: Json) -> int | None:

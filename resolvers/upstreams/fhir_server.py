@@ -77,6 +77,9 @@ class FhirServer:
 
     async def ask_all(self, asks: Sequence[Ask], call: Call, has_batch: bool) -> list[Answer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
+        groups = self._groups(asks, has_batch)
+        if len(groups) == 1:
+            return list(await self._answers(asks, call, has_batch))
         answers: list[Answer | UpstreamError | None] = [None] * len(asks)
 
         async def answer(places: list[int]) -> None:
@@ -84,7 +87,7 @@ class FhirServer:
             for place, found in zip(places, await self._answers(group, call, has_batch), strict=True):
                 answers[place] = found
 
-        await asyncio.gather(*map(answer, self._groups(asks, has_batch)))
+        await asyncio.gather(*map(answer, groups))
         return [answer for answer in answers if answer is not None]
 
     async def _answers(
