@@ -2,7 +2,9 @@
 // not kept: shouldPersistHeaders stays off.
 "use strict";
 
-const welcome = `# Paste a token in the Headers tab below, as "Bearer <token>". Then try:
+const welcome = `# 1. Put a token behind "Bearer" below.
+# 2. Reload the schema (arrows, left).
+# 3. Run this.
 {
   patients(first: 5) {
     nodes {

@@ -1,0 +1,118 @@
+"""Random valid operations over a schema: depth, aliases, fragments, directives, variables, arguments."""
+
+from typing import Any
+
+from graphql import (
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+)
+from hypothesis import strategies as st
+
+DATES = ('"2019"', '"2019-05"', '"2020-01-01T10:00:00Z"')
+VALUES = {
+    "[String!]": ('["final"]', '"29463-7"', '["http://loinc.org|29463-7", "x"]', "[]", '["entered-in-error"]'),
+    "DateRange": tuple(f"{{{op}: {date}}}" for op in ("ge", "lt", "eq") for date in DATES) + ('{ge: "bad"}',),
+    "StringFilter": ('{startsWith: "s"}', '{contains: "m"}', '{exact: "Smith"}'),
+    "QuantityFilter": ("{gt: 5.10}", '{le: 7, code: "kg"}'),
+    "[ID!]": ('["a/Encounter/1"]', '"b/Patient/1"', '["nowhere/x/1"]'),
+    "Int": ("0", "1", "2", "5", "100", "101", "-1"),
+}
+IDS = ("a/Patient/1", "b/Patient/9", "a/Observation/o1", "b/Observation/o2", "a/Observation/none", "x", "c/Patient/1")
+
+
+class Operations:
+    """Draws one operation's text; hypothesis shrinks what it draws."""
+
+    def __init__(self, draw: Any, schema: GraphQLSchema, interesting: dict[str, tuple[str, ...]]) -> None:
+        self._draw = draw
+        self._schema = schema
+        self._interesting = interesting
+        self._fragments: list[str] = []
+        self._budget = 60
+
+    def text(self) -> str:
+        assert self._schema.query_type is not None
+        body = self._selections(self._schema.query_type, 0)
+        return f"query($t: Boolean = true, $f: Boolean = false, $n: Int) {body}\n" + "\n".join(self._fragments)
+
+    def _selections(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        count = self._draw(st.integers(1, 5))
+        parts = [self._selection(kind, depth) for _ in range(count)]
+        return "{ " + " ".join(parts) + " }"
+
+    def _selection(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        self._budget -= 1
+        form = self._draw(st.integers(0, 11))
+        if form == 0 or self._budget < 0:
+            return "__typename"
+        if form == 1:
+            return f"... {self._directive()} {self._selections(kind, depth)}"
+        if form == 2 and kind.name != "Query":
+            name = f"F{len(self._fragments)}"
+            self._fragments.append("")
+            index = len(self._fragments) - 1
+            self._fragments[index] = f"fragment {name} on {kind.name} {self._selections(kind, depth)}"
+            return f"...{name} {self._directive()}"
+        if form in (3, 4) and isinstance(kind, GraphQLInterfaceType):
+            types = sorted(one.name for one in self._schema.get_possible_types(kind))
+            chosen = self._draw(st.sampled_from(types))
+            inner = self._schema.type_map[chosen]
+            assert isinstance(inner, GraphQLObjectType)
+            return f"... on {chosen} {self._selections(inner, depth)}"
+        return self._field(kind, depth)
+
+    def _field(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
+        names = [
+            name for name, field in kind.fields.items() if depth < 9 or is_leaf_type(get_named_type(field.type))
+        ]
+        liked = [name for name in self._interesting.get(kind.name, ()) if name in names]
+        pool = liked if liked and self._draw(st.integers(0, 3)) else names
+        if not pool:
+            return "__typename"
+        name = self._draw(st.sampled_from(sorted(pool)))
+        field = kind.fields[name]
+        inner = get_named_type(field.type)
+        below = "" if is_leaf_type(inner) else " " + self._selections(inner, depth + 1)  # type: ignore[arg-type]
+        arguments = self._arguments(field)
+        # An alias tells fields apart that differ in arguments; one with none may meet itself and merge.
+        alias = f"a{self._draw(st.integers(0, 99999))}: " if arguments else ""
+        if not arguments and self._draw(st.integers(0, 9)) == 0:
+            alias = f"b_{name}: "
+        return f"{alias}{name}{arguments} {self._directive()}{below}"
+
+    def _arguments(self, field: GraphQLField) -> str:
+        given = []
+        for name, argument in field.args.items():
+            required = is_required_argument(argument)
+            if not required and self._draw(st.integers(0, 7 if name != "first" else 1)):
+                continue
+            value = self._value(name, str(argument.type))
+            if value is not None:
+                given.append(f"{name}: {value}")
+        return f"({', '.join(given[:3])})" if given else ""
+
+    def _value(self, name: str, kind: str) -> str | None:
+        if kind.startswith("ID"):
+            return f'"{self._draw(st.sampled_from(IDS))}"'
+        if kind == "[ID!]!":
+            return "[" + ", ".join(f'"{one}"' for one in self._draw(st.lists(st.sampled_from(IDS), max_size=3))) + "]"
+        if name == "sort":
+            return self._draw(st.sampled_from(['"-date"', '"date"', '"_id"', '"nonsense"']))
+        if name == "first" and self._draw(st.integers(0, 4)) == 0:
+            return "$n"
+        if name == "after":
+            return None
+        if name in ("identifier", "url"):
+            return '"9990000018"'
+        choices = VALUES.get(kind)
+        return self._draw(st.sampled_from(choices)) if choices else None
+
+    def _directive(self) -> str:
+        return self._draw(
+            st.sampled_from(["", "", "", "", "@skip(if: false)", "@include(if: $t)", "@skip(if: $f)", "@include(if: false)"])
+        )

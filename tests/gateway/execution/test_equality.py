@@ -1,0 +1,147 @@
+"""The compiled executor answers as graphql-core does: same data, same errors, for any operation.
+
+Two differences are allowed, both by the specification (6.4.4): where null bubbles up, graphql-core
+stops the siblings below it and so tells fewer errors; those at or below a null of the answer are
+left out of the comparison. And the order of errors is nobody's.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from graphql import GraphQLSchema, parse, validate
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from clinical.codec import decode_json, encode_json
+from gateway.document_limits import LimitSettings
+from gateway.execution.compiled import CompiledExecutor
+from gateway.execution.executor import ExecutionResult, Executor
+from gateway.execution.stock import StockExecutor
+from gateway.prepare import Preparation
+from resolvers.upstreams.errors import UpstreamTimeout
+from schema.build import build_schema, resource_types
+from tests.gateway.execution.operations import Operations
+from tests.resolvers.asking import Asker, observation, patient
+from tests.resolvers.memory import MemoryUpstream
+
+NUMBER = "9990000018"
+INTERESTING = {
+    "Query": ("patient", "patients", "observations", "node", "nodes", "observation"),
+    "Patient": ("observations", "conditions", "name", "id", "records", "birthDate", "generalPractitioner"),
+    "ObservationConnection": ("nodes", "edges", "sources", "completeness", "pageInfo", "totalCount"),
+    "Observation": ("subject", "encounter", "valueQuantity", "code", "contained", "component", "note", "issued"),
+    "Reference": ("resource", "reference"),
+    "Resource": ("id", "origin"),
+    "Quantity": ("value", "valueText", "unit"),
+    "CodeableConcept": ("coding", "text"),
+}
+
+
+@cache
+def schema() -> GraphQLSchema:
+    return build_schema(resource_types("default"))._schema
+
+
+@cache
+def executors() -> tuple[Executor, Executor, Preparation]:
+    made = schema()
+    limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000, max_directives=10_000)
+    return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
+
+
+def rows(source: str, patient_id: str) -> list[dict[str, Any]]:
+    """Good rows and bad ones: misshapen elements, dead references, contained resources, errors."""
+    quantity = {"value": 5, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}
+    inner = [
+        {"resourceType": "Encounter", "id": "in", "status": "planned"},
+        {"resourceType": "Group", "id": "g"},
+        "nonsense",
+    ]
+    made = [
+        observation("o1", patient_id, "2020-01-01", valueQuantity=quantity, encounter={"reference": "Encounter/1"}),
+        observation("o2", patient_id, "2019-05", encounter={"reference": "#in"}, contained=inner, note="bad"),
+        observation("o3", patient_id, None, encounter={"reference": "Encounter/none"}, issued=7, category=[None, 3]),
+        observation("o4", patient_id, "2021", status="entered-in-error", component=[{"valueQuantity": quantity}]),
+        observation("o5", patient_id, "2018", valueInteger=2**40, code="bad", hasMember=[{"reference": "urn:x"}]),
+        observation("o6", patient_id, "2017", extension=[{"url": "9990000018", "valueDecimal": 1}, 5], subject=8),
+    ]
+    text = encode_json(made).replace(b'"value":5,', b'"value":5.10,')
+    return decode_json(text)  # type: ignore[no-any-return]
+
+
+def sources(is_down: bool) -> list[MemoryUpstream]:
+    name = {"name": [{"family": "Smith", "given": ["A", None, "B"], "_given": [None, {"id": "x"}]}, "bad"]}
+    visit = {"resourceType": "Encounter", "id": "1", "status": "finished", "subject": {"reference": "Patient/1"}}
+    a = MemoryUpstream(
+        "a",
+        {
+            "Patient": [patient("1", NUMBER, **name), patient("2", gender=5)],
+            "Observation": rows("a", "1"),
+            "Encounter": [visit],
+            "Condition": [],
+        },
+    )
+    b = MemoryUpstream("b", {"Patient": [patient("9", NUMBER)], "Observation": rows("b", "9")})
+    c = MemoryUpstream("c", {"Patient": [], "Observation": [], "Condition": []})
+    c.down = UpstreamTimeout("c", "too slow") if is_down else None
+    return [a, b, c]
+
+
+async def execute(executor: Executor, text: str, variables: Mapping[str, Any], is_down: bool) -> ExecutionResult:
+    asker = Asker(*sources(is_down))
+    context = asker.federation.open(asker.principal, is_limited=False, deadline_s=30, request_id="r")
+    try:
+        return await executor.run(executors()[2].prepare(text, None, ""), variables, context)
+    finally:
+        context.close()
+
+
+def told(result: ExecutionResult) -> set[tuple[Any, ...]]:
+    """Errors as (path, message), without those below a null of the answer."""
+    return {
+        (tuple(error.path or ()), error.message)
+        for error in result.errors
+        if not _is_below_null(result.data, list(error.path or ()))
+    }
+
+
+def _is_below_null(data: Any, path: list[Any]) -> bool:
+    for key in path[:-1]:
+        if data is None:
+            return True
+        data = data[key]
+    return data is None
+
+
+@st.composite
+def operations(draw: Any) -> str:
+    return Operations(draw, schema(), INTERESTING).text()
+
+
+@settings(
+    max_examples=2000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+)
+@given(operations(), st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]), st.booleans())
+async def test_both_executors_answer_the_same(text: str, variables: dict[str, Any], is_down: bool) -> None:
+    # Fields that meet with different shapes are the client's error, and refused before execution.
+    assume(not validate(schema(), parse(text)))
+    compiled, stock, _ = executors()
+    ours = await execute(compiled, text, variables, is_down)
+    theirs = await execute(stock, text, variables, is_down)
+    assert encode(ours.data) == encode(theirs.data), text
+    assert told(ours) == told(theirs), text
+
+
+def encode(data: Any) -> bytes:
+    """The bytes of an answer, cursors aside: they are sealed anew each time."""
+    return encode_json(_without_cursors(data))
+
+
+def _without_cursors(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {
+            key: "cursor" if isinstance(value, str) and len(value) > 60 and "/" not in value else _without_cursors(value)
+            for key, value in data.items()
+        }
+    return [_without_cursors(one) for one in data] if isinstance(data, list) else data
