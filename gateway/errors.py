@@ -105,8 +105,7 @@ def cause_of(error: GraphQLError) -> BaseException:
 def told(problem: BaseException, request_id: str, **place: Any) -> dict[str, Any]:
     """One entry of a response's `errors`. `place` holds `locations` and `path` where they are known."""
     row = row_of(problem)
-    if row.exception is Exception:
-        log_unexpected(problem, request_id)
+    _log(problem, row, request_id)
     extensions = {"code": row.code, "requestId": request_id}
     source = getattr(problem, "source", None)
     if isinstance(source, str):
@@ -125,6 +124,16 @@ def told_refusal(problem: BaseException, request_id: str) -> list[dict[str, Any]
         return [told(problem, request_id)]
     extensions = {"code": row_of(problem).code, "requestId": request_id}
     return [{"message": error.message, **_place(error), "extensions": extensions} for error in problem.errors]
+
+
+def _log(problem: BaseException, row: ErrorRow, request_id: str) -> None:
+    if row.exception is Exception:
+        log_unexpected(problem, request_id)
+    elif isinstance(problem, upstreams.SearchNotSupported):
+        # Its detail may be what the client searched for: a name, a number.
+        log.info("%s from %s, request %s", row.code, problem.source, request_id)
+    elif isinstance(problem, upstreams.UpstreamError):
+        log.warning("%s from %s, request %s: %s", row.code, problem.source, request_id, problem.detail)
 
 
 def log_unexpected(problem: BaseException, request_id: str) -> None:

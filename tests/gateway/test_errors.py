@@ -57,6 +57,18 @@ def test_source_to_blame_is_named_and_detail_is_not_told() -> None:
     }
 
 
+def test_detail_of_a_source_is_in_the_log_under_the_request_id(caplog: pytest.LogCaptureFixture) -> None:
+    told(upstreams.UpstreamUnavailable("gp", "gp could not be reached.", detail="refused, port 9"), "id-1")
+    assert "UPSTREAM_UNAVAILABLE from gp, request id-1: refused, port 9" in caplog.text
+
+
+def test_what_a_client_searched_for_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        told(upstreams.SearchNotSupported("gp", "gp does not support this search.", detail="Smith"), "id-1")
+    assert "SEARCH_NOT_SUPPORTED from gp, request id-1" in caplog.text
+    assert "Smith" not in caplog.text
+
+
 def test_unknown_exception_says_nothing_of_itself() -> None:
     entry = told_graphql(GraphQLError("secret", path=["a"], original_error=KeyError("secret")), "id-1")
     assert "secret" not in str(entry)

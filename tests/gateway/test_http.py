@@ -232,7 +232,7 @@ async def test_null_data_has_the_status_of_its_error(door: FrontDoor) -> None:
         assert response.json()["errors"][0]["extensions"]["source"] == "ehr"
 
 
-@pytest.mark.parametrize("query", ["{ broken }", "{ unprintable }", "{ required }"])
+@pytest.mark.parametrize("query", ["{ broken }", "{ unprintable }"])
 async def test_neither_response_nor_log_tells_what_a_record_says(
     door: FrontDoor, query: str, caplog: pytest.LogCaptureFixture
 ) -> None:
