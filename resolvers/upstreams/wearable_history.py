@@ -11,8 +11,10 @@ from clinical.dates import EARLIEST, Interval
 from resolvers.resource import Json
 from resolvers.upstreams.upstream import Call
 from resolvers.upstreams.wearable_api import ACTIVITY, MEASURES, SLEEP, Rows, WearableApi
+from resolvers.upstreams.wearable_days import map_days, map_nights
 from resolvers.upstreams.wearable_filters import began
-from resolvers.upstreams.wearable_mapping import Mapped, Mapping
+from resolvers.upstreams.wearable_groups import map_groups
+from resolvers.upstreams.wearable_mapping import Mapped, User
 from resolvers.upstreams.wearable_measures import measures
 
 FIRST_STRETCH: Final = timedelta(days=400)
@@ -83,10 +85,10 @@ class History:
             self._by_day(user, within, call, is_sleep=False) if "steps" in kinds else _nothing(),
             self._by_day(user, within, call, is_sleep=True) if "sleep" in kinds else _nothing(),
         )
-        mapping = Mapping(user, self.zone, self.ambiguous, into)
-        mapping.measures(groups)
-        mapping.activities(days)
-        mapping.nights(nights)
+        mapped = User(user, self.zone, into)
+        map_groups(mapped, groups, self.ambiguous)
+        map_days(mapped, days)
+        map_nights(mapped, nights)
         return [*groups.problems, *days.problems, *nights.problems]
 
     async def _measures(self, user: str, types: Iterable[int], within: Interval, call: Call) -> Rows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import msgspec
 
@@ -43,9 +43,9 @@ class Measure:
 
 def scaled(value: object, unit: object) -> Decimal | None:
     """`value` x 10^`unit`, exactly and with its digits (510, -2 is 5.10); None for what is no such pair."""
-    if not _is_whole(value) or not _is_whole(unit) or abs(int(str(unit))) > _UNIT_MAX:
+    if not is_whole(value) or not is_whole(unit) or abs(unit) > _UNIT_MAX:
         return None
-    return Decimal(str(value)).scaleb(int(str(unit)))
+    return Decimal(value).scaleb(unit)
 
 
 def number(value: Decimal) -> int | msgspec.Raw:
@@ -90,5 +90,6 @@ def _measure(row: Mapping[str, Any]) -> Measure:
     )
 
 
-def _is_whole(value: object) -> bool:
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a JSON value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)

@@ -29,7 +29,9 @@ from resolvers.upstreams.errors import (
 from resolvers.upstreams.upstream import Abilities, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wearable import WearableUpstream
 from resolvers.upstreams.wearable_api import Rows
-from resolvers.upstreams.wearable_mapping import Mapped, Mapping
+from resolvers.upstreams.wearable_days import map_days, map_nights
+from resolvers.upstreams.wearable_groups import map_groups
+from resolvers.upstreams.wearable_mapping import Mapped, User
 from sandbox.population.build import build
 from sandbox.wearable.app import build_wearable
 from sandbox.wearable.quota import Quota
@@ -133,10 +135,10 @@ FILTERS = [
 @pytest.fixture(scope="module")
 def everything() -> list[Json]:
     into = Mapped()
-    mapping = Mapping(USER, ZoneInfo("Europe/London"), "preliminary", into)
-    mapping.measures(Rows(ACCOUNTS[USER].measuregrps))
-    mapping.activities(Rows(ACCOUNTS[USER].activities))
-    mapping.nights(Rows(ACCOUNTS[USER].sleep))
+    user = User(USER, ZoneInfo("Europe/London"), into)
+    map_groups(user, Rows(ACCOUNTS[USER].measuregrps), "preliminary")
+    map_days(user, Rows(ACCOUNTS[USER].activities))
+    map_nights(user, Rows(ACCOUNTS[USER].sleep))
     return in_order(into.observations.values(), "Observation", "-date")
 
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from clinical.codec import as_decimal, digits, encode_json
 from clinical.identifiers import Token
 from resolvers.upstreams.wearable_api import Rows
-from resolvers.upstreams.wearable_mapping import Mapped, Mapping, patient, user_of
+from resolvers.upstreams.wearable_days import map_days, map_nights
+from resolvers.upstreams.wearable_groups import map_groups
+from resolvers.upstreams.wearable_mapping import Mapped, User, patient, user_of
 from resolvers.upstreams.wearable_measures import measures, measures_by_type, number, scaled
 from sandbox.population.build import build
 from tests.resolvers.upstreams.vendor import Json, group
@@ -32,10 +34,10 @@ def mapped(
     ambiguous: str = "preliminary",
 ) -> Mapped:
     into = Mapped()
-    mapping = Mapping("42", ZoneInfo(zone), ambiguous, into)
-    mapping.measures(Rows(list(groups), body_zone))
-    mapping.activities(Rows(list(activities)))
-    mapping.nights(Rows(list(nights)))
+    user = User("42", ZoneInfo(zone), into)
+    map_groups(user, Rows(list(groups), body_zone), ambiguous)
+    map_days(user, Rows(list(activities)))
+    map_nights(user, Rows(list(nights)))
     return into
 
 
@@ -105,7 +107,7 @@ def test_half_a_panel_is_a_panel_of_one() -> None:
         (5, -4, "0.0005"),
     ],
 )
-def test_values_are_exact_with_the_digits_of_the_device(value: int, unit: int, text: str) -> None:
+def test_values_are_scaled_exactly(value: int, unit: int, text: str) -> None:
     quantity = only(mapped(group(7, (1, value, unit))))["valueQuantity"]
     assert digits(quantity["value"]) == text
     assert encode_json(quantity).startswith(f'{{"value":{text},'.encode())
@@ -142,7 +144,7 @@ def test_a_value_that_is_no_measurement_is_left_out_and_told(measure: Any, reaso
     assert found.problems("wearable") == [f"wearable: 1 {reason} left out."]
 
 
-def test_goals_are_no_observations() -> None:
+def test_goals_are_dropped() -> None:
     found = mapped(group(7, (1, 70000, -3), category=2))
     assert (found.observations, found.devices, found.problems("w")) == ({}, {}, [])
 
@@ -152,7 +154,7 @@ def test_what_nobody_asked_for_is_passed_over() -> None:
     assert (set(found.observations), found.problems("w")) == ({"42-7-1"}, [])
 
 
-def test_what_may_be_another_persons_is_marked() -> None:
+def test_ambiguous_attribution_is_not_final() -> None:
     resource = only(mapped(group(7, (1, 80, 0), attrib=1)))
     assert resource["status"] == "preliminary"
     assert resource["note"]
@@ -281,7 +283,7 @@ def check(found: Mapped) -> None:
 
 
 @pytest.mark.parametrize("user", sorted(ACCOUNTS))
-def test_every_row_of_the_sandbox_is_valid_fhir(user: str) -> None:
+def test_mapped_resources_validate_as_r4b(user: str) -> None:
     account = ACCOUNTS[user]
     found = mapped(*account.measuregrps, activities=account.activities, nights=account.sleep)
     assert len(found.observations) > 20
