@@ -5,9 +5,10 @@ are equal questions: they are asked once per request, whatever aliases or paths 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from clinical.identifiers import Token
 from resolvers.pace import Pace, PacedLoader
@@ -17,6 +18,9 @@ from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
 
 Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
 """A method of an upstream: many questions in, as many answers out."""
+
+LOOKUP_PART: Final = 0.5
+"""Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,9 @@ def _identify(upstream: Upstream) -> Ask:
         groups: dict[tuple[Location, ...], list[Token]] = {}
         for key in keys:
             groups.setdefault(key.locations, []).append(key.identifier)
-        answers = await asyncio.gather(*(upstream.identify(ids, at, call) for at, ids in groups.items()))
+        now = time.monotonic()
+        hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
+        answers = await asyncio.gather(*(upstream.identify(ids, at, hurried) for at, ids in groups.items()))
         found = {
             Identify(identifier, at): answer
             for (at, ids), batch in zip(groups.items(), answers, strict=True)

@@ -1,4 +1,4 @@
-"""A gateway of a test's own, in this process, asked over real HTTP: the sandbox's settings, some of them changed.
+"""A gateway of a test's own, in this process, asked over real HTTP: the sandbox's settings, some changed.
 
 It accepts the sandbox's tokens and has the sandbox's keys, so that ids and answers can be compared.
 """

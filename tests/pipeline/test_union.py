@@ -127,10 +127,19 @@ def test_some_were_entered_in_error(population: Population) -> None:
 def test_the_people_of_the_population_are_told_apart(
     gateway: Gateway, sandbox: Sandbox, population: Population
 ) -> None:
-    ids = [
-        gateway.ask(WHO, id=id_of(sandbox, person)).whole()["patient"]["id"] for person in population.people
-    ]
-    assert len(set(ids)) == len(population.people)
+    asked = [id_of(sandbox, person) for person in population.people]
+    assert [gateway.ask(WHO, id=id_).whole()["patient"]["id"] for id_ in asked] == asked
+    assert len(set(asked)) == len(population.people)
+
+
+@pytest.mark.parametrize("first", [100, 6, 1])
+def test_a_list_of_all_patients_has_each_person_once(gateway: Gateway, sandbox: Sandbox, first: int) -> None:
+    query = """query All($first: Int!, $after: String) { patients(first: $first, after: $after) {
+      completeness pageInfo { hasNextPage endCursor } nodes { id } } }"""
+    pages = list(gateway.pages(query, ("patients",), first=first))
+    ids = [row["id"] for page in pages for row in page["nodes"]]
+    assert sorted(ids) == sorted(row["id"] for row in sandbox.summary["patients"])
+    assert all(page["completeness"] == "COMPLETE" for page in pages)
 
 
 def test_two_people_of_one_name_and_birth_date_stay_two(
