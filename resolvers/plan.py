@@ -86,6 +86,8 @@ async def _plan(
     abilities: Abilities,
     context: RequestContext,
 ) -> SourcePlan:
+    if abilities.needs_patient and person is None:
+        raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
     sent, kept = _divide(upstream, question, question.filters, abilities)
     references = await _references(upstream, question, context)
     if references is None:

@@ -77,6 +77,7 @@ def _abilities(
         page_size_max=settings.page_size_max,
         counts=settings.counts is not False,
         batches=has_batch,
+        needs_patient=kind in settings.needs_patient,
     )
 
 

@@ -81,7 +81,8 @@ class CapabilitySettings(_Table):
 
     Everything absent is taken from the statement. `is_discovered` false: the statement is never read.
     `sort`: codes that `_sort` honours for every type; `sorts`: for single types. `counts`: whether
-    `_summary=count` and `Bundle.total` are exact. `id_lists`: whether `_id=a,b,c` finds all of them.
+    `_summary=count` and `Bundle.total` are exact. `needs_patient`: types that can be searched for one patient
+    only. `id_lists`: whether `_id=a,b,c` finds all of them.
     `post_search`: how a search too long for an address is sent. `is_strict`: asks the source to refuse
     what it does not know (`Prefer: handling=strict`) instead of ignoring it.
     """
@@ -92,6 +93,7 @@ class CapabilitySettings(_Table):
     sort: tuple[str, ...] | None = None
     sorts: dict[TypeName, tuple[str, ...]] = {}
     counts: bool | None = None
+    needs_patient: tuple[TypeName, ...] = ()
     batch: Batch | None = None
     post_search: PostSearch = "form"
     id_lists: bool | None = None

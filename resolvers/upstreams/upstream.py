@@ -86,6 +86,7 @@ class Abilities:
     """What a source can do with one resource type, as declared or discovered.
 
     `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by.
+    `needs_patient`: it searches for one patient only.
     """
 
     parameters: frozenset[str] = frozenset()
@@ -93,6 +94,7 @@ class Abilities:
     page_size_max: int = 100
     counts: bool = False
     batches: bool = False
+    needs_patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

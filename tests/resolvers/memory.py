@@ -33,7 +33,7 @@ class MemoryUpstream:
     lies_about_order: bool = False
     links_by_table: bool = False
     calls: list[tuple[str, Any]] = field(default_factory=list)
-    marks_expire: bool = False
+    needs_patient: bool = False
 
     def __post_init__(self) -> None:
         self.location = Location(f"https://{self.name}.example/fhir")
@@ -50,7 +50,14 @@ class MemoryUpstream:
         if self.down:
             return self.down
         codes = frozenset(parameters(resource_type)) - self.unsupported
-        return Abilities(codes, self.sorts, self.page_size_max, counts=True, batches=True)
+        return Abilities(
+            codes,
+            self.sorts,
+            self.page_size_max,
+            counts=True,
+            batches=True,
+            needs_patient=self.needs_patient,
+        )
 
     def locations(self) -> tuple[Location, ...]:
         return (self.location,)

@@ -176,3 +176,13 @@ async def test_what_a_source_cannot_filter_the_gateway_filters_where_that_is_exa
     assert exact == {"nodes": [{"id": "a/Observation/a1"}], "sources": [{"status": "OK"}]}
     inexact = (await asker.data(text % "valueQuantity: {ge: 5}"))["patient"]["observations"]
     assert inexact == {"nodes": [], "sources": [{"status": "NOT_SUPPORTED"}]}
+
+
+async def test_a_source_that_lists_for_one_patient_only_says_so_in_other_lists() -> None:
+    up = source("a", ["2020"], needs_patient=True)
+    asker = Asker(up)
+    everything = (await asker.data("{ observations { nodes { id } sources { status } } }"))["observations"]
+    assert everything == {"nodes": [], "sources": [{"status": "NOT_SUPPORTED"}]}
+    text = '{ patient(id: "a/Patient/1") { observations { nodes { id } completeness } } }'
+    own = (await asker.data(text))["patient"]["observations"]
+    assert own == {"nodes": [{"id": "a/Observation/a0"}], "completeness": "COMPLETE"}
