@@ -69,7 +69,12 @@ class WearableUpstream:
     async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
         if resource_type not in self.types:
             return Abilities()
-        return Abilities(exact_parameters(resource_type), _SORTS[resource_type], counts=True)
+        return Abilities(
+            exact_parameters(resource_type),
+            _SORTS[resource_type],
+            counts=True,
+            needs_patient=resource_type != "Patient" and not self._accounts.are_few,
+        )
 
     def locations(self) -> tuple[Location, ...]:
         return (self._accounts.location,)

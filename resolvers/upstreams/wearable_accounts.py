@@ -32,10 +32,14 @@ class Accounts:
         named = patients_asked(search)
         if named is not None:
             return named & self.users()
-        granted = frozenset(self.grants.users)
-        if len(granted) > self.walk_max:
+        if not self.are_few:
             raise SearchNotSupported(self.source, f"{self.source} can be searched for one patient only.")
-        return granted
+        return frozenset(self.grants.users)
+
+    @property
+    def are_few(self) -> bool:
+        """Whether everybody may be asked for a question that names nobody."""
+        return len(self.grants.users) <= self.walk_max
 
     def patients_of(self, token: Token) -> tuple[Resource, ...]:
         """The Patients of the accounts that belong to the person with this identifier."""

@@ -74,6 +74,12 @@ async def test_settings_know_better_than_the_statement() -> None:
     assert everywhere.sorts == {"_lastUpdated"}
 
 
+async def test_settings_say_which_types_are_searched_for_one_patient_only() -> None:
+    declared = statement("Observation", "Condition")
+    assert (await abilities(declared, needs_patient=("Observation",))).needs_patient
+    assert not (await abilities(declared, "Condition", needs_patient=("Observation",))).needs_patient
+
+
 async def test_without_discovery_the_statement_is_never_asked_for() -> None:
     server = Server(lambda request: bundle())
     server.declared = fhir_json(b"", 500)  # type: ignore[assignment]

@@ -453,6 +453,13 @@ async def test_it_says_what_it_can() -> None:
     assert found.sorts == {"_id", "date"}
     assert {"patient", "subject", "date", "code", "category", "status"} <= found.parameters
     assert "value-quantity" not in found.parameters
+    assert not found.needs_patient
+    many = await sandbox_source().abilities("Observation", call())
+    assert isinstance(many, Abilities)
+    assert many.needs_patient
+    patients = await sandbox_source().abilities("Patient", call())
+    assert isinstance(patients, Abilities)
+    assert not patients.needs_patient
     assert await source.abilities("Condition", call()) == Abilities()
     assert source.locations() == source.locate(None, PRINCIPAL) == (PLACE,)
     assert source.partition("Observation", []) == Partition()
