@@ -18,7 +18,7 @@ from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
 from gateway.edge import Edge
-from gateway.execution.stock import StockExecutor
+from gateway.execution.compiled import CompiledExecutor
 from gateway.graphiql import assets
 from gateway.health import Readiness, healthz
 from gateway.http import GraphQLEndpoint
@@ -71,7 +71,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         authenticator,
         documents,
         federation,
-        StockExecutor(schema),
+        CompiledExecutor(schema, hide_suggestions=not settings.server.introspection),
         telemetry,
         settings.server.request_deadline_s,
     )

@@ -96,10 +96,10 @@ def cause_of(error: GraphQLError) -> BaseException:
     original = error.original_error
     if original is not None and not isinstance(original, GraphQLError):
         return original
+    if error.path is None:
+        return VariablesInvalid(error.message)  # which variable it is, only the outer one says
     told = original if isinstance(original, GraphQLError) else error
-    if told.nodes or error.path is None:
-        return VariablesInvalid(told.message)
-    return error
+    return VariablesInvalid(told.message) if told.nodes else error
 
 
 def told(problem: BaseException, request_id: str, **place: Any) -> dict[str, Any]:

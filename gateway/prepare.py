@@ -1,16 +1,18 @@
 """From a document's text to what can be executed: parse, limits, choice of the operation, validation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from graphql import (
+    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    VariableNode,
     Visitor,
     parse,
     validate,
@@ -27,6 +29,7 @@ from gateway.document_limits import LimitSettings, check_operation, check_text
 
 ERRORS_SHOWN: Final = 20
 INTROSPECTION_FIELDS: Final = frozenset({"__schema", "__type"})
+CONDITIONS: Final = frozenset({"skip", "include"})
 
 Kind = Literal["query", "mutation", "subscription"]
 
@@ -35,7 +38,9 @@ Kind = Literal["query", "mutation", "subscription"]
 class PreparedDocument:
     """A document that passed every check which needs no principal and no variables.
 
-    `hash` is the SHA-256 (hex) of text and operation name: what a compiled plan is kept under.
+    `hash` is the SHA-256 (hex) of text and operation name. `introspects`: it asks about the schema
+    somewhere, `is_about_schema`: and for nothing else. `conditions` are the variables in `@skip` and
+    `@include`; the executor keeps a plan for each set of their values in `plans`.
     """
 
     hash: str
@@ -44,6 +49,9 @@ class PreparedDocument:
     fragments: Mapping[str, FragmentDefinitionNode]
     kind: Kind
     introspects: bool = False
+    is_about_schema: bool = False
+    conditions: tuple[str, ...] = ()
+    plans: dict[tuple[bool, ...], Any] = field(default_factory=dict)
 
     @property
     def operation_name(self) -> str | None:
@@ -65,8 +73,8 @@ class Preparation:
         document = _parsed(text)
         operation = chosen_operation(document, operation_name)
         check_operation(document, operation, self.limits)
-        introspects = _introspects(document)
-        if introspects and not self.introspection:
+        survey = _Survey(document)
+        if survey.introspects and not self.introspection:
             raise OperationNotAllowed.because("Introspection is switched off.")
         self._validate(document)
         return PreparedDocument(
@@ -75,7 +83,9 @@ class Preparation:
             operation=operation,
             fragments=fragments_of(document),
             kind=operation.operation.value,
-            introspects=introspects,
+            introspects=survey.introspects,
+            is_about_schema=_is_about_schema(operation),
+            conditions=tuple(sorted(survey.conditions)),
         )
 
     def _validate(self, document: DocumentNode) -> None:
@@ -114,16 +124,24 @@ def _parsed(text: str) -> DocumentNode:
         raise DocumentUnparsable(problem) from None
 
 
-class _IntrospectionSeen(Visitor):
-    def __init__(self) -> None:
+def _is_about_schema(operation: OperationDefinitionNode) -> bool:
+    fields = operation.selection_set.selections
+    return all(isinstance(one, FieldNode) and one.name.value in INTROSPECTION_FIELDS for one in fields)
+
+
+class _Survey(Visitor):
+    """What a document holds: introspection, and variables on which its selections depend."""
+
+    def __init__(self, document: DocumentNode) -> None:
         super().__init__()
-        self.seen = False
+        self.introspects = False
+        self.conditions: set[str] = set()
+        visit(document, self)
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
-        self.seen = self.seen or node.name.value in INTROSPECTION_FIELDS
+        self.introspects = self.introspects or node.name.value in INTROSPECTION_FIELDS
 
-
-def _introspects(document: DocumentNode) -> bool:
-    visitor = _IntrospectionSeen()
-    visit(document, visitor)
-    return visitor.seen
+    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
+        if node.name.value in CONDITIONS:
+            values = (argument.value for argument in node.arguments or ())
+            self.conditions.update(one.name.value for one in values if isinstance(one, VariableNode))

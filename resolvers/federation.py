@@ -1,5 +1,6 @@
 """The sources of a deployment and what joins them: built once, opened for each request."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 
@@ -58,8 +59,7 @@ class Federation:
 
     async def start(self) -> None:
         """Opens every source."""
-        for one in self.upstreams.values():
-            await one.start()
+        await asyncio.gather(*(one.start() for one in self.upstreams.values()))
 
     async def close(self) -> None:
         """Closes every source."""

@@ -31,3 +31,6 @@ Fetch = Callable[[FieldCall], Any]
 
 Compute = Callable[[Any], Any]
 """A value that follows from the parent alone, at once and without a failure."""
+
+Derive = Callable[[Any, Mapping[str, Any]], Any]
+"""A value that follows from the parent and the arguments (by GraphQL names), at once; it may raise."""

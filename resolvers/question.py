@@ -64,7 +64,7 @@ def question_of(resource_type: str, arguments: Mapping[str, Any]) -> Question:
             continue
         parameter = known[name]
         if parameter.type == "reference":
-            references.append((parameter.code, tuple(value)))
+            references.append((parameter.code, _ids(name, value)))
         else:
             filters.extend(_checked(name, parameter, _filters(parameter, value)))
     first = _first(arguments.get("first"))
@@ -81,6 +81,12 @@ def _first(value: int | None) -> int:
     if not 0 <= value <= FIRST_MAX:
         raise ArgumentInvalid(f"first: must be between 0 and {FIRST_MAX}")
     return value
+
+
+def _ids(name: str, value: Iterable[str]) -> tuple[str, ...]:
+    if ids := tuple(value):
+        return ids
+    raise _empty(name)
 
 
 def _filters(parameter: SearchParameter, value: Any) -> Iterator[Filter]:
@@ -111,12 +117,16 @@ def _checked(name: str, parameter: SearchParameter, filters: Iterable[Filter]) -
     """Refuses values that no source could evaluate, before any source is asked."""
     for one in filters:
         if not one.values:
-            raise ArgumentInvalid(f"{name}: an empty list matches nothing; leave it out or give a value")
+            raise _empty(name)
         try:
             compile_search(parameter, one.values, one.modifier)
         except SearchValueInvalid as problem:
             raise ArgumentInvalid(f"{name}: {problem}") from None
         yield one
+
+
+def _empty(name: str) -> ArgumentInvalid:
+    return ArgumentInvalid(f"{name}: an empty list matches nothing; leave it out or give a value")
 
 
 def _token(text: str) -> str:

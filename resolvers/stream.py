@@ -13,6 +13,7 @@ from typing import Any
 from resolvers.loaders import Loaders
 from resolvers.ordering import Key, Ordering
 from resolvers.resource import Resource
+from resolvers.upstreams.errors import PageExpired
 from resolvers.upstreams.upstream import Page, Search
 
 Keep = Callable[[Resource], bool]
@@ -72,7 +73,7 @@ class Stream:
         self._next: str | None = search.page
         self._ended = False
         self._newest: Row | None = None
-        self._given = 0
+        self._given: Place | None = None
         self._pending: list[Row] = []
         self._ready: list[Row] = []
         self._seen: set[str] = set()
@@ -102,8 +103,7 @@ class Stream:
 
     def advance(self) -> None:
         """Takes the head away; the next row is the head at once where it has been read."""
-        self._ready.pop()
-        self._given += 1
+        self._given = self._ready.pop().place
         self.head = self._ready[-1] if self._ready else None
 
     def holds_after(self, place: Place | None) -> bool:
@@ -114,7 +114,13 @@ class Stream:
     async def _fetch(self, loaders: Loaders) -> None:
         mark = self._next
         asked = replace(self._search, page=mark)
-        page = await loaders.search(self.source, asked, is_batched=self._is_batched)
+        try:
+            page = await loaders.search(self.source, asked, is_batched=self._is_batched)
+        except PageExpired:
+            if mark is None:
+                raise
+            self._start_again()
+            return
         self.has_answered = True
         self._pages_left -= 1
         self._note(page)
@@ -125,6 +131,16 @@ class Stream:
         elif self._pages_left <= 0:
             self._ended = True
             self.note_problem("more pages than the gateway reads")
+
+    def _start_again(self) -> None:
+        """The source has forgotten the page: walk from the start, past what has been given out."""
+        self._pages_left -= 1
+        if self._pages_left <= 0:
+            self._ended = True
+            self.note_problem("the source forgets its pages faster than they are read")
+        self._after = self._given or self._after
+        self._next, self._pending, self._newest = None, [], None
+        self._seen.clear()
 
     def _note(self, page: Page) -> None:
         self.problems.extend(page.problems)
@@ -155,7 +171,7 @@ class Stream:
             return  # nobody said that equal keys come by id
         self._walks = row.key < before.key
         self._has_runs = True
-        if self._resumed or self._given > 0:
+        if self._resumed or self._given is not None:
             self.note_problem("the source does not keep its order; rows may be missing")
 
     def _settle(self) -> None:

@@ -1,31 +1,22 @@
 """`extension(url:)`: the extensions of an element, all or those of one definition."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from strawberry.annotation import StrawberryAnnotation
-from strawberry.types.arguments import StrawberryArgument
-from strawberry.types.base import StrawberryList, StrawberryOptional
-
-from resolvers.field import FieldCall
 from resolvers.resource import Node
 from resolvers.upstreams.errors import UpstreamInvalidResponse
-from schema.field import FetchField, fetch_field
+from schema.field import DerivedField, argument, derived_field
+from schema.making import optional, optional_list
 
 
-def extension_field(name: str, extension: type, description: str) -> FetchField:
+def extension_field(name: str, extension: type, description: str) -> DerivedField:
     """`extension` or `modifierExtension` with its `url` argument."""
 
-    def fetch(call: FieldCall) -> list[Any] | None:
-        return _extensions(call.parent, name, call.arguments.get("url"))
+    def derive(node: Node, arguments: Mapping[str, Any]) -> list[Any] | None:
+        return _extensions(node, name, arguments.get("url"))
 
-    url = StrawberryArgument(
-        python_name="url",
-        graphql_name="url",
-        type_annotation=StrawberryAnnotation(StrawberryOptional(str)),
-        description="Only extensions of this definition.",
-    )
-    annotation = StrawberryOptional(StrawberryList(StrawberryOptional(extension)))
-    return fetch_field(name, annotation, fetch, description=description, arguments=(url,))
+    url = argument("url", optional(str), "Only extensions of this definition.")
+    return derived_field(name, optional_list(extension), derive, description=description, arguments=(url,))
 
 
 def _extensions(node: Node, name: str, url: str | None) -> list[Any] | None:

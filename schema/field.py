@@ -1,4 +1,4 @@
-"""The three kinds of field there are: an element, a computed value, a fetch.
+"""The kinds of field there are: an element, a computed or derived value, a fetch.
 
 An executor reads the kind off the schema; nothing else decides how a field is answered.
 """
@@ -13,7 +13,7 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
-from resolvers.field import Compute, Fetch
+from resolvers.field import Compute, Derive, Fetch
 from resolvers.resource import Node, Resource
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 
@@ -58,17 +58,17 @@ class ElementField(StrawberryField):
         if not self.is_list:
             return self.entry(value, source.resource)
         if type(value) is not list:
-            raise self._misshapen(source.resource)
+            raise self.misshapen(source.resource)
         return [None if one is None else self._entry_or_error(one, source.resource) for one in value]
 
     def entry(self, value: Any, holder: Resource) -> Any:
         """One value of the element, checked. Raises UpstreamInvalidResponse."""
         if self.primitive is not None:
             if not _FITS[self.primitive](value):
-                raise self._misshapen(holder)
+                raise self.misshapen(holder)
             return value
         if type(value) is not dict:
-            raise self._misshapen(holder)
+            raise self.misshapen(holder)
         return Node(value, holder) if self.resources is None else self._held(value, holder)
 
     def _entry_or_error(self, value: Any, holder: Resource) -> Any:
@@ -96,7 +96,8 @@ class ElementField(StrawberryField):
         )
         return Node(value, held)
 
-    def _misshapen(self, holder: Resource) -> UpstreamInvalidResponse:
+    def misshapen(self, holder: Resource) -> UpstreamInvalidResponse:
+        """The error of a value that is not of the element's shape; the value is not in it."""
         return UpstreamInvalidResponse(holder.source, f"{self.element}: not the shape that FHIR gives it")
 
 
@@ -108,6 +109,17 @@ class ComputedField(StrawberryField):
     def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
         """The computed value."""
         return self.compute(source)
+
+
+class DerivedField(StrawberryField):
+    """A value that follows from the parent and the arguments, at once; it may fail."""
+
+    derive: Derive
+
+    @property
+    def is_basic_field(self) -> bool:
+        """Never: it takes arguments."""
+        return False
 
 
 class FetchField(StrawberryField):
@@ -151,6 +163,26 @@ def computed_field(name: str, annotation: object, compute: Compute, *, descripti
         description=description,
     )
     field.compute = compute
+    return field
+
+
+def derived_field(
+    name: str,
+    annotation: object,
+    derive: Derive,
+    *,
+    description: str,
+    arguments: tuple[StrawberryArgument, ...],
+) -> DerivedField:
+    """A field of the parent's own value, with arguments."""
+    field = DerivedField(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+    field.derive = derive
+    field.arguments = list(arguments)
     return field
 
 

@@ -43,7 +43,8 @@ def _decimal_literal(node: ValueNode, variables: Any = None) -> Decimal:
         raise GraphQLError("Expected a number.") from None
 
 
-def _as_recorded(value: Any) -> Any:
+def as_recorded(value: Any) -> Any:
+    """The value itself: its element has checked it."""
     return value
 
 
@@ -52,7 +53,7 @@ def _text_scalar(name: str, anchor: str, description: str) -> ScalarDefinition:
         name=name,
         description=description,
         specified_by_url=f"{_FHIR}#{anchor}",
-        serialize=_as_recorded,
+        serialize=as_recorded,
         parse_value=_text,
     )
 
@@ -70,7 +71,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Decimal",
         description="A JSON number with the digits as recorded: `5.10` stays `5.10`.",
         specified_by_url=f"{_FHIR}#decimal",
-        serialize=_as_recorded,
+        serialize=as_recorded,
         parse_value=_decimal,
         parse_literal=_decimal_literal,
     ),

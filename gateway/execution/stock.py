@@ -10,8 +10,8 @@ from gateway.execution.executor import ExecutionResult
 from gateway.execution.selection import selected_names
 from gateway.prepare import PreparedDocument
 from resolvers.context import LocatedError, RequestContext
-from resolvers.field import Fetch, FieldCall
-from schema.field import FetchField
+from resolvers.field import Derive, Fetch, FieldCall
+from schema.field import DerivedField, FetchField
 
 _DEFINITION = "strawberry-definition"
 
@@ -19,9 +19,10 @@ _DEFINITION = "strawberry-definition"
 class StockExecutor:
     """Runs operations with graphql-core over the resolvers that the schema names."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
         bind(schema)
         self._schema = schema
+        self._hide_suggestions = hide_suggestions
 
     async def run(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
@@ -33,6 +34,7 @@ class StockExecutor:
             variable_values=dict(variables),
             operation_name=prepared.operation_name,
             context_value=context,
+            hide_suggestions=self._hide_suggestions,
         )
         if isawaitable(result):
             result = await result
@@ -53,13 +55,22 @@ def bind(schema: GraphQLSchema) -> None:
         for field in made.fields.values():
             definition = field.extensions.get(_DEFINITION)
             if isinstance(definition, FetchField):
-                field.resolve = _resolver(definition.fetch)
+                field.resolve = _fetcher(definition.fetch)
+            elif isinstance(definition, DerivedField):
+                field.resolve = _deriver(definition.derive)
 
 
-def _resolver(fetch: Fetch) -> Callable[..., Any]:
+def _fetcher(fetch: Fetch) -> Callable[..., Any]:
     def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], **arguments: Any) -> Any:
         sets = [node.selection_set for node in info.field_nodes]
         selected = selected_names(sets, info.fragments, info.variable_values.coerced)
         return fetch(FieldCall(source, arguments, info.context, tuple(info.path.as_list()), selected))
+
+    return resolve
+
+
+def _deriver(derive: Derive) -> Callable[..., Any]:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], **arguments: Any) -> Any:
+        return derive(source, arguments)
 
     return resolve

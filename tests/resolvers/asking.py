@@ -5,8 +5,8 @@ from functools import cache
 from typing import Any
 
 from gateway.document_limits import LimitSettings
+from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import ExecutionResult
-from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation
 from permissions.principal import Principal
 from resolvers.cache import MemoryCache
@@ -32,10 +32,10 @@ KEY = PersonKey(b"k" * 64)
 
 
 @cache
-def executor() -> tuple[StockExecutor, Preparation]:
+def executor() -> tuple[CompiledExecutor, Preparation]:
     schema = build_schema(TYPES)._schema
     limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000)
-    return StockExecutor(schema), Preparation(schema, limits)
+    return CompiledExecutor(schema), Preparation(schema, limits)
 
 
 class Asker:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.order import in_order
-from resolvers.upstreams.errors import UpstreamTimeout, UpstreamUnavailable
+from resolvers.upstreams.errors import PageExpired, UpstreamTimeout, UpstreamUnavailable
 from tests.resolvers.asking import Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
@@ -186,3 +186,10 @@ async def test_a_source_that_lists_for_one_patient_only_says_so_in_other_lists()
     text = '{ patient(id: "a/Patient/1") { observations { nodes { id } completeness } } }'
     own = (await asker.data(text))["patient"]["observations"]
     assert own == {"nodes": [{"id": "a/Observation/a0"}], "completeness": "COMPLETE"}
+
+
+async def test_a_page_that_the_source_has_forgotten_is_walked_to_again() -> None:
+    dates = [f"20{year:02}-01-01" for year in range(20)]
+    up = source("a", dates, sorts=frozenset({"date", "_id"}), page_size_max=4)
+    up.faults[2] = PageExpired("a", "expired")
+    assert await walk(Asker(up), 7) == oracle([up], "-date")

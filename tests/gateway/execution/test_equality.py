@@ -5,12 +5,13 @@ stops the siblings below it and so tells fewer errors; those at or below a null 
 left out of the comparison. And the order of errors is nobody's.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from graphql import GraphQLSchema, parse, validate
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from clinical.codec import decode_json, encode_json
@@ -30,7 +31,16 @@ INTERESTING = {
     "Query": ("patient", "patients", "observations", "node", "nodes", "observation"),
     "Patient": ("observations", "conditions", "name", "id", "records", "birthDate", "generalPractitioner"),
     "ObservationConnection": ("nodes", "edges", "sources", "completeness", "pageInfo", "totalCount"),
-    "Observation": ("subject", "encounter", "valueQuantity", "code", "contained", "component", "note", "issued"),
+    "Observation": (
+        "subject",
+        "encounter",
+        "valueQuantity",
+        "code",
+        "contained",
+        "component",
+        "note",
+        "issued",
+    ),
     "Reference": ("resource", "reference"),
     "Resource": ("id", "origin"),
     "Quantity": ("value", "valueText", "unit"),
@@ -46,7 +56,9 @@ def schema() -> GraphQLSchema:
 @cache
 def executors() -> tuple[Executor, Executor, Preparation]:
     made = schema()
-    limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000, max_directives=10_000)
+    limits = LimitSettings(
+        max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000, max_directives=10_000
+    )
     return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
 
 
@@ -59,12 +71,22 @@ def rows(source: str, patient_id: str) -> list[dict[str, Any]]:
         "nonsense",
     ]
     made = [
-        observation("o1", patient_id, "2020-01-01", valueQuantity=quantity, encounter={"reference": "Encounter/1"}),
+        observation(
+            "o1", patient_id, "2020-01-01", valueQuantity=quantity, encounter={"reference": "Encounter/1"}
+        ),
         observation("o2", patient_id, "2019-05", encounter={"reference": "#in"}, contained=inner, note="bad"),
-        observation("o3", patient_id, None, encounter={"reference": "Encounter/none"}, issued=7, category=[None, 3]),
-        observation("o4", patient_id, "2021", status="entered-in-error", component=[{"valueQuantity": quantity}]),
-        observation("o5", patient_id, "2018", valueInteger=2**40, code="bad", hasMember=[{"reference": "urn:x"}]),
-        observation("o6", patient_id, "2017", extension=[{"url": "9990000018", "valueDecimal": 1}, 5], subject=8),
+        observation(
+            "o3", patient_id, None, encounter={"reference": "Encounter/none"}, issued=7, category=[None, 3]
+        ),
+        observation(
+            "o4", patient_id, "2021", status="entered-in-error", component=[{"valueQuantity": quantity}]
+        ),
+        observation(
+            "o5", patient_id, "2018", valueInteger=2**40, code="bad", hasMember=[{"reference": "urn:x"}]
+        ),
+        observation(
+            "o6", patient_id, "2017", extension=[{"url": "9990000018", "valueDecimal": 1}, 5], subject=8
+        ),
     ]
     text = encode_json(made).replace(b'"value":5,', b'"value":5.10,')
     return decode_json(text)  # type: ignore[no-any-return]
@@ -72,7 +94,12 @@ def rows(source: str, patient_id: str) -> list[dict[str, Any]]:
 
 def sources(is_down: bool) -> list[MemoryUpstream]:
     name = {"name": [{"family": "Smith", "given": ["A", None, "B"], "_given": [None, {"id": "x"}]}, "bad"]}
-    visit = {"resourceType": "Encounter", "id": "1", "status": "finished", "subject": {"reference": "Patient/1"}}
+    visit = {
+        "resourceType": "Encounter",
+        "id": "1",
+        "status": "finished",
+        "subject": {"reference": "Patient/1"},
+    }
     a = MemoryUpstream(
         "a",
         {
@@ -88,7 +115,9 @@ def sources(is_down: bool) -> list[MemoryUpstream]:
     return [a, b, c]
 
 
-async def execute(executor: Executor, text: str, variables: Mapping[str, Any], is_down: bool) -> ExecutionResult:
+async def execute(
+    executor: Executor, text: str, variables: Mapping[str, Any], is_down: bool
+) -> ExecutionResult:
     asker = Asker(*sources(is_down))
     context = asker.federation.open(asker.principal, is_limited=False, deadline_s=30, request_id="r")
     try:
@@ -120,7 +149,9 @@ def operations(draw: Any) -> str:
 
 
 @settings(
-    max_examples=2000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+    max_examples=2000,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
 @given(operations(), st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]), st.booleans())
 async def test_both_executors_answer_the_same(text: str, variables: dict[str, Any], is_down: bool) -> None:
@@ -133,15 +164,18 @@ async def test_both_executors_answer_the_same(text: str, variables: dict[str, An
     assert told(ours) == told(theirs), text
 
 
+NOW = re.compile(r"2[0-9]{3}-[0-9-]{5}T[0-9:]{8}\.[0-9]{3}Z")
+CURSOR = re.compile(r"[A-Za-z0-9_-]{40,}")
+
+
 def encode(data: Any) -> bytes:
-    """The bytes of an answer, cursors aside: they are sealed anew each time."""
-    return encode_json(_without_cursors(data))
+    """The bytes of an answer; cursors are sealed anew each time, and time goes on."""
+    return encode_json(_steady(data))
 
 
-def _without_cursors(data: Any) -> Any:
+def _steady(data: Any) -> Any:
     if isinstance(data, dict):
-        return {
-            key: "cursor" if isinstance(value, str) and len(value) > 60 and "/" not in value else _without_cursors(value)
-            for key, value in data.items()
-        }
-    return [_without_cursors(one) for one in data] if isinstance(data, list) else data
+        return {key: _steady(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_steady(one) for one in data]
+    return "?" if isinstance(data, str) and (NOW.fullmatch(data) or CURSOR.fullmatch(data)) else data

@@ -1,0 +1,118 @@
+"""Which fields an object answers: CollectFields of the GraphQL specification (6.3.2), at compile time.
+
+`@skip` and `@include` on variables are folded in: a plan is made for each set of their values.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+)
+from graphql.language import BooleanValueNode, DirectiveNode, VariableNode
+
+_CONDITIONS: Final = frozenset({"skip", "include"})
+
+Conditions = Mapping[str, bool]
+"""The values of the variables that stand in `@skip` and `@include`."""
+
+
+class Collector:
+    """Collects the fields of selection sets for concrete types of one operation."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        conditions: Conditions,
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._conditions = conditions
+
+    def fields(
+        self, object_type: GraphQLObjectType, sets: Iterable[SelectionSetNode | None]
+    ) -> dict[str, list[FieldNode]]:
+        """Field nodes by response key, in the order of the answer."""
+        found: dict[str, list[FieldNode]] = {}
+        visited: set[str] = set()
+        for one in sets:
+            if one is not None:
+                self._collect(object_type, one, found, visited)
+        return found
+
+    def names(self, sets: Iterable[SelectionSetNode | None]) -> frozenset[str]:
+        """Names of the fields selected, whatever the type: what a resolver is told."""
+        names: set[str] = set()
+        pending = [one for one in sets if one is not None]
+        while pending:
+            for selection in pending.pop().selections:
+                if not self._is_included(selection):
+                    continue
+                if isinstance(selection, FieldNode):
+                    names.add(selection.name.value)
+                else:
+                    pending.append(self._inner(selection))
+        return frozenset(names)
+
+    def _collect(
+        self,
+        object_type: GraphQLObjectType,
+        selection_set: SelectionSetNode,
+        found: dict[str, list[FieldNode]],
+        visited: set[str],
+    ) -> None:
+        for selection in selection_set.selections:
+            if not self._is_included(selection):
+                continue
+            if isinstance(selection, FieldNode):
+                key = selection.alias.value if selection.alias else selection.name.value
+                found.setdefault(key, []).append(selection)
+            elif self._is_entered(selection, object_type, visited):
+                self._collect(object_type, self._inner(selection), found, visited)
+
+    def _is_entered(
+        self, selection: SelectionNode, object_type: GraphQLObjectType, visited: set[str]
+    ) -> bool:
+        if isinstance(selection, FragmentSpreadNode):
+            if selection.name.value in visited:
+                return False
+            visited.add(selection.name.value)
+            return self._applies(self._fragments[selection.name.value], object_type)
+        return isinstance(selection, InlineFragmentNode) and self._applies(selection, object_type)
+
+    def _inner(self, selection: SelectionNode) -> SelectionSetNode:
+        if isinstance(selection, FragmentSpreadNode):
+            return self._fragments[selection.name.value].selection_set
+        assert isinstance(selection, InlineFragmentNode)
+        return selection.selection_set
+
+    def _applies(
+        self, fragment: FragmentDefinitionNode | InlineFragmentNode, object_type: GraphQLObjectType
+    ) -> bool:
+        condition = fragment.type_condition
+        if condition is None or condition.name.value == object_type.name:
+            return True
+        named = self._schema.type_map[condition.name.value]
+        return not isinstance(named, GraphQLObjectType) and self._schema.is_sub_type(named, object_type)  # type: ignore[arg-type]
+
+    def _is_included(self, selection: SelectionNode) -> bool:
+        return all(self._holds(one) for one in getattr(selection, "directives", None) or ())
+
+    def _holds(self, directive: DirectiveNode) -> bool:
+        if directive.name.value not in _CONDITIONS:
+            return True
+        value = (directive.arguments or ())[0].value
+        is_true = (
+            self._conditions[value.name.value]
+            if isinstance(value, VariableNode)
+            else isinstance(value, BooleanValueNode) and value.value
+        )
+        return is_true is (directive.name.value == "include")

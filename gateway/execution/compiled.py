@@ -1,0 +1,80 @@
+"""Execution by plan: queries run as specialised functions, all else as graphql-core does it."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from graphql import GraphQLSchema, VariableValues
+from graphql.execution.values import get_variable_values
+
+from gateway.execution.collect import Collector
+from gateway.execution.executor import ExecutionResult
+from gateway.execution.projection import Projector
+from gateway.execution.run import Complete, Run, bubble
+from gateway.execution.stock import StockExecutor, located
+from gateway.prepare import PreparedDocument
+from resolvers.context import RequestContext
+
+PLANS_KEPT: Final = 16
+"""For each document: one plan for each set of values of its `@skip` and `@include` variables."""
+
+INTROSPECTIONS_KEPT: Final = 8
+"""Answers about the schema, which take long to make and never change; each may be megabytes."""
+
+
+class CompiledExecutor:
+    """Runs queries by their plans. A plan is made at the first request of a document and kept with it."""
+
+    def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
+        self._schema = schema
+        self._hide_suggestions = hide_suggestions
+        self._stock = StockExecutor(schema, hide_suggestions=hide_suggestions)
+        self._introspections: OrderedDict[str, ExecutionResult] = OrderedDict()
+
+    async def run(
+        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+    ) -> ExecutionResult:
+        """Executes the prepared operation."""
+        if prepared.introspects:
+            return await self._introspect(prepared, variables, context)
+        if prepared.kind != "query":
+            return await self._stock.run(prepared, variables, context)
+        definitions = prepared.operation.variable_definitions or ()
+        coerced = get_variable_values(
+            self._schema, definitions, dict(variables), hide_suggestions=self._hide_suggestions
+        )
+        if isinstance(coerced, list):
+            return ExecutionResult(None, coerced)
+        run = Run(context, coerced)
+        data = self._plan(prepared, coerced)(None, run, None)
+        await run.settle()
+        errors = [*run.errors, *(located(one) for one in context.errors)]
+        return ExecutionResult(bubble(data, run.nulls) if run.nulls else data, errors)
+
+    async def _introspect(
+        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+    ) -> ExecutionResult:
+        if not prepared.is_about_schema or variables:
+            return await self._stock.run(prepared, variables, context)
+        known = self._introspections.get(prepared.hash)
+        if known is None:
+            known = self._introspections[prepared.hash] = await self._stock.run(prepared, {}, context)
+            if len(self._introspections) > INTROSPECTIONS_KEPT:
+                self._introspections.popitem(last=False)
+        return known
+
+    def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Complete:
+        """The plan for these values of the variables that select."""
+        values = tuple(variables.coerced.get(name) is True for name in prepared.conditions)
+        plan: Complete | None = prepared.plans.get(values)
+        if plan is None:
+            if len(prepared.plans) >= PLANS_KEPT:
+                prepared.plans.pop(next(iter(prepared.plans)))
+            plan = prepared.plans[values] = self._compile(prepared, values)
+        return plan
+
+    def _compile(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Complete:
+        conditions = dict(zip(prepared.conditions, values, strict=True))
+        projector = Projector(self._schema, Collector(self._schema, prepared.fragments, conditions))
+        assert self._schema.query_type is not None
+        return projector.operation(self._schema.query_type, prepared.operation.selection_set)

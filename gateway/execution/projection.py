@@ -1,0 +1,136 @@
+"""Selection sets -> specialised functions over plain values.
+
+For each object type and merged selection a function is written that builds the answer object in
+one go: elements are read off the JSON and checked, nested objects and lists are inlined, computed
+fields are called, and fields that fetch are left pending. The code knows GraphQL and the kinds of
+field in `schema.field`; it knows no FHIR type.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLOutputType, GraphQLSchema
+
+from gateway.execution.collect import Collector
+from gateway.execution.elements import ElementCode
+from gateway.execution.emit import Source
+from gateway.execution.run import Complete, Pending, Step
+from gateway.execution.site import Parent, Site, path_to
+from gateway.execution.values import DEFINITION, unpacked, write_value
+from resolvers.resource import Node
+from schema.field import ComputedField, DerivedField, ElementField, FetchField
+
+_NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
+
+
+class Projector:
+    """Writes the functions of one operation."""
+
+    def __init__(self, schema: GraphQLSchema, collector: Collector) -> None:
+        self._schema = schema
+        self._collector = collector
+        self._made: dict[tuple[str, tuple[int, ...]], Complete] = {}
+        self._count = 0
+
+    def operation(self, kind: GraphQLObjectType, selection_set: Any) -> Complete:
+        """The function of an operation's own selection set."""
+        fields = self._collector.fields(kind, [selection_set])
+        return self._function((), lambda site: self._fields(site, kind, fields, Parent("v")))
+
+    def object_apart(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Complete:
+        """The function `(value, run, path) -> dict` of an object type with these fields' selections."""
+        key = (kind.name, tuple(map(id, nodes)))
+        if key not in self._made:
+
+            def body(site: Site) -> str:
+                return self.object(site, kind, unpacked(site, kind, "v"))
+
+            self._made[key] = self._function(nodes, body)
+        return self._made[key]
+
+    def value_apart(self, kind: GraphQLOutputType, nodes: Sequence[FieldNode]) -> Complete:
+        """The function that makes the answer of a resolved value of any output type."""
+
+        def body(site: Site) -> str:
+            write_value(self, site, kind, "v")
+            return "v"
+
+        return self._function(nodes, body)
+
+    def dispatch(self, kind: Any, nodes: Sequence[FieldNode]) -> Complete:
+        """The function for an abstract type: that of the value's own type, written when first met."""
+
+        def complete(value: Any, run: Any, path: Any) -> Any:
+            found = self._schema.type_map[kind.resolve_type(value, None, kind)]
+            assert isinstance(found, GraphQLObjectType)
+            return self.object_apart(found, nodes)(value, run, path)
+
+        return complete
+
+    def object(self, site: Site, kind: GraphQLObjectType, parent: Parent) -> str:
+        """Code that makes the answer object; the name of the result."""
+        fields = self._collector.fields(kind, [node.selection_set for node in site.nodes])
+        return self._fields(site, kind, fields, parent)
+
+    def _function(self, nodes: Sequence[FieldNode], body: Callable[[Site], str]) -> Complete:
+        source = Source()
+        source.line(f"return {body(Site(source, tuple(nodes), 'path'))}")
+        self._count += 1
+        made: Complete = source.function(f"p{self._count}", "v, x, path", _NAMESPACE)
+        return made
+
+    def _fields(
+        self, site: Site, kind: GraphQLObjectType, fields: dict[str, list[FieldNode]], parent: Parent
+    ) -> str:
+        entries, fetches = [], []
+        for key, nodes in fields.items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                entries.append(f"{key!r}: {kind.name!r}")
+                continue
+            definition = kind.fields[name]
+            below = Site(site.source, tuple(nodes), path_to(site.path, repr(key), definition.type))
+            field = definition.extensions.get(DEFINITION)
+            if isinstance(field, FetchField):
+                fetches.append((key, below, self._step(definition, below, field)))
+                entries.append(f"{key!r}: None")
+            else:
+                entries.append(f"{key!r}: {self._field(below, definition, field, parent)}")
+        made = site.source.fresh("o")
+        site.source.line(f"{made} = {{{', '.join(entries)}}}")
+        for key, below, step in fetches:
+            pending = f"{site.source.constant(step)}, {parent.whole}, {made}, {key!r}, {below.path}"
+            site.source.line(f"x.pending.append(Pending({pending}))")
+        return made
+
+    def _field(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
+        if isinstance(field, ElementField):
+            return ElementCode(self, site, parent, field).write(definition.type)
+        source, value = site.source, site.source.fresh("v")
+        with source.block("try:"):
+            source.line(f"{value} = {self._call(site, definition, field, parent)}")
+        with source.block("except Exception as problem:"):
+            source.line(f"{value} = problem")
+        write_value(self, site, definition.type, value)
+        return value
+
+    def _call(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
+        if isinstance(field, DerivedField):
+            step = site.source.constant(self._step(definition, site, None))
+            return f"{site.source.constant(field.derive)}({parent.whole}, x.arguments({step}))"
+        if isinstance(field, ComputedField):
+            return f"{site.source.constant(field.compute)}({parent.whole})"
+        raise TypeError(f"a field of no known kind: {site.nodes[0].name.value}")
+
+    def _step(self, definition: GraphQLField, site: Site, field: FetchField | None) -> Step:
+        """What a fetch needs, or a derived field's arguments alone."""
+        if field is None:
+            return Step(site.nodes, definition, None, _unchanged, frozenset())
+        selected = self._collector.names(node.selection_set for node in site.nodes)
+        complete = self.value_apart(definition.type, site.nodes)
+        return Step(site.nodes, definition, field.fetch, complete, selected)
+
+
+def _unchanged(value: Any, run: Any, path: Any) -> Any:
+    return value

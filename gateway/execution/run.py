@@ -1,0 +1,145 @@
+"""One execution under way: its errors, its fetches, and the nulls that bubble."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any
+
+from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues, located_error
+from graphql.execution.values import get_argument_values
+
+from resolvers.context import RequestContext
+from resolvers.field import Fetch, FieldCall
+from schema.field import ElementField
+
+LinkedPath = tuple[Any, ...] | None
+"""`(parent path, key)`, with a third member where null is not allowed there; None is the root."""
+
+Complete = Callable[[Any, "Run", LinkedPath], Any]
+"""Makes the answer of a resolved value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A field with arguments or a fetch, as compiled: what does not change from request to request."""
+
+    nodes: tuple[FieldNode, ...]
+    definition: GraphQLField
+    fetch: Fetch | None
+    complete: Complete
+    selected: frozenset[str]
+
+
+@dataclass(slots=True)
+class Pending:
+    """A fetch to come: where its value goes is known already."""
+
+    step: Step
+    parent: Any
+    out: dict[str, Any]
+    key: str
+    path: LinkedPath
+
+
+@dataclass(slots=True)
+class Run:
+    """The state that generated code works on."""
+
+    context: RequestContext
+    variables: VariableValues
+    errors: list[GraphQLError] = field(default_factory=list)
+    nulls: list[LinkedPath] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
+    _arguments: dict[Step, dict[str, Any]] = field(default_factory=dict)
+
+    def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
+        """Records an error at a path; what stands there is null."""
+        self.errors.append(located_error(error, list(nodes), flat(path)))
+        if path is not None and len(path) == 3:
+            self.nulls.append(path)
+
+    def absent(self, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
+        """Null stands where null is not allowed."""
+        self.fail(TypeError(f"Cannot return null for non-nullable field {nodes[0].name.value}."), path, nodes)
+
+    def checked(
+        self, field: ElementField, value: Any, holder: Any, path: LinkedPath, nodes: Sequence[FieldNode]
+    ) -> Any:
+        """An element's value that is not of the plain shape: looked at closely, or told and null."""
+        try:
+            return field.entry(value, holder)
+        except Exception as error:  # noqa: BLE001  told at its element
+            self.fail(error, path, nodes)
+            return None
+
+    def misshapen(
+        self, field: ElementField, holder: Any, path: LinkedPath, nodes: Sequence[FieldNode]
+    ) -> None:
+        """A list element that is no list."""
+        self.fail(field.misshapen(holder), path, nodes)
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """The step's arguments, coerced once per request. Raises GraphQLError."""
+        known = self._arguments.get(step)
+        if known is None:
+            known = get_argument_values(step.definition, step.nodes[0], self.variables)
+            self._arguments[step] = known
+        return known
+
+    async def settle(self) -> None:
+        """Runs the fetches that are pending, and those they lead to; branches do not wait for each other."""
+        pending, self.pending = self.pending, []
+        await self._fetch_all(pending)
+
+    async def _fetch_all(self, pending: list[Pending]) -> None:
+        if len(pending) == 1:
+            await self._fetch(pending[0])
+        elif pending:
+            await asyncio.gather(*map(self._fetch, pending))
+
+    async def _fetch(self, one: Pending) -> None:
+        step = one.step
+        try:
+            call = FieldCall(
+                one.parent, self.arguments(step), self.context, tuple(flat(one.path)), step.selected
+            )
+            value = step.fetch(call) if step.fetch else None
+            if isawaitable(value):
+                value = await value
+        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+            self.fail(error, one.path, step.nodes)
+            return
+        # No await between these lines: the list of pending fetches is this branch's own for the moment.
+        outer, self.pending = self.pending, []
+        one.out[one.key] = step.complete(value, self, one.path)
+        mine, self.pending = self.pending, outer
+        await self._fetch_all(mine)
+
+
+def flat(path: LinkedPath) -> list[str | int]:
+    """A linked path as a response tells it."""
+    keys: list[str | int] = []
+    while path is not None:
+        keys.append(path[1])
+        path = path[0]
+    return keys[::-1]
+
+
+def bubble(data: dict[str, Any], nulls: Sequence[LinkedPath]) -> dict[str, Any] | None:
+    """Puts null at the nearest place above each of `nulls` that may be null (GraphQL 6.4.4)."""
+    for path in nulls:
+        while path is not None and len(path) == 3:
+            path = path[0]
+        if path is None:
+            return None
+        _put_null(data, flat(path))
+    return data
+
+
+def _put_null(data: Any, keys: list[str | int]) -> None:
+    for key in keys[:-1]:
+        data = data[key]
+        if data is None:
+            return
+    data[keys[-1]] = None

@@ -1,0 +1,86 @@
+"""Code for resolved values: CompleteValue of the GraphQL specification (6.4.3)."""
+
+from typing import Any, Final
+
+from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
+from graphql import is_abstract_type as is_abstract
+from graphql import is_leaf_type as is_leaf
+
+from gateway.execution.site import ObjectWriter, Parent, Site
+from schema.field import ElementField
+from schema.scalars import as_recorded
+
+DEFINITION: Final = "strawberry-definition"
+"""Where Strawberry keeps its own field in a graphql-core field."""
+
+INLINE_DEPTH: Final = 9
+"""Blocks nested deeper than this go to a function of their own; CPython allows 20."""
+
+_PLAIN: Final = {"String": "str", "ID": "str", "Boolean": "bool"}
+"""Scalars whose values of this Python type are their own result."""
+
+
+def write_value(writer: ObjectWriter, site: Site, kind: GraphQLOutputType, value: str) -> None:
+    """Completes a value in place: an error is told and null, null is refused where it may not be."""
+    source = site.source
+    inner: Any = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    with source.block(f"if isinstance({value}, BaseException):"):
+        source.line(f"x.fail({value}, {site.path}, {site.blamed})")
+        source.line(f"{value} = None")
+    with source.block(f"elif {value} is not None:"):
+        write_present(writer, site, inner, value)
+    if isinstance(kind, GraphQLNonNull):
+        with source.block("else:"):
+            source.line(f"x.absent({site.path}, {site.blamed})")
+
+
+def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:
+    """Completes a value in place that is neither null nor an error."""
+    source = site.source
+    if is_leaf(kind):
+        _write_leaf(site, kind, value)
+    elif is_abstract(kind):
+        dispatch = source.constant(writer.dispatch(kind, site.nodes))
+        source.line(f"{value} = {dispatch}({value}, x, {site.path})")
+    elif source.depth > INLINE_DEPTH:
+        apart = writer.value_apart if isinstance(kind, GraphQLList) else writer.object_apart
+        source.line(f"{value} = {source.constant(apart(kind, site.nodes))}({value}, x, {site.path})")
+    elif isinstance(kind, GraphQLList):
+        _write_list(writer, site, kind.of_type, value)
+    else:
+        source.line(f"{value} = {writer.object(site, kind, unpacked(site, kind, value))}")
+
+
+def unpacked(site: Site, kind: GraphQLObjectType, value: str) -> Parent:
+    """An object of a type with elements comes as a Node: the element and its holder."""
+    if not _has_elements(kind):
+        return Parent(value)
+    element, holder = site.source.fresh("e"), site.source.fresh("r")
+    site.source.line(f"{element}, {holder} = {value}")
+    return Parent(value, element, holder)
+
+
+def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:
+    source = site.source
+    made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
+    source.line(f"{made} = []")
+    with source.block(f"for {index}, {item} in enumerate({value}):"):
+        write_value(writer, site.item(index, kind), kind, item)
+        source.line(f"{made}.append({item})")
+    source.line(f"{value} = {made}")
+
+
+def _write_leaf(site: Site, kind: Any, value: str) -> None:
+    if kind.serialize is as_recorded:
+        return
+    source, plain = site.source, _PLAIN.get(kind.name)
+    with source.block(f"if {value}.__class__ is not {plain}:" if plain else "if True:"):
+        with source.block("try:"):
+            source.line(f"{value} = {source.constant(kind.serialize)}({value})")
+        with source.block("except Exception as problem:"):
+            source.line(f"x.fail(problem, {site.path}, {site.blamed})")
+            source.line(f"{value} = None")
+
+
+def _has_elements(kind: GraphQLObjectType) -> bool:
+    return any(isinstance(field.extensions.get(DEFINITION), ElementField) for field in kind.fields.values())
