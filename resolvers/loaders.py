@@ -57,6 +57,11 @@ class Loaders:
         page: Page = await loaders[source].load(key)
         return page
 
+    def forget(self, source: str, key: Search) -> None:
+        """What was answered to a search no longer holds: it is asked again when it is wanted again."""
+        for loaders in (self._searches, self._batched_searches):
+            loaders[source].clear(key)
+
     async def count(self, source: str, key: Search) -> int | None:
         """How many a search finds, where the source can say. Raises UpstreamError."""
         total: int | None = await self._counts[source].load(key)

@@ -119,7 +119,7 @@ class Stream:
         except PageExpired:
             if mark is None:
                 raise
-            self._start_again()
+            self._start_again(loaders, asked)
             return
         self.has_answered = True
         self._pages_left -= 1
@@ -132,8 +132,10 @@ class Stream:
             self._ended = True
             self.note_problem("more pages than the gateway reads")
 
-    def _start_again(self) -> None:
+    def _start_again(self, loaders: Loaders, expired: Search) -> None:
         """The source has forgotten the page: walk from the start, past what has been given out."""
+        for search in (expired, replace(self._search, page=None)):
+            loaders.forget(self.source, search)
         self._pages_left -= 1
         if self._pages_left <= 0:
             self._ended = True

@@ -57,7 +57,12 @@ def schema() -> GraphQLSchema:
 def executors() -> tuple[Executor, Executor, Preparation]:
     made = schema()
     limits = LimitSettings(
-        max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000, max_directives=10_000
+        max_characters=1_000_000,
+        max_tokens=100_000,
+        max_depth=100,
+        max_aliases=10_000,
+        max_directives=10_000,
+        max_root_fields=1_000,
     )
     return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
 
