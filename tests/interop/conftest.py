@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from sandbox.population.build import build
-from sandbox.population.model import Population
+from sandbox.population.model import Person, Population
 from tests.interop.endpoint import Endpoint
-from tests.interop.programs import running, until
+from tests.interop.medplum import Medplum, hospital_records, medplum
+from tests.interop.programs import free_port, gateway, running, until
 
 PATIENTS, SEED = 20, 1
 
@@ -42,7 +43,7 @@ class Sandbox:
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30.0) as opened:
+    with httpx.Client(timeout=60.0) as opened:
         yield opened
 
 
@@ -66,3 +67,48 @@ def endpoint(sandbox: Sandbox, client: httpx.Client) -> Endpoint:
 def population() -> Population:
     """The people and records that the sandbox serves."""
     return build(PATIENTS, SEED)
+
+
+@pytest.fixture(scope="session")
+def peer(
+    node: str,
+    interop: Path,
+    population: Population,
+    client: httpx.Client,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Medplum]:
+    """Somebody else's FHIR server, with what the hospital holds of a few people."""
+    log = tmp_path_factory.mktemp("medplum") / "medplum.log"
+    histories = {person.sources["ehr"] for person in chosen(population)}
+    with medplum(node, interop / "medplum.mjs", log, client) as running_peer:
+        running_peer.load(hospital_records(population, histories))
+        yield running_peer
+
+
+def chosen(population: Population) -> list[Person]:
+    """The people whose histories the peer has: among them two with one name and birth date, and a child."""
+    wanted = {"first", "same-name", "child"}
+    return [person for person in population.people if wanted & person.traits and "ehr" in person.sources]
+
+
+@pytest.fixture(scope="session")
+def people(sandbox: Sandbox, population: Population) -> list[tuple[str, Person]]:
+    """The people whose histories the peer has, each with the gateway's id."""
+    ids = [one["id"] for one in sandbox.summary["patients"]]
+    return [(ids[population.people.index(person)], person) for person in chosen(population)]
+
+
+@pytest.fixture(scope="session")
+def theirs(
+    sandbox: Sandbox, peer: Medplum, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    """A gateway with the sandbox's settings, but for the address of `ehr`."""
+    text = (sandbox.state / "gateway.toml").read_text("utf-8")
+    ehr = sandbox.summary["upstreams"]["ehr"]
+    assert text.count(f'base_url = "{ehr}"') == 1
+    settings = sandbox.state / "gateway-medplum.toml"
+    # The peer searches one resource after another: a machine that is busy with other tests may need longer.
+    slower = text.replace("timeout_s = 5.0", "timeout_s = 30.0").replace("_s = 10.0", "_s = 60.0")
+    settings.write_text(slower.replace(ehr, peer.base_url), "utf-8")
+    with gateway(settings, free_port(), tmp_path_factory.mktemp("theirs") / "gateway.log") as url:
+        yield Endpoint(url, sandbox.summary["tokens"]["clinician"], client)

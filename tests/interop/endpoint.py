@@ -10,6 +10,15 @@ import httpx
 
 Json = dict[str, Any]
 
+_PAGES = """query Observations($id: ID!, $after: String, $first: Int!) {
+  patient(id: $id) {
+    observations(first: $first, after: $after) {
+      completeness pageInfo { hasNextPage endCursor }
+      nodes { id origin { name } subject { reference } effectiveDateTime effectivePeriod { start } }
+    }
+  }
+}"""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -47,3 +56,7 @@ class Endpoint:
             if not page["pageInfo"]["hasNextPage"]:
                 return
             after = page["pageInfo"]["endCursor"]
+
+    def observation_pages(self, patient: str, first: int) -> list[Json]:
+        """Every page of a person's observations."""
+        return list(self.pages(_PAGES, ["patient", "observations"], id=patient, first=first))

@@ -83,6 +83,19 @@ def test_apollo_shows_the_rest_of_a_list_whose_completeness_is_selected(
     assert '"errors"' not in told["fetch"]["text"]
 
 
+@pytest.mark.parametrize("missing", ["ehr", "gp"])
+def test_apollo_shows_a_person_who_is_asked_for_the_first_time_while_a_source_is_down(
+    ask: Ask, sandbox: Sandbox, missing: str
+) -> None:
+    known = [one["id"] for one in sandbox.summary["patients"] if set(one["sources"]) == SOURCES]
+    with sandbox.fault(missing, {"status": 500}):
+        told = ask(TOLD, id=known[{"ehr": -1, "gp": -2}[missing]], rows=100)
+    assert told["apollo"]["thrown"] is None
+    assert statuses(told) == dict.fromkeys(SOURCES, "OK") | {missing: "UNAVAILABLE"}
+    assert shown(told)
+    assert missing not in shown(told)
+
+
 @pytest.mark.parametrize("missing", sorted(SOURCES))
 def test_apollo_throws_where_nothing_of_the_list_would_tell_the_gap(
     ask: Ask, sandbox: Sandbox, everyone: dict[str, Any], missing: str
