@@ -48,7 +48,7 @@ MALFORMED = [
     "é" * 3_000,
 ]
 
-UNUSED = f"999123456{nhs_check_digit('999123456')}"
+UNUSED = f"999123457{nhs_check_digit('999123457')}"
 
 Json = dict[str, Any]
 
