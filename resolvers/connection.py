@@ -169,7 +169,7 @@ def _streams(plan: SourcePlan, rank: int, question: Question, context: RequestCo
             is_sorted=plan.is_sorted,
             is_sorted_by_id=plan.is_sorted_by_id,
             is_batched=plan.is_batched,
-            pages_max=context.pages_max,
+            pages_max=plan.pages_max,
         )
         stream.keep = _keep(plan, question, record, stream)
         stream.problems.extend(plan.problems)

@@ -26,8 +26,9 @@ class SourcePlan:
 
     `keeps` are tests that the gateway applies itself; `record_of` gives the Patient record
     that a search is about. `is_sorted`: the source sorts as the question wants;
-    `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once. `is_counted`: it
-    says how many there are; `counts_hidden`: also of those that are not shown.
+    `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once.
+    `pages_max` bounds one walk. `is_counted`: it says how many there are; `counts_hidden`: also of
+    those that are not shown.
     """
 
     upstream: Upstream
@@ -37,6 +38,7 @@ class SourcePlan:
     is_sorted: bool = False
     is_sorted_by_id: bool = False
     is_batched: bool = False
+    pages_max: int = 0
     is_counted: bool = False
     counts_hidden: bool = False
     outcome: SourceOutcome | None = None
@@ -117,6 +119,7 @@ async def _plan(
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
+        pages_max=min(abilities.pages_max, context.pages_max),
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
         problems=()

@@ -6,6 +6,7 @@ source as a whole: its places, what it can do, and how its searches must be aske
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from clinical.identifiers import Token
@@ -60,7 +61,9 @@ class FhirUpstream:
 
     async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
         found = await self._capabilities(call)
-        return found if isinstance(found, UpstreamError) else found.abilities(resource_type)
+        if isinstance(found, UpstreamError):
+            return found
+        return replace(found.abilities(resource_type), pages_max=self._settings.max_pages)
 
     def locations(self) -> tuple[Location, ...]:
         return self._locations

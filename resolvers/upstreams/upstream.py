@@ -86,7 +86,7 @@ class Abilities:
     """What a source can do with one resource type, as declared or discovered.
 
     `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by.
-    `needs_patient`: it searches for one patient only.
+    `needs_patient`: it searches for one patient only. `pages_max` bounds one walk of it.
     """
 
     parameters: frozenset[str] = frozenset()
@@ -95,6 +95,7 @@ class Abilities:
     counts: bool = False
     batches: bool = False
     needs_patient: bool = False
+    pages_max: int = 50
 
 
 @dataclass(frozen=True, slots=True)
