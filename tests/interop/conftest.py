@@ -43,7 +43,7 @@ class Sandbox:
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=60.0) as opened:
+    with httpx.Client(timeout=60.0, trust_env=False) as opened:
         yield opened
 
 
@@ -100,7 +100,7 @@ def people(sandbox: Sandbox, population: Population) -> list[tuple[str, Person]]
 
 @pytest.fixture(scope="session")
 def theirs(
-    sandbox: Sandbox, peer: Medplum, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+    peer: Medplum, sandbox: Sandbox, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Endpoint]:
     """A gateway with the sandbox's settings, but for the address of `ehr`."""
     text = (sandbox.state / "gateway.toml").read_text("utf-8")

@@ -57,7 +57,7 @@ Practitioner = ["_id"]
 
 @pytest.fixture(scope="module")
 def bare(
-    sandbox: Sandbox, peer: Medplum, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
+    peer: Medplum, sandbox: Sandbox, client: httpx.Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Endpoint]:
     settings: Path = sandbox.state / "gateway-medplum-bare.toml"
     issuer, audience = sandbox.summary["issuer"], sandbox.summary["audience"]

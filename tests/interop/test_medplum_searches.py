@@ -1,6 +1,5 @@
 """Searches and references with Medplum's FHIR router in the hospital's place (issue 2, show 6)."""
 
-import json
 from collections import defaultdict
 
 import pytest
@@ -39,14 +38,20 @@ ROOT_SEARCHES = (
 FOUND = "{ completeness sources { source status } pageInfo { hasNextPage } nodes { __typename id } }"
 REFERENCES = """query References($id: ID!) {
   patient(id: $id) {
-    observations(first: 40) {
+    observations(first: 40, category: ["laboratory"]) {
       completeness
       nodes {
         id
         subject { reference resource { __typename ... on Patient { id } } }
         encounter { reference resource { __typename ... on Encounter { id status period { start } } } }
         performer { reference resource { __typename ... on Practitioner { id name { family } } } }
-        specimen { resource { __typename ... on Specimen { id } } }
+      }
+    }
+    diagnosticReports(first: 10) {
+      nodes {
+        id
+        specimen { reference resource { __typename ... on Specimen { id } } }
+        result { reference resource { __typename ... on Observation { id } } }
       }
     }
   }
@@ -119,10 +124,13 @@ def test_references_are_followed_as_with_the_sandbox_hospital_in_few_requests(
     own, other = sandbox.summary["upstreams"]["ehr"].encode(), peer.base_url.encode()
     assert encode_json(found["data"]) == encode_json(expected["data"]).replace(own, other)
     assert places(found) == places(expected)
-    followed = json.dumps(found["data"], default=str)
-    assert all(f'"__typename": "{kind}"' in followed for kind in ("Patient", "Encounter", "Practitioner"))
-    # The person, the list, what it refers to: at most three requests for each.
-    assert len(asked) <= 9, asked
+    followed = encode_json(found["data"]).decode()
+    assert all(
+        f'"id":"ehr/{kind}/' in followed for kind in ("Encounter", "Observation", "Practitioner", "Specimen")
+    )
+    assert f'"resource":{{"__typename":"Patient","id":"{canonical}"}}' in followed
+    # One request for the person, one for the lists, one for all that they refer to.
+    assert len(asked) <= 3, asked
 
 
 def places(result: Json) -> set[tuple[str, str]]:
