@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,6 +27,7 @@ READY_WITHIN_S = 60.0
 END_WITHIN_S = 10.0
 
 Json = dict[str, Any]
+Found = TypeVar("Found")
 
 
 @contextmanager
@@ -56,6 +57,15 @@ def until(is_so: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
         assert is_alive, f"ended with {process.returncode}:\n{log.read_text()[-2000:]}"
         assert time.monotonic() < deadline, f"waited in vain:\n{log.read_text()[-2000:]}"
         time.sleep(0.05)
+
+
+def eventually(look: Callable[[], Found | None]) -> Found:
+    """What `look` finds as soon as it finds something; fails where it never does."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while (found := look()) is None:
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+    return found
 
 
 def answers(url: str) -> bool:

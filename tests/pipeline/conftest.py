@@ -9,7 +9,9 @@ import pytest
 from sandbox.population.build import build
 from sandbox.population.model import Population
 from tests import running
+from tests.pipeline import house as houses
 from tests.pipeline.asking import Gateway
+from tests.pipeline.house import House
 from tests.running import Sandbox
 
 PATIENTS, SEED = 20, 1
@@ -31,3 +33,23 @@ def population() -> Population:
 def gateway(sandbox: Sandbox) -> Gateway:
     """The sandbox's gateway, asked as a clinician."""
     return Gateway(sandbox.url, sandbox.token("clinician"), sandbox.client)
+
+
+@pytest.fixture(scope="session")
+def house(
+    sandbox: Sandbox, population: Population, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A gateway that gives its odd source a second."""
+    folder = tmp_path_factory.mktemp("house")
+    with houses.house(sandbox, population, folder, timeout_s=1.0, deadline_s=10.0) as built:
+        yield built
+
+
+@pytest.fixture(scope="session")
+def patient_house(
+    sandbox: Sandbox, population: Population, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """A gateway that waits for its sources longer than any test does."""
+    folder = tmp_path_factory.mktemp("house")
+    with houses.house(sandbox, population, folder, timeout_s=60.0, deadline_s=60.0) as built:
+        yield built
