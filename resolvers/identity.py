@@ -16,7 +16,7 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
 from permissions.principal import Principal
 from resolvers.cache import Cache
 from resolvers.errors import ArgumentInvalid
-from resolvers.ids import PERSON, RecordId, parse_record_id
+from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
 from resolvers.loaders import Identify, Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.person import PersonIdInvalid, PersonKey
@@ -101,7 +101,14 @@ class Identity:
         return person
 
     async def of_record(self, record: Resource) -> Person:
-        """The person whose record this is."""
+        """The person whose record this is.
+
+        A contained Patient is nobody's record: its id counts within its holder only, and what it states
+        of itself is its holder's word. It has no records, and no source links it.
+        """
+        if record.container is not None:
+            unlinked = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
+            return Person(global_id(record), (), unlinked)
         person: Person = await self._once(record.key, lambda: self._of_record(record))
         return person
 

@@ -90,3 +90,23 @@ async def test_an_unlimited_caller_sees_all() -> None:
     )
     assert len(data["observations"]["nodes"]) == 3
     assert len(data["practitioners"]["nodes"]) == 1
+
+
+@pytest.mark.parametrize(
+    "inner", [{"resourceType": "Patient", "id": "2"}, patient("p", OTHER), patient("2", OTHER)]
+)
+@pytest.mark.parametrize("launch", ["a/Patient/1", None])
+async def test_a_contained_patient_is_nobodys_record(inner: dict[str, Any], launch: str | None) -> None:
+    up = hospital()
+    up.resources["Observation"][0]["contained"] = [inner]
+    text = """{ observation(id: "a/Observation/mine") { contained { id ... on Patient {
+      observations { nodes { id } } records { id } sources { status } } } } }"""
+    data = await Asker(up, patient=launch).data(text)
+    assert data["observation"]["contained"] == [
+        {
+            "id": f"a/Observation/mine#{inner['id']}",
+            "observations": {"nodes": []},
+            "records": [],
+            "sources": [{"status": "NOT_LINKED"}],
+        }
+    ]
