@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.resolvers.asking import Asker, codes, observation, patient
+from tests.resolvers.asking import NHS, Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER, OTHER = "9990000018", "9990000026"
@@ -110,3 +110,9 @@ async def test_a_contained_patient_is_nobodys_record(inner: dict[str, Any], laun
             "sources": [{"status": "NOT_LINKED"}],
         }
     ]
+
+
+async def test_a_count_of_patients_tells_a_limited_caller_nothing_of_others() -> None:
+    text = f'{{ patients(identifier: ["{NHS}|{OTHER}"]) {{ totalCount nodes {{ id }} }} }}'
+    assert (await asker().data(text))["patients"] == {"totalCount": None, "nodes": []}
+    assert (await Asker(hospital()).data(text))["patients"]["totalCount"] == 1
