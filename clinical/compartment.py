@@ -5,6 +5,7 @@ not: a mother's record does not list the allergies she reported for her child. H
 per type says who a resource is *about*.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from clinical.paths import compile_path
 from clinical.references import reference_text, target_type
 from clinical.tables import read_json, read_rows
 
+_PLAIN_SUBJECT = re.compile(r"[A-Z]\w+\.(?P<element>[a-z]\w*)(?:\.where\(resolve\(\) is Patient\))?")
 _SUBJECT_CODES = ("patient", "subject")
 _MAY_BE_PATIENT = frozenset(("Patient", "Any"))
 
@@ -36,6 +38,16 @@ def patient_parameter(resource_type: str) -> str | None:
         if code in known and known[code].targets & _MAY_BE_PATIENT:
             return code
     return None
+
+
+@lru_cache(maxsize=512)
+def subject_element(resource_type: str) -> str | None:
+    """The element that holds the patient's reference, where it is one element of the resource itself."""
+    code = patient_parameter(resource_type)
+    if code is None:
+        return None
+    found = _PLAIN_SUBJECT.fullmatch(parameters(resource_type)[code].expression)
+    return found["element"] if found else None
 
 
 def patient_references(resource: Mapping[str, Any]) -> list[str]:

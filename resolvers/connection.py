@@ -29,8 +29,8 @@ from resolvers.upstreams.errors import (
 )
 from resolvers.visibility import is_about
 
-_TELLING = frozenset({"completeness", "sources"})
-_OF_THE_PAGE = _TELLING | {"edges", "nodes", "pageInfo"}
+TELLING = frozenset({"completeness", "sources"})
+_OF_THE_PAGE = TELLING | {"edges", "nodes", "pageInfo"}
 
 
 _ERRORS = {
@@ -81,11 +81,18 @@ class Connection:
     has_next: bool = False
     streams: dict[str, list[Stream]] = field(default_factory=dict)
     merge: Merge | None = None
+    tells: bool = True
+    """Whether the caller asked how complete the list is."""
 
     @property
     def completeness(self) -> Completeness:
         """Whether every source that can hold the type answered in full."""
         return completeness(self.outcomes)
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether a source sent rows that it was not asked for; its counts are then of no use."""
+        return any(one.has_strays for of_source in self.streams.values() for one in of_source)
 
     def has_failed(self, source: str) -> bool:
         """Whether any of the source's searches failed so far."""
@@ -113,6 +120,7 @@ class Connection:
 async def connect(call: FieldCall, question: Question, person: Person | None) -> Connection:
     """The page that a list field asks for, about a person or over all; no page where only a count is."""
     connection = await plan(call.context, question, person)
+    connection.tells = bool(call.selected & TELLING)
     if call.selected & _OF_THE_PAGE:
         await _load_page(connection, call)
     return connection
@@ -154,7 +162,7 @@ def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: Field
     for outcome in outcomes:
         context.note(outcome)
         is_gap = outcome.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)
-        if is_gap and not call.selected & _TELLING:
+        if is_gap and not call.selected & TELLING:
             context.errors.append(LocatedError(gap_error(outcome), call.path))
 
 
@@ -187,6 +195,9 @@ def _keep(plan: SourcePlan, question: Question, record: Resource | None, stream:
             stream.note_problem("the source sent a resource that is not about this patient; it is left out")
             return False
         if not question.shows_errors and is_entered_in_error(resource.json):
+            return False
+        if not all(test(resource) for test in plan.checks):
+            stream.has_strays = True
             return False
         return all(test(resource) for test in plan.keeps)
 

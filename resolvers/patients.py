@@ -9,7 +9,7 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_
 from clinical.order import SortKey
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.connection import Connection, Edge, edges_of, open_merge, plan, tell
+from resolvers.connection import TELLING, Connection, Edge, edges_of, open_merge, plan, tell
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.identity import Person
@@ -86,6 +86,7 @@ async def patients(call: FieldCall) -> Connection:
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
     question = replace(question, ordering=ordering)
     connection = await plan(context, question, None)
+    connection.tells = bool(call.selected & TELLING)
     if context.is_limited:
         await _load_own(connection)
     else:

@@ -24,7 +24,8 @@ _TIE_BREAK = ("_id",)
 class SourcePlan:
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
-    `keeps` are tests that the gateway applies itself; `record_of` gives the Patient record
+    `keeps` are tests that the gateway applies itself, `checks` those that
+    it applies although the source says it does; `record_of` gives the Patient record
     that a search is about. `is_sorted`: the source sorts as the question wants;
     `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once.
     `pages_max` bounds one walk. `is_counted`: it says how many there are; `counts_hidden`: also of
@@ -34,6 +35,7 @@ class SourcePlan:
     upstream: Upstream
     searches: tuple[Search, ...] = ()
     keeps: tuple[Keep, ...] = ()
+    checks: tuple[Keep, ...] = ()
     records: tuple[Resource | None, ...] = ()
     is_sorted: bool = False
     is_sorted_by_id: bool = False
@@ -115,6 +117,7 @@ async def _plan(
         upstream,
         searches=tuple(search for search, _ in pairs),
         keeps=tuple(_test(question.type, one) for one in (*kept, *more_kept)),
+        checks=tuple(_test(question.type, one) for one in filters if _is_checked(question.type, one)),
         records=tuple(record for _, record in pairs),
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
@@ -197,6 +200,11 @@ def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
 def _counts_hidden(question: Question, abilities: Abilities) -> bool:
     hidden = hidden_filter(question.type)
     return question.shows_errors or hidden is None or hidden.code in abilities.parameters
+
+
+def _is_checked(resource_type: str, one: Filter) -> bool:
+    """Amounts are the source's to compare: it may know units that the gateway does not."""
+    return parameters(resource_type)[one.code].type not in ("quantity", "number")
 
 
 def _test(resource_type: str, one: Filter) -> Keep:

@@ -61,6 +61,7 @@ class Stream:
         self.keep: Keep = lambda resource: True
         self.problems: list[str] = []
         self.has_answered = False
+        self.has_strays = False
         self.retrieved_at: datetime | None = None
         self._search = search
         self._ordering = ordering

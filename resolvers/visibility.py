@@ -4,7 +4,7 @@ Types that are about no patient (Medication, Practitioner, Organization, ...) ar
 caller with a compartment only where a visible resource refers to them.
 """
 
-from clinical.compartment import patient_parameter, patient_references
+from clinical.compartment import patient_parameter, patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.identity import Person
 from resolvers.resource import Resource
@@ -14,6 +14,10 @@ def is_about(resource: Resource, record: Resource) -> bool:
     """Whether a resource is about the person of a Patient record of the same source."""
     if resource.source != record.source or resource.location.base_url != record.location.base_url:
         return False
+    # Nearly every row says it in this one way; the others are worth a closer look.
+    subject = resource.json.get(subject_element(resource.type) or "")
+    if type(subject) is dict and subject.get("reference") == f"Patient/{record.id}":
+        return True
     return any(names(text, record) for text in patient_references(resource.json))
 
 

@@ -61,7 +61,7 @@ def bind(schema: GraphQLSchema) -> None:
 
 
 def _fetcher(fetch: Fetch) -> Callable[..., Any]:
-    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], **arguments: Any) -> Any:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
         sets = [node.selection_set for node in info.field_nodes]
         selected = selected_names(sets, info.fragments, info.variable_values.coerced)
         return fetch(FieldCall(source, arguments, info.context, tuple(info.path.as_list()), selected))
@@ -70,7 +70,7 @@ def _fetcher(fetch: Fetch) -> Callable[..., Any]:
 
 
 def _deriver(derive: Derive) -> Callable[..., Any]:
-    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], **arguments: Any) -> Any:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
         return derive(source, arguments)
 
     return resolve

@@ -13,7 +13,12 @@ from clinical.identifiers import Token
 from clinical.references import is_resource_id
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
-from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
+from resolvers.upstreams.errors import (
+    SearchNotSupported,
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamRejected,
+)
 from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.fhir_answers import resource_of
 from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
@@ -139,10 +144,16 @@ class FhirUpstream:
         self.types = found.types
 
     async def _probe(self, place: Location, call: Call) -> UpstreamError | None:
+        is_discovered = self._settings.capabilities.is_discovered
         try:
-            resource_of(self.name, await self._server.ask(Ask("probe", place, "metadata"), call))
+            found = resource_of(self.name, await self._server.ask(Ask("probe", place, "metadata"), call))
+        except (UpstreamRejected, UpstreamInvalidResponse) as problem:
+            # A server whose statement nobody wants may answer without one, and is up.
+            return problem if is_discovered else None
         except UpstreamError as problem:
             return problem
+        if is_discovered and found["resourceType"] != "CapabilityStatement":
+            return UpstreamInvalidResponse(self.name, f"{self.name} gave no CapabilityStatement.")
         return None
 
 

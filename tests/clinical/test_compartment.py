@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinical.compartment import compartment_parameters, patient_parameter, patient_references
+from clinical.compartment import (
+    compartment_parameters,
+    patient_parameter,
+    patient_references,
+    subject_element,
+)
 from clinical.parameters import parameters, resource_types
 from tests.clinical.vectors import read
 
@@ -86,3 +91,11 @@ def test_the_compartment_is_the_one_of_the_specification() -> None:
     assert compartment_parameters("Medication") == ()
     for name in resource_types():
         assert set(compartment_parameters(name)) <= set(parameters(name)), name
+
+
+def test_a_subject_in_one_element_is_known_by_name() -> None:
+    assert subject_element("Observation") == "subject"
+    assert subject_element("AllergyIntolerance") == "patient"
+    assert subject_element("Coverage") == "beneficiary"
+    assert subject_element("Appointment") is None  # one participant of several
+    assert subject_element("Medication") is None

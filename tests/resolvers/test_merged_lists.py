@@ -1,5 +1,6 @@
 """Walking a merged list gives every row once, in order, whatever the page size and the sources' habits."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -193,3 +194,28 @@ async def test_a_page_that_the_source_has_forgotten_is_walked_to_again() -> None
     up = source("a", dates, sorts=frozenset({"date", "_id"}), page_size_max=4)
     up.faults[2] = PageExpired("a", "expired")
     assert await walk(Asker(up), 7) == oracle([up], "-date")
+
+
+async def test_a_row_that_was_not_asked_for_is_left_out_and_counts_are_not_believed() -> None:
+    up = source("a", ["2021", "2021-02-03"])
+    text = """{ patient(id: "a/Patient/1") { observations(date: {eq: "2021-02"}) {
+      nodes { id } totalCount completeness } } }"""
+    matching = up._matching
+    up._matching = lambda search: matching(replace(search, filters=()))  # type: ignore[method-assign]
+    found = (await Asker(up).data(text))["patient"]["observations"]
+    assert found == {"nodes": [{"id": "a/Observation/a1"}], "totalCount": None, "completeness": "COMPLETE"}
+
+
+async def test_a_count_that_fails_is_null_and_an_error_only_where_nobody_asks_for_sources() -> None:
+    up = source("a", ["2020"])
+
+    async def count(searches: Any, call: Any) -> Any:
+        return [UpstreamUnavailable("a", "down")] * len(searches)
+
+    up.count = count  # type: ignore[method-assign]
+    asker = Asker(up)
+    text = '{ patient(id: "a/Patient/1") { observations { nodes { id } totalCount %s } } }'
+    told = await asker.run(text % "completeness")
+    assert (told.errors, told.data["patient"]["observations"]["totalCount"]) == ([], None)
+    untold = await asker.run(text % "")
+    assert codes(untold.errors) == ["UPSTREAM_UNAVAILABLE"]

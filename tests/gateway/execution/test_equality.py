@@ -184,3 +184,11 @@ def _steady(data: Any) -> Any:
     if isinstance(data, list):
         return [_steady(one) for one in data]
     return "?" if isinstance(data, str) and (NOW.fullmatch(data) or CURSOR.fullmatch(data)) else data
+
+
+async def test_a_search_parameter_may_be_called_as_the_executor_calls_its_own() -> None:
+    text = '{ medicationStatements(source: ["a/Patient/1"]) { sources { source status } } }'
+    for executor in executors()[:2]:
+        result = await execute(executor, text, {}, False)
+        assert result.errors == []
+        assert result.data == {"medicationStatements": {"sources": []}}

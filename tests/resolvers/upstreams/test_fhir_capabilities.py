@@ -223,3 +223,10 @@ async def test_the_first_place_that_answers_speaks_for_all() -> None:
     source._exchange._transport._client._transport = httpx.MockTransport(handle)  # type: ignore[attr-defined]
     assert isinstance(await source.abilities("Observation", call()), Abilities)
     assert isinstance(await source.probe(call()), UpstreamUnavailable)
+
+
+async def test_a_source_whose_statement_is_wanted_is_not_up_without_one() -> None:
+    server = Server(lambda request: bundle(), {"resourceType": "Patient", "id": "x"})
+    assert isinstance(await server.source().probe(call()), UpstreamInvalidResponse)
+    unread = server.source(capabilities={"is_discovered": False})
+    assert await unread.probe(call()) is None
