@@ -8,37 +8,24 @@ from resolvers.connection import Connection
 from resolvers.field import FieldCall
 from resolvers.hidden import hidden_filter
 from resolvers.outcome import Completeness, completeness
-from resolvers.plan import SourcePlan, outcome_of
-from resolvers.upstreams.errors import UpstreamError
+from resolvers.plan import SourcePlan
 from resolvers.upstreams.upstream import Search
 
 
 async def total_count(call: FieldCall) -> int | None:
-    """The sum of the sources' counts, less what is hidden.
+    """The sum of the sources' counts, less what is hidden. Raises UpstreamError.
 
     Null where a source cannot count, the gateway filters, one row may come from two sources
-    (patients), or a source is missing. Raises UpstreamError where a count fails and the caller
-    does not ask how complete the list is.
+    (patients), or a source is missing.
     """
     connection: Connection = call.parent
-    try:
-        return await _total(connection, call)
-    except UpstreamError as error:
-        call.context.note(outcome_of(error))
-        if not connection.tells:
-            raise
-        return None
-
-
-async def _total(connection: Connection, call: FieldCall) -> int | None:
     plans = connection.plans
-    known = [*connection.outcomes, *(plan.outcome for plan in plans if plan.outcome)]
-    if completeness(known) is Completeness.PARTIAL or connection.has_strays:
+    if completeness(plan.outcome for plan in plans if plan.outcome) is Completeness.PARTIAL:
         return None
     asked = [plan for plan in plans if plan.searches]
     if not all(plan.is_counted and plan.counts_hidden and not plan.keeps for plan in asked):
         return None
-    if connection.question.type == "Patient" and len(plans) > 1:
+    if connection.question.type == "Patient" and not _counts_persons(connection, asked):
         return None
     signed = [(sign, plan, search) for plan in asked for sign, search in _counts(connection, plan)]
     loaders = call.context.loaders
@@ -49,6 +36,12 @@ async def _total(connection: Connection, call: FieldCall) -> int | None:
             return None
         total += sign * count
     return total
+
+
+def _counts_persons(connection: Connection, asked: list[SourcePlan]) -> bool:
+    """Whether counted records are the persons listed: one place has them, and the caller may see all."""
+    is_one_place = len(connection.plans) == 1 and all(len(plan.searches) == 1 for plan in asked)
+    return is_one_place and not connection.context.is_limited
 
 
 def _counts(connection: Connection, plan: SourcePlan) -> Iterator[tuple[int, Search]]:
