@@ -8,19 +8,32 @@ from resolvers.connection import Connection
 from resolvers.field import FieldCall
 from resolvers.hidden import hidden_filter
 from resolvers.outcome import Completeness, completeness
-from resolvers.plan import SourcePlan
+from resolvers.plan import SourcePlan, outcome_of
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Search
 
 
 async def total_count(call: FieldCall) -> int | None:
-    """The sum of the sources' counts, less what is hidden. Raises UpstreamError.
+    """The sum of the sources' counts, less what is hidden.
 
     Null where a source cannot count, the gateway filters, one row may come from two sources
-    (patients), or a source is missing.
+    (patients), or a source is missing. Raises UpstreamError where a count fails and the caller
+    does not ask how complete the list is.
     """
     connection: Connection = call.parent
+    try:
+        return await _total(connection, call)
+    except UpstreamError as error:
+        call.context.note(outcome_of(error))
+        if not connection.tells:
+            raise
+        return None
+
+
+async def _total(connection: Connection, call: FieldCall) -> int | None:
     plans = connection.plans
-    if completeness(plan.outcome for plan in plans if plan.outcome) is Completeness.PARTIAL:
+    known = [*connection.outcomes, *(plan.outcome for plan in plans if plan.outcome)]
+    if completeness(known) is Completeness.PARTIAL or connection.has_strays:
         return None
     asked = [plan for plan in plans if plan.searches]
     if not all(plan.is_counted and plan.counts_hidden and not plan.keeps for plan in asked):
