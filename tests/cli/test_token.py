@@ -1,4 +1,4 @@
-"""`clinical-gateway token` against a sandbox's state folder (DESIGN 4.1)."""
+"""`clinical-gateway token` against a sandbox's state folder (docs/sandbox.md)."""
 
 import time
 from pathlib import Path

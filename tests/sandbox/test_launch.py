@@ -1,4 +1,4 @@
-"""Starting, watching and ending the sandbox (DESIGN 4.1), with a stub in the gateway's place."""
+"""Starting, watching and ending the sandbox (docs/sandbox.md), with a stub in the gateway's place."""
 
 import json
 import os
