@@ -170,9 +170,28 @@ class Identity:
         identifier = self.linking_identifier(record)
         if identifier is not None:
             person: Person | None = await self._once(identifier, lambda: self._linked(identifier, record))
-            if person is not None and any(one.key == record.key for one in person.records):
-                return person
+            joined = None if person is None else self._joined(person, record)
+            if joined is not None:
+                return joined
         return self._alone(record)
+
+    def _joined(self, person: Person, record: Resource) -> Person | None:
+        """The person with a record of the same identifier, None where they disagree.
+
+        A source that failed or forgot in the lookup does not part a record in hand from its person.
+        """
+        if any(one.key == record.key for one in person.records):
+            return person
+        ranks = list(self._upstreams)
+        every = sorted((*person.records, record), key=lambda one: ranks.index(one.source))
+        if len(_agreeing(every)) < len(every):
+            return None
+        record.person_id = person.id
+        self._loaders.prime(record)
+        outcomes = dict(person.outcomes)
+        if outcomes[record.source].status is SourceStatus.NOT_LINKED:
+            outcomes[record.source] = _found(record)
+        return Person(person.id, tuple(every), outcomes)
 
     async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
         """Asks every source; the records that agree make the person."""
@@ -205,9 +224,7 @@ class Identity:
         record.person_id = f"{record.source}/Patient/{record.id}"
         self._loaders.prime(record)
         outcomes = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
-        outcomes[record.source] = SourceOutcome(
-            record.source, SourceStatus.OK, retrieved_at=record.retrieved_at
-        )
+        outcomes[record.source] = _found(record)
         return Person(record.person_id, (record,), outcomes)
 
     async def _known(self, person: Person) -> Person:
@@ -267,13 +284,15 @@ def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceO
     if isinstance(answer, BaseException):
         raise answer
     mine = [record for record in records if record.source == source]
-    if mine:
-        return SourceOutcome(source, SourceStatus.OK, retrieved_at=mine[0].retrieved_at)
-    if answer:
+    if len(mine) < len(answer):
         # Not linked, and not nobody either: what this record holds is missing from the answer.
         message = "a record with this identifier disagrees on the birth date; it is left out"
         return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
-    return SourceOutcome(source, SourceStatus.NOT_LINKED)
+    return _found(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)
+
+
+def _found(record: Resource) -> SourceOutcome:
+    return SourceOutcome(record.source, SourceStatus.OK, retrieved_at=record.retrieved_at)
 
 
 def _raise_first_error(answers: Iterable[Any]) -> None:

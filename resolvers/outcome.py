@@ -36,8 +36,12 @@ class SourceOutcome:
     retrieved_at: datetime | None = None
     code: str | None = None
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether something may be missing: the source is neither OK nor NOT_LINKED after a lookup."""
+        return self.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)
+
 
 def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
     """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""
-    whole = {SourceStatus.OK, SourceStatus.NOT_LINKED}
-    return Completeness.COMPLETE if all(o.status in whole for o in outcomes) else Completeness.PARTIAL
+    return Completeness.PARTIAL if any(one.is_gap for one in outcomes) else Completeness.COMPLETE

@@ -18,6 +18,7 @@ from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
 _TIE_BREAK = ("_id",)
+_BY_PARTS = "the source can only be asked by parts, which may not be all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,15 @@ async def _plan(
         pages_max=min(abilities.pages_max, context.pages_max),
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=()
-        if partition.exhaustive
-        else ("the source can only be asked by parts, which may not be all",),
+        problems=(*_lookup_problems(upstream, person), *(() if partition.exhaustive else (_BY_PARTS,))),
     )
+
+
+def _lookup_problems(upstream: Upstream, person: Person | None) -> Iterable[str]:
+    """Why the source may hold more records of the person than are known."""
+    outcome = person.outcomes.get(upstream.name) if person else None
+    if outcome is not None and outcome.is_gap:
+        yield outcome.message or "the lookup of the person fell short in this source"
 
 
 def _divide(

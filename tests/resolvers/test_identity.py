@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from resolvers.identity import birth_dates_agree
-from resolvers.upstreams.errors import UpstreamUnavailable
+from resolvers.upstreams.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.resolvers.asking import KEY, NHS, Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
@@ -182,3 +182,31 @@ async def test_an_open_record_shows_its_address() -> None:
     )
     data = await asker.data('{ patient(id: "a/Patient/1") { address { city } } }')
     assert data["patient"]["address"] == [{"city": "Leeds"}]
+
+
+@pytest.mark.parametrize("answer", [UpstreamTimeout("a", "slow"), ()])
+async def test_a_record_in_hand_stays_with_its_person_when_its_source_fails_or_forgets_the_lookup(
+    answer: UpstreamError | tuple[()],
+) -> None:
+    a = source("a", patient("1", NUMBER), rows=[observation("x", "1")])
+    b = source("b", patient("9", NUMBER), rows=[observation("y", "9")])
+
+    async def identify(identifiers: Any, *_: Any) -> Any:
+        return [answer] * len(identifiers)
+
+    a.identify = identify  # type: ignore[method-assign]
+    text = """{ patient(id: "a/Patient/1") { id records { id } completeness
+      observations { nodes { id } completeness } } }"""
+    found = (await Asker(a, b).data(text))["patient"]
+    assert found["id"] == KEY.seal(NHS, NUMBER)
+    assert [one["id"] for one in found["records"]] == ["a/Patient/1", "b/Patient/9"]
+    assert len(found["observations"]["nodes"]) == 2
+    told = "PARTIAL" if isinstance(answer, UpstreamError) else "COMPLETE"
+    assert (found["completeness"], found["observations"]["completeness"]) == (told, told)
+
+
+async def test_a_disagreeing_record_beside_an_agreeing_one_of_the_same_source_is_told() -> None:
+    a = source("a", patient("1", NUMBER), patient("2", NUMBER, born="1999-01-01"))
+    text = f'{{ patient(identifier: "{NUMBER}") {{ completeness observations {{ completeness }} }} }}'
+    found = (await Asker(a).data(text))["patient"]
+    assert found == {"completeness": "PARTIAL", "observations": {"completeness": "PARTIAL"}}
