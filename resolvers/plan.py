@@ -9,7 +9,7 @@ from clinical.search import compile_search, is_exact
 from resolvers.context import RequestContext
 from resolvers.hidden import hidden_filter
 from resolvers.identity import Person
-from resolvers.ids import parse_record_id
+from resolvers.ids import RecordId, parse_record_id
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.question import Question
 from resolvers.resource import Location, Resource
@@ -69,7 +69,8 @@ async def plan_source(
             raise abilities
         return await _plan(upstream, question, person, abilities, context)
     except UpstreamError as error:
-        return SourcePlan(upstream, outcome=outcome_of(error))
+        # The fault may be another source's, met while a person was looked up: this one is the one not asked.
+        return SourcePlan(upstream, outcome=replace(outcome_of(error), source=upstream.name))
 
 
 def outcome_of(error: UpstreamError) -> SourceOutcome:
@@ -94,9 +95,11 @@ async def _plan(
     if abilities.needs_patient and person is None:
         raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
     sent, kept = _divide(upstream, question, question.filters, abilities)
-    references = await _references(upstream, question, context)
+    references, gaps = await _references(upstream, question, context)
     if references is None:
-        return SourcePlan(upstream, outcome=SourceOutcome(upstream.name, SourceStatus.OK))
+        return SourcePlan(
+            upstream, outcome=gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
+        )
     more_sent, more_kept = _divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
     parameter = _patient_parameter(upstream, question.type, abilities) if person else None
@@ -126,7 +129,7 @@ async def _plan(
         pages_max=min(abilities.pages_max, context.pages_max),
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=(*_lookup_problems(upstream, person), *(() if partition.exhaustive else (_BY_PARTS,))),
+        problems=(*_lookup_problems(upstream, person), *map(_problem, gaps), *(() if partition.exhaustive else (_BY_PARTS,))),
     )
 
 
@@ -134,7 +137,11 @@ def _lookup_problems(upstream: Upstream, person: Person | None) -> Iterable[str]
     """Why the source may hold more records of the person than are known."""
     outcome = person.outcomes.get(upstream.name) if person else None
     if outcome is not None and outcome.is_gap:
-        yield outcome.message or "the lookup of the person fell short in this source"
+        yield _problem(outcome)
+
+
+def _problem(gap: SourceOutcome) -> str:
+    return gap.message or "the lookup of a person fell short in this source"
 
 
 def _divide(
@@ -154,23 +161,41 @@ def _divide(
 
 async def _references(
     upstream: Upstream, question: Question, context: RequestContext
-) -> tuple[Filter, ...] | None:
-    """Filters by global ids in this source's own terms; None where none of the ids is of this source."""
-    filters = []
+) -> tuple[tuple[Filter, ...] | None, list[SourceOutcome]]:
+    """Filters by global ids in this source's own terms, None where none of the ids is of this source;
+    and the lookups of persons that fell short in this source."""
+    filters: list[Filter] | None = []
+    gaps: list[SourceOutcome] = []
     for code, ids in question.references:
-        values = [value for id_ in ids for value in await _local(upstream, id_, context)]
+        values: list[str] = []
+        for id_ in ids:
+            person = await _person_named(id_, context)
+            values += _local(upstream, parse_record_id(id_), person)
+            outcome = person.outcomes.get(upstream.name) if person else None
+            gaps += [outcome] if outcome is not None and outcome.is_gap else []
         if not values:
-            return None
-        filters.append(Filter(code, tuple(dict.fromkeys(values))))
-    return tuple(filters)
+            filters = None
+        elif filters is not None:
+            filters.append(Filter(code, tuple(dict.fromkeys(values))))
+    return None if filters is None else tuple(filters), gaps
 
 
-async def _local(upstream: Upstream, id_: str, context: RequestContext) -> Sequence[str]:
-    record_id = parse_record_id(id_)
-    if record_id is None or record_id.type == "Patient":
-        person = await context.identity.of_id(id_)
-        return [f"Patient/{one.id}" for one in person.records_of(upstream.name)] if person else []
-    return [f"{record_id.type}/{record_id.id}"] if record_id.source == upstream.name else []
+async def _person_named(id_: str, context: RequestContext) -> Person | None:
+    """The person that an id names. A caller limited to one has nobody else looked up: an answer that
+    depended on it would tell of others."""
+    if not context.is_limited:
+        return await context.identity.of_id(id_)
+    own = await context.own_person()
+    return own if id_ in (own.id, *(f"{one.source}/Patient/{one.id}" for one in own.records)) else None
+
+
+def _local(upstream: Upstream, record_id: RecordId | None, person: Person | None) -> Sequence[str]:
+    """References in this source to a person's records, or else to the one record that the id names."""
+    if person is not None:
+        return [f"Patient/{one.id}" for one in person.records_of(upstream.name)]
+    if record_id is None or record_id.contained or record_id.source != upstream.name:
+        return ()
+    return (f"{record_id.type}/{record_id.id}",)
 
 
 def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilities) -> str:

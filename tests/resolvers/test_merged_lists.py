@@ -1,6 +1,7 @@
 """Walking a merged list gives every row once, in order, whatever the page size and the sources' habits."""
 
 from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
@@ -219,3 +220,36 @@ async def test_a_count_that_fails_is_null_and_an_error_only_where_nobody_asks_fo
     assert (told.errors, told.data["patient"]["observations"]["totalCount"]) == ([], None)
     untold = await asker.run(text % "")
     assert codes(untold.errors) == ["UPSTREAM_UNAVAILABLE"]
+
+
+BY_SUBJECT = """query($id: ID!) { observations(subject: [$id]) {
+  completeness nodes { id } sources { source status } totalCount } }"""
+
+
+async def test_a_filter_by_a_person_whose_lookup_fails_names_every_source_once() -> None:
+    a, b = source("a", ["2020"]), source("b", ["2021"])
+
+    async def read(reads: Sequence[Any], *_: Any) -> Any:
+        return [UpstreamUnavailable("a", "down")] * len(reads)
+
+    a.read = read  # type: ignore[method-assign]
+    data = await Asker(a, b).data(BY_SUBJECT, id="a/Patient/1")
+    assert [one["source"] for one in data["observations"]["sources"]] == ["a", "b"]
+    assert data["observations"]["completeness"] == "PARTIAL"
+
+
+async def test_a_filter_by_a_person_that_a_source_could_not_look_up_is_a_gap_of_that_source() -> None:
+    a, b = source("a", ["2020"]), source("b", ["2021"])
+
+    async def identify(identifiers: Sequence[Any], *_: Any) -> Any:
+        return [UpstreamTimeout("b", "slow")] * len(identifiers)
+
+    b.identify = identify  # type: ignore[method-assign]
+    data = await Asker(a, b).data(BY_SUBJECT, id="a/Patient/1")
+    assert [one["status"] for one in data["observations"]["sources"]] == ["OK", "TIMEOUT"]
+    assert data["observations"]["completeness"] == "PARTIAL"
+
+
+async def test_a_filter_by_a_contained_resource_matches_nothing() -> None:
+    up = source("a", ["2020"])
+    assert (await Asker(up).data(BY_SUBJECT, id="a/Patient/1#p"))["observations"]["nodes"] == []

@@ -116,3 +116,13 @@ async def test_a_count_of_patients_tells_a_limited_caller_nothing_of_others() ->
     text = f'{{ patients(identifier: ["{NHS}|{OTHER}"]) {{ totalCount nodes {{ id }} }} }}'
     assert (await asker().data(text))["patients"] == {"totalCount": None, "nodes": []}
     assert (await Asker(hospital()).data(text))["patients"]["totalCount"] == 1
+
+
+@pytest.mark.parametrize("other", ["a/Patient/2", "a/Patient/404"])
+async def test_a_filter_by_another_person_tells_a_limited_caller_nothing_of_that_person(other: str) -> None:
+    up = hospital()
+    text = f'{{ observations(performer: ["{other}"]) {{ totalCount completeness nodes {{ id }} }} }}'
+    data = await Asker(up, patient="a/Patient/1").data(text)
+    assert data["observations"] == {"totalCount": 0, "completeness": "COMPLETE", "nodes": []}
+    looked_for = [key.id for kind, keys in up.calls if kind == "read" for key in keys]
+    assert looked_for == ["1"]
