@@ -99,6 +99,8 @@ async def _load_own(connection: Connection) -> None:
     """A caller limited to a person finds that person, where a record matches."""
     person = await connection.context.own_person()
     connection.outcomes = list(person.outcomes.values())
+    # Where no record is known to match, a source that cannot be asked leaves that open.
+    unsure = {one.upstream.name: one.outcome for one in connection.plans if one.outcome}
     plans = {one.upstream.name: one for one in connection.plans}
     if connection.question.after is not None:
         connection.context.cursors.open(connection.question.after, connection.bound_to)
@@ -107,6 +109,12 @@ async def _load_own(connection: Connection) -> None:
         if connection.question.first and _matches(plans[record.source], record):
             connection.edges = [connection.edge_of(record, person_node(person))]
             return
+    if connection.question.first:
+        known = {record.source for record in person.records}
+        connection.outcomes = [
+            unsure.get(name, outcome) if name in known else outcome
+            for name, outcome in person.outcomes.items()
+        ]
 
 
 async def _load_persons(connection: Connection) -> None:
@@ -132,8 +140,10 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
     """The row's person, or None where an earlier source matched this same query with the person."""
     row = taken.row
     person = await connection.context.identity.of_record(row.resource)
-    earlier = [one for one in connection.plans[: row.rank] if person.records_of(one.upstream.name)]
-    for source in earlier:
+    for source in connection.plans[: row.rank]:
+        outcome = person.outcomes.get(source.upstream.name)
+        if outcome is not None and outcome.is_gap:
+            _tell_unsure(connection, source)
         for record in person.records_of(source.upstream.name):
             if await _source_matches(connection, source, record):
                 return None
@@ -144,9 +154,17 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
     return None if is_later_twin else person
 
 
+def _tell_unsure(connection: Connection, source: SourcePlan) -> None:
+    """The source may have matched the query with a person whom a later source shows."""
+    for stream in connection.streams[source.upstream.name]:
+        stream.note_problem("not every person of later sources could be looked up here; one may come twice")
+
+
 async def _source_matches(connection: Connection, source: SourcePlan, record: Resource) -> bool:
     """Whether a source matches the query with a record: seen here where that is exact, else asked."""
     if not source.searches or connection.has_failed(source.upstream.name):
+        return False
+    if not all(keep(record) for keep in source.keeps):
         return False
     known = parameters("Patient")
     if all(is_exact(known[one.code]) and one.modifier is None for one in source.searches[0].filters):
@@ -156,6 +174,7 @@ async def _source_matches(connection: Connection, source: SourcePlan, record: Re
     try:
         page = await connection.context.loaders.search(source.upstream.name, asked)
     except UpstreamError:
+        _tell_unsure(connection, source)
         return False
     return any(one.id == record.id for one in page.resources)
 

@@ -129,7 +129,11 @@ async def _plan(
         pages_max=min(abilities.pages_max, context.pages_max),
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=(*_lookup_problems(upstream, person), *map(_problem, gaps), *(() if partition.exhaustive else (_BY_PARTS,))),
+        problems=(
+            *_lookup_problems(upstream, person),
+            *map(_problem, gaps),
+            *(() if partition.exhaustive else (_BY_PARTS,)),
+        ),
     )
 
 

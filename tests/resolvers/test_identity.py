@@ -210,3 +210,24 @@ async def test_a_disagreeing_record_beside_an_agreeing_one_of_the_same_source_is
     text = f'{{ patient(identifier: "{NUMBER}") {{ completeness observations {{ completeness }} }} }}'
     found = (await Asker(a).data(text))["patient"]
     assert found == {"completeness": "PARTIAL", "observations": {"completeness": "PARTIAL"}}
+
+
+async def test_patients_tells_where_an_earlier_source_could_not_look_a_person_up() -> None:
+    a, b = source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER))
+
+    async def identify(identifiers: Any, *_: Any) -> Any:
+        return [UpstreamTimeout("a", "slow")] * len(identifiers)
+
+    a.identify = identify  # type: ignore[method-assign]
+    data = await Asker(a, b).data("{ patients { completeness sources { source status } } }")
+    assert data["patients"]["completeness"] == "PARTIAL"
+    assert [one["status"] for one in data["patients"]["sources"]] == ["PARTIAL", "OK"]
+
+
+async def test_an_earlier_record_that_the_gateway_filters_out_hides_nobody() -> None:
+    poe = {"name": [{"family": "Poe"}]}
+    a = source("a", patient("1", NUMBER, born="1980", **poe))
+    a.unsupported = frozenset({"birthdate"})
+    b = source("b", patient("9", NUMBER, **poe))
+    text = '{ patients(name: {startsWith: "poe"}, birthdate: {eq: "1980-05-03"}) { nodes { id } } }'
+    assert (await Asker(a, b).data(text))["patients"]["nodes"] == [{"id": KEY.seal(NHS, NUMBER)}]

@@ -1,7 +1,7 @@
 """Walking a merged list gives every row once, in order, whatever the page size and the sources' habits."""
 
-from dataclasses import replace
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings

@@ -126,3 +126,14 @@ async def test_a_filter_by_another_person_tells_a_limited_caller_nothing_of_that
     assert data["observations"] == {"totalCount": 0, "completeness": "COMPLETE", "nodes": []}
     looked_for = [key.id for kind, keys in up.calls if kind == "read" for key in keys]
     assert looked_for == ["1"]
+
+
+async def test_a_limited_callers_patients_is_partial_where_the_source_cannot_be_asked() -> None:
+    up = MemoryUpstream("a", {"Patient": [patient("1", NUMBER)]}, unsupported=frozenset({"name"}))
+    text = '{ patients(name: {startsWith: "poe"}) { nodes { id } completeness sources { status } } }'
+    data = await Asker(up, patient="a/Patient/1").data(text)
+    assert data["patients"] == {
+        "nodes": [],
+        "completeness": "PARTIAL",
+        "sources": [{"status": "NOT_SUPPORTED"}],
+    }
