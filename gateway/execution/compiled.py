@@ -54,7 +54,7 @@ class CompiledExecutor:
     async def _introspect(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
     ) -> ExecutionResult:
-        if not prepared.is_about_schema or variables:
+        if not prepared.is_about_schema or prepared.operation.variable_definitions:
             return await self._stock.run(prepared, variables, context)
         known = self._introspections.get(prepared.hash)
         if known is None:
