@@ -7,12 +7,12 @@ from resolvers.resource import Json
 from resolvers.upstreams.upstream import Filter
 
 _ERROR = "entered-in-error"
-_STATUS_CODES = ("verification-status", "status")
+_STATUS_CODES = ("verification-status", "lifecycle-status", "status")
 
 
 def is_entered_in_error(resource: Json) -> bool:
-    """By `status`, or by `verificationStatus` (Condition, AllergyIntolerance)."""
-    if resource.get("status") == _ERROR:
+    """By `status`, `lifecycleStatus` (Goal), or `verificationStatus` (Condition, AllergyIntolerance)."""
+    if _ERROR in (resource.get("status"), resource.get("lifecycleStatus")):
         return True
     verification = resource.get("verificationStatus")
     if not isinstance(verification, dict):
