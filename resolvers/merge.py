@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resolvers.loaders import Loaders
+from resolvers.resource import Resource
 from resolvers.stream import Place, Row, Stream
 from resolvers.upstreams.errors import UpstreamError
 
@@ -26,6 +27,7 @@ class Merge:
         self._loaders = loaders
         self._marks: dict[str, str] = {}
         self._last: Place | None = None
+        self._given: Resource | None = None
 
     async def take(self, count: int) -> list[Taken]:
         """The next rows, fewer only where there are no more."""
@@ -53,8 +55,10 @@ class Merge:
         assert row is not None
         stream.advance()
         if row.place == self._last:
+            if self._given is not None and row.resource.key != self._given.key:
+                stream.note_problem("two places of the source use the same id; one of them is left out")
             return None
-        self._last = row.place
+        self._last, self._given = row.place, row.resource
         if row.mark is not None and self._marks.get(row.stream) != row.mark:
             self._marks = {**self._marks, row.stream: row.mark}
         return row

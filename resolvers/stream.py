@@ -127,8 +127,11 @@ class Stream:
         self._note(page)
         self._take(page, mark)
         self._next = page.next
-        if page.next is None or page.next == mark:
+        if page.next is None:
             self._ended = True
+        elif page.next == mark:
+            self._ended = True
+            self.note_problem("the source repeats its pages")
         elif self._pages_left <= 0:
             self._ended = True
             self.note_problem("more pages than the gateway reads")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinical.order import in_order
+from resolvers.resource import Location
 from resolvers.upstreams.errors import PageExpired, UpstreamTimeout, UpstreamUnavailable
 from tests.resolvers.asking import Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
@@ -253,3 +254,33 @@ async def test_a_filter_by_a_person_that_a_source_could_not_look_up_is_a_gap_of_
 async def test_a_filter_by_a_contained_resource_matches_nothing() -> None:
     up = source("a", ["2020"])
     assert (await Asker(up).data(BY_SUBJECT, id="a/Patient/1#p"))["observations"]["nodes"] == []
+
+
+async def test_a_next_link_that_leads_to_its_own_page_is_a_gap() -> None:
+    up = source("a", ["2020", "2021", "2022"], page_size_max=1)
+    page = up._page
+    up._page = lambda search: replace(page(search), next=search.page or "1")  # type: ignore[method-assign]
+    data = await Asker(up).data(WALK, first=10)
+    assert data["patient"]["observations"]["completeness"] == "PARTIAL"
+
+
+async def test_two_places_that_use_one_id_are_a_gap_not_one_row() -> None:
+    up = source("a", ["2020"])
+    places = (Location("https://one.example"), Location("https://two.example"))
+    identify, page = up.identify, up._page
+
+    async def everywhere(*asked: Any) -> Any:
+        found = await identify(*asked)
+        return [tuple(replace(one, location=at) for one in records for at in places) for records in found]
+
+    def at_its_place(search: Any) -> Any:
+        found = page(search)
+        return replace(
+            found, resources=tuple(replace(one, location=search.location) for one in found.resources)
+        )
+
+    up.identify, up._page = everywhere, at_its_place  # type: ignore[method-assign]
+    data = await Asker(up).data(WALK, first=10)
+    observations = data["patient"]["observations"]
+    assert [node["id"] for node in observations["nodes"]] == ["a/Observation/a0"]
+    assert observations["completeness"] == "PARTIAL"
