@@ -12,7 +12,7 @@ from clinical.search import compile_search, is_exact
 from resolvers.connection import TELLING, Connection, Edge, edges_of, open_merge, plan, tell
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
-from resolvers.identity import Person
+from resolvers.identity import IdentifierAmbiguous, Person
 from resolvers.merge import Taken
 from resolvers.ordering import Key, Ordering
 from resolvers.outcome import Completeness, SourceOutcome, completeness
@@ -51,10 +51,14 @@ async def patient(call: FieldCall) -> Node | None:
     if (id_ is None) == (identifier is None):
         raise ArgumentInvalid("patient: give either id or identifier")
     identity = call.context.identity
-    found = await (
-        identity.of_id(id_) if id_ is not None else identity.of_identifier(_identifier(identifier or ""))
-    )
-    return await show(call, found)
+    if id_ is not None:
+        return await show(call, await identity.of_id(id_))
+    try:
+        return await show(call, await identity.of_identifier(_identifier(identifier or "")))
+    except IdentifierAmbiguous:
+        if call.context.is_limited:
+            return None  # that others have it is nothing to tell
+        raise
 
 
 async def me(call: FieldCall) -> Node | None:

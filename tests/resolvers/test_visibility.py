@@ -137,3 +137,14 @@ async def test_a_limited_callers_patients_is_partial_where_the_source_cannot_be_
         "completeness": "PARTIAL",
         "sources": [{"status": "NOT_SUPPORTED"}],
     }
+
+
+async def test_a_limited_caller_is_not_told_that_others_share_an_identifier() -> None:
+    number = {"identifier": [{"system": "https://a.example/mrn", "value": "77"}]}
+    up = MemoryUpstream(
+        "a", {"Patient": [patient("1", NUMBER), patient("2") | number, patient("3") | number]}
+    )
+    data = await Asker(up, patient="a/Patient/1").data(
+        '{ patient(identifier: "https://a.example/mrn|77") { id } }'
+    )
+    assert data == {"patient": None}
