@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from clinical.compartment import patient_parameter
 from clinical.parameters import SearchParameter, parameters
+from clinical.references import parse_reference
 from clinical.search import compile_search, is_exact
 from resolvers.context import RequestContext
 from resolvers.hidden import hidden_filter
@@ -111,12 +112,17 @@ async def _plan(
     base = Search(
         type=question.type,
         location=places[0].location,
-        filters=filters,
+        filters=sent,
         patient_parameter=parameter,
         sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
     )
-    pairs = [(_at(base, place, part), place.record) for place in places for part in partition.filters]
+    pairs = [
+        (_at(base, place, (*told, part) if part else told), place.record)
+        for place in places
+        if (told := _told_at(place.location, more_sent)) is not None
+        for part in partition.filters
+    ]
     return SourcePlan(
         upstream,
         searches=tuple(search for search, _ in pairs),
@@ -194,9 +200,9 @@ async def _person_named(id_: str, context: RequestContext) -> Person | None:
 
 
 def _local(upstream: Upstream, record_id: RecordId | None, person: Person | None) -> Sequence[str]:
-    """References in this source to a person's records, or else to the one record that the id names."""
+    """References in this source to a person's records (with their place), or else to the record named."""
     if person is not None:
-        return [f"Patient/{one.id}" for one in person.records_of(upstream.name)]
+        return [f"{_base(one.location)}Patient/{one.id}" for one in person.records_of(upstream.name)]
     if record_id is None or record_id.contained or record_id.source != upstream.name:
         return ()
     return (f"{record_id.type}/{record_id.id}",)
@@ -218,13 +224,33 @@ def _places(upstream: Upstream, person: Person | None) -> tuple[_Place, ...]:
     return tuple(_Place(record.location, record) for record in person.records_of(upstream.name))
 
 
-def _at(search: Search, place: _Place, part: Filter | None) -> Search:
+def _at(search: Search, place: _Place, more: tuple[Filter, ...]) -> Search:
     return replace(
         search,
         location=place.location,
         patient=place.record.id if place.record else None,
-        filters=search.filters if part is None else (*search.filters, part),
+        filters=(*search.filters, *more),
     )
+
+
+def _told_at(location: Location, references: Iterable[Filter]) -> tuple[Filter, ...] | None:
+    """References in a place's own terms; None where one leads to other places only, which use the same
+    ids for other people."""
+    told, own = [], _base(location)
+    for one in references:
+        values = tuple(
+            text.removeprefix(own)
+            for text in one.values
+            if text.startswith(own) or parse_reference(text).base is None
+        )
+        if not values:
+            return None
+        told.append(replace(one, values=values))
+    return tuple(told)
+
+
+def _base(location: Location) -> str:
+    return location.base_url.rstrip("/") + "/"
 
 
 def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from clinical.order import in_order
 from resolvers.resource import Location
 from resolvers.upstreams.errors import PageExpired, UpstreamTimeout, UpstreamUnavailable
-from tests.resolvers.asking import Asker, codes, observation, patient
+from tests.resolvers.asking import KEY, NHS, Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER = "9990000018"
@@ -284,3 +284,20 @@ async def test_two_places_that_use_one_id_are_a_gap_not_one_row() -> None:
     observations = data["patient"]["observations"]
     assert [node["id"] for node in observations["nodes"]] == ["a/Observation/a0"]
     assert observations["completeness"] == "PARTIAL"
+
+
+async def test_a_filter_by_a_person_is_asked_at_the_persons_own_place_only() -> None:
+    here, there = Location("https://one.example/"), Location("https://two.example")
+    up = source("a", ["2020"])
+    up.location, up.locations = here, lambda: (here, there)  # type: ignore[method-assign]
+    asked: list[Any] = []
+    page = up._page
+
+    def noted(search: Any) -> Any:
+        asked.append((search.location, [one.values for one in search.filters]))
+        return page(search)
+
+    up._page = noted  # type: ignore[method-assign]
+    data = await Asker(up).data(BY_SUBJECT, id=KEY.seal(NHS, NUMBER))
+    assert [node["id"] for node in data["observations"]["nodes"]] == ["a/Observation/a0"]
+    assert asked == [(here, [("Patient/1",)])]
