@@ -22,12 +22,13 @@ VALUES = {
         "[]",
         '["entered-in-error"]',
     ),
-    "DateRange": tuple(f"{{{op}: {date}}}" for op in ("ge", "lt", "eq") for date in DATES) + ('{ge: "bad"}',),
+    "DateRange": (*(f"{{{op}: {date}}}" for op in ("ge", "lt", "eq") for date in DATES), '{ge: "bad"}'),
     "StringFilter": ('{startsWith: "s"}', '{contains: "m"}', '{exact: "Smith"}'),
     "QuantityFilter": ("{gt: 5.10}", '{le: 7, code: "kg"}'),
     "[ID!]": ('["a/Encounter/1"]', '"b/Patient/1"', '["nowhere/x/1"]'),
     "Int": ("0", "1", "2", "5", "100", "101", "-1"),
 }
+VARIABLES = {"$t": "$t: Boolean = true", "$f": "$f: Boolean = false", "$n": "$n: Int"}
 IDS = (
     "a/Patient/1",
     "b/Patient/9",
@@ -47,17 +48,17 @@ class Operations:
         self._schema = schema
         self._interesting = interesting
         self._fragments: list[str] = []
-        self._budget = 60
+        self._budget = 24
 
     def text(self) -> str:
         assert self._schema.query_type is not None
         body = self._selections(self._schema.query_type, 0)
-        return f"query($t: Boolean = true, $f: Boolean = false, $n: Int) {body}\n" + "\n".join(
-            self._fragments
-        )
+        whole = f"{body}\n" + "\n".join(self._fragments)
+        used = [declared for name, declared in VARIABLES.items() if name in whole]
+        return f"query{'(' + ', '.join(used) + ')' if used else ''} {whole}"
 
     def _selections(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str:
-        count = self._draw(st.integers(1, 5))
+        count = self._draw(st.integers(1, 4))
         parts = [self._selection(kind, depth) for _ in range(count)]
         return "{ " + " ".join(parts) + " }"
 
