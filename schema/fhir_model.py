@@ -14,8 +14,8 @@ from pydantic.fields import FieldInfo
 
 from clinical.parameters import resource_types
 
-_NOT_SERVED = frozenset({"Parameters", "Bundle", "TestScript"})
-"""Not records of their own; and TestScript, whose element `origin` our field of that name would hide."""
+_NOT_SERVED = frozenset({"Parameters", "TestScript"})
+"""Parameters is no record; TestScript has an element `origin`, which our field of that name would hide."""
 
 
 @dataclass(frozen=True, slots=True)
