@@ -214,23 +214,19 @@ async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]
         raise CursorInvalid("after: the cursor's source is no longer configured; start again without it")
     key = connection.question.ordering.load(position.key)
     place = (key, names.index(position.source), position.id)
+    marks = await cursors.unpack(position.marks)
     for stream in (one for of_source in streams.values() for one in of_source):
-        mark = position.marks.get(stream.id)
-        stream.resume(place, await cursors.lengthen(mark) if mark is not None else None)
+        stream.resume(place, marks.get(stream.id))
 
 
 async def edges_of(connection: Connection, taken: Sequence[Taken]) -> list[Edge]:
     """Rows as edges; page marks that are too long for a cursor go to the cache."""
-    cursors, short = connection.context.cursors, dict[str, str]()
-    for mark in {mark for one in taken for mark in one.marks.values()}:
-        short[mark] = await cursors.shorten(mark)
+    packed: dict[int, Mapping[str, str]] = {}
+    for one in taken:
+        if id(one.marks) not in packed:
+            packed[id(one.marks)] = await connection.context.cursors.pack(one.marks)
     return [
-        Edge(
-            Node(one.row.resource.json, one.row.resource),
-            one.row,
-            {name: short[mark] for name, mark in one.marks.items()},
-            connection,
-        )
+        Edge(Node(one.row.resource.json, one.row.resource), one.row, packed[id(one.marks)], connection)
         for one in taken
     ]
 

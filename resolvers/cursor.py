@@ -23,6 +23,9 @@ from resolvers.errors import CursorInvalid
 
 CURSOR_TTL_S = 24 * 3600.0
 _MARK_LENGTH_MAX = 40
+_MARKS_LENGTH_MAX = 300
+_PACKED = "@"
+"""Stands for all streams, where their marks lie in the cache together."""
 _NONCE_BYTES = 12
 _TEXT_LENGTH_MAX = 1024
 
@@ -59,6 +62,21 @@ class Cursors:
             return mark
         kept = await self._cache.get(f"mark:{mark}")
         return None if kept is None else kept.decode()
+
+    async def pack(self, marks: Mapping[str, str]) -> Mapping[str, str]:
+        """Page marks that fit in a cursor, however many streams there are."""
+        short = {stream: await self.shorten(mark) for stream, mark in marks.items()}
+        if sum(len(stream) + len(mark) for stream, mark in short.items()) <= _MARKS_LENGTH_MAX:
+            return short
+        return {_PACKED: await self.shorten(msgspec.json.encode(short).decode())}
+
+    async def unpack(self, marks: Mapping[str, str]) -> Mapping[str, str]:
+        """The page marks that `pack` was given, without those that are lost."""
+        if _PACKED in marks:
+            packed = await self.lengthen(marks[_PACKED])
+            marks = msgspec.json.decode(packed, type=dict[str, str]) if packed is not None else {}
+        whole = {stream: await self.lengthen(mark) for stream, mark in marks.items()}
+        return {stream: mark for stream, mark in whole.items() if mark is not None}
 
     def seal(self, position: Position, bound_to: bytes) -> str:
         """The cursor's text. `bound_to` is what it is good for, and nothing else."""

@@ -301,3 +301,24 @@ async def test_a_filter_by_a_person_is_asked_at_the_persons_own_place_only() -> 
     data = await Asker(up).data(BY_SUBJECT, id=KEY.seal(NHS, NUMBER))
     assert [node["id"] for node in data["observations"]["nodes"]] == ["a/Observation/a0"]
     assert asked == [(here, [("Patient/1",)])]
+
+
+async def test_a_cursor_stays_short_over_many_partitions_with_long_page_marks() -> None:
+    kinds = tuple(f"c{i}" for i in range(30))
+    up = source(
+        "a",
+        [f"20{j + 10}-01-{i % 28 + 1:02}" for i in range(30) for j in range(4)],
+        sorts=frozenset({"date", "_id"}),
+        page_size_max=1,
+        fan_out={"Observation": ("category", kinds)},
+    )
+    for index, row in enumerate(up.resources["Observation"]):
+        row["category"] = [{"coding": [{"code": kinds[index // 4]}]}]
+    page = up._page
+
+    def marked(search: Any) -> Any:
+        found = page(replace(search, page=search.page and search.page.lstrip("x")))
+        return replace(found, next=found.next and "x" * 60 + found.next)
+
+    up._page = marked  # type: ignore[method-assign]
+    assert sorted(await walk(Asker(up), 50)) == sorted(oracle([up], "-date"))
