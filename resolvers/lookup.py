@@ -77,11 +77,14 @@ def contained_in(holder: Resource, id_: str, served_types: frozenset[str]) -> Re
     """A contained resource by its id within its holder."""
     entries = holder.json.get("contained")
     for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("id") == id_ and entry.get("resourceType") in served_types:
+        if not isinstance(entry, dict) or entry.get("id") != id_:
+            continue
+        kind = entry.get("resourceType")
+        if isinstance(kind, str) and kind in served_types:
             return Resource(
                 source=holder.source,
                 location=holder.location,
-                type=entry["resourceType"],
+                type=kind,
                 id=id_,
                 json=entry,
                 retrieved_at=holder.retrieved_at,

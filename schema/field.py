@@ -79,7 +79,7 @@ class ElementField(StrawberryField):
 
     def _held(self, value: dict[str, Any], holder: Resource) -> Node:
         kind, id_ = value.get("resourceType"), value.get("id")
-        if kind not in (self.resources or ()):
+        if type(kind) is not str or kind not in (self.resources or ()):
             raise UpstreamInvalidResponse(
                 holder.source, f"{self.element}: a resource of a type that is not served"
             )
@@ -87,7 +87,7 @@ class ElementField(StrawberryField):
         held = Resource(
             source=holder.source,
             location=holder.location,
-            type=str(kind),
+            type=kind,
             id=name,
             json=value,
             retrieved_at=holder.retrieved_at,

@@ -45,6 +45,8 @@ class CompiledExecutor:
         )
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
+        if any(coerced.coerced.get(name, False) is None for name in prepared.conditions):
+            return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
         data = self._plan(prepared, coerced)(None, run, None)
         await run.settle()
