@@ -123,6 +123,8 @@ async def connect(call: FieldCall, question: Question, person: Person | None) ->
     connection.tells = bool(call.selected & TELLING)
     if call.selected & _OF_THE_PAGE:
         await _load_page(connection, call)
+    else:
+        tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
     return connection
 
 

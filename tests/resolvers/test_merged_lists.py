@@ -168,7 +168,10 @@ async def test_a_count_is_null_where_the_gateway_filters_or_a_source_is_missing(
     assert (await Asker(filtering).data(text))["patient"]["observations"] == {"totalCount": None}
     a, b = source("a", ["2020"]), source("b", ["2020"])
     b.down = UpstreamUnavailable("b", "down")
-    assert (await Asker(a, b).data(text))["patient"]["observations"] == {"totalCount": None}
+    missing = await Asker(a, b).run(text)
+    assert missing.data is not None
+    assert missing.data["patient"]["observations"] == {"totalCount": None}
+    assert codes(missing.errors) == ["UPSTREAM_UNAVAILABLE"]
 
 
 async def test_what_a_source_cannot_filter_the_gateway_filters_where_that_is_exact() -> None:
