@@ -19,6 +19,7 @@ from resolvers.outcome import Completeness, SourceOutcome, completeness
 from resolvers.plan import SourcePlan
 from resolvers.question import question_of
 from resolvers.resource import Node, Resource
+from resolvers.restriction import is_restricted, withheld_searches
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Search
 
@@ -110,6 +111,8 @@ async def _load_own(connection: Connection) -> None:
         connection.context.cursors.open(connection.question.after, connection.bound_to)
         return
     for record in person.records:
+        if _is_withheld(connection, person):
+            return
         if connection.question.first and _matches(plans[record.source], record):
             connection.edges = [connection.edge_of(record, person_node(person))]
             return
@@ -144,6 +147,8 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
     """The row's person, or None where an earlier source matched this same query with the person."""
     row = taken.row
     person = await connection.context.identity.of_record(row.resource)
+    if _is_withheld(connection, person):
+        return None
     for source in connection.plans[: row.rank]:
         outcome = person.outcomes.get(source.upstream.name)
         if outcome is not None and outcome.is_gap:
@@ -156,6 +161,11 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
         one.id < row.resource.id and _matches(connection.plans[row.rank], one) for one in same
     )
     return None if is_later_twin else person
+
+
+def _is_withheld(connection: Connection, person: Person) -> bool:
+    """Whether finding the person by this query would tell what a record of the person withholds."""
+    return bool(connection.question.codes & withheld_searches()) and any(map(is_restricted, person.records))
 
 
 def _tell_unsure(connection: Connection, source: SourcePlan) -> None:

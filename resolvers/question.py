@@ -36,6 +36,11 @@ class Question:
     after: str | None
     shows_errors: bool
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """The search parameters that the question filters by."""
+        return frozenset((*(one.code for one in self.filters), *(code for code, _ in self.references)))
+
     def fingerprint(self, about: str) -> bytes:
         """What a cursor is bound to: the list and its filters, not the page size."""
         text = repr((self.type, self.filters, self.references, self.ordering.sort, about))

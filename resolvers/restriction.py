@@ -5,10 +5,13 @@ practitioner for such a person) rules the whole merged Patient: whichever record
 shown without those elements.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
+from clinical.parameters import parameters
 from resolvers.resource import Resource
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
@@ -22,6 +25,16 @@ def is_restricted(record: Resource) -> bool:
     meta = record.json.get("meta")
     labels = meta.get("security") if isinstance(meta, dict) else None
     return any(_restricts(label) for label in labels) if isinstance(labels, list) else False
+
+
+@cache
+def withheld_searches() -> frozenset[str]:
+    """The search parameters of Patient that find by what is withheld: an answer to them would tell it."""
+    return frozenset(
+        code
+        for code, parameter in parameters("Patient").items()
+        if any(re.search(rf"\bPatient\.{element}\b", parameter.expression) for element in WITHHELD)
+    )
 
 
 def shown_record(records: Iterable[Resource]) -> Resource:

@@ -9,6 +9,7 @@ from resolvers.field import FieldCall
 from resolvers.hidden import hidden_filter
 from resolvers.outcome import Completeness, completeness
 from resolvers.plan import SourcePlan, outcome_of
+from resolvers.restriction import withheld_searches
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Search
 
@@ -52,9 +53,11 @@ async def _total(connection: Connection, call: FieldCall) -> int | None:
 
 
 def _counts_persons(connection: Connection, asked: list[SourcePlan]) -> bool:
-    """Whether counted records are the persons listed: one place has them, and the caller may see all."""
+    """Whether counted records are the persons listed: one place has them, the caller may see all, and
+    none is left out because the query would tell what the person's record withholds."""
     is_one_place = len(connection.plans) == 1 and all(len(plan.searches) == 1 for plan in asked)
-    return is_one_place and not connection.context.is_limited
+    tells_withheld = connection.question.codes & withheld_searches()
+    return is_one_place and not connection.context.is_limited and not tells_withheld
 
 
 def _counts(connection: Connection, plan: SourcePlan) -> Iterator[tuple[int, Search]]:

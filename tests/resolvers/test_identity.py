@@ -231,3 +231,16 @@ async def test_an_earlier_record_that_the_gateway_filters_out_hides_nobody() -> 
     b = source("b", patient("9", NUMBER, **poe))
     text = '{ patients(name: {startsWith: "poe"}, birthdate: {eq: "1980-05-03"}) { nodes { id } } }'
     assert (await Asker(a, b).data(text))["patients"]["nodes"] == [{"id": KEY.seal(NHS, NUMBER)}]
+
+
+@pytest.mark.parametrize("restricted", [True, False])
+async def test_what_a_record_withholds_cannot_be_searched_for(restricted: bool) -> None:
+    code = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    meta = {"meta": {"security": [code]}} if restricted else {}
+    home = {"address": [{"postalCode": "AB1 2CD"}], "telecom": [{"system": "phone", "value": "07"}]}
+    asker = Asker(source("a", patient("1", NUMBER, **home, **meta)))
+    for search in ('addressPostalcode: {startsWith: "AB"}', 'phone: ["07"]'):
+        found = (await asker.data(f"{{ patients({search}) {{ totalCount nodes {{ id }} }} }}"))["patients"]
+        assert (found["totalCount"], len(found["nodes"])) == (None, 0 if restricted else 1)
+    by_birth_date = '{ patients(birthdate: {eq: "1980-05-03"}) { totalCount nodes { id } } }'
+    assert (await asker.data(by_birth_date))["patients"]["totalCount"] == 1
