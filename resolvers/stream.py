@@ -171,7 +171,12 @@ class Stream:
     def _check_order(self, row: Row) -> None:
         """A source that does not sort as it says is read to its end, or run by run, and sorted here."""
         before, self._newest = self._newest, row
-        if before is None or row.place > before.place or self._walks:
+        if before is None:
+            # Undated rows go last: a source that begins with one has no others, or another order.
+            is_odd = not self._resumed and any(term.is_missing for term in row.key)
+            self._walks = self._walks or is_odd
+            return
+        if row.place > before.place or self._walks:
             return
         if self._has_runs and row.key == before.key:
             return  # nobody said that equal keys come by id

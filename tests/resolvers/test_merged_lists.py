@@ -325,3 +325,12 @@ async def test_a_cursor_stays_short_over_many_partitions_with_long_page_marks() 
 
     up._page = marked  # type: ignore[method-assign]
     assert sorted(await walk(Asker(up), 50)) == sorted(oracle([up], "-date"))
+
+
+async def test_undated_rows_that_a_source_puts_first_do_not_hide_the_newest() -> None:
+    up = source("a", [None] * 30 + ["2020", "2021"], sorts=frozenset({"date", "_id"}), page_size_max=5)
+    up.lies_about_order = True
+    data = await Asker(up).data(WALK, first=20)
+    page = data["patient"]["observations"]
+    assert [node["id"] for node in page["nodes"]][:2] == ["a/Observation/a31", "a/Observation/a30"]
+    assert page["completeness"] == "COMPLETE"
