@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from clinical.dates import DateInvalid, interval
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
 from permissions.principal import Principal
+from resolvers.agreement import agreeing
 from resolvers.cache import Cache
 from resolvers.errors import ArgumentInvalid
 from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
@@ -184,7 +184,7 @@ class Identity:
             return person
         ranks = list(self._upstreams)
         every = sorted((*person.records, record), key=lambda one: ranks.index(one.source))
-        if len(_agreeing(every)) < len(every):
+        if len(agreeing(every)) < len(every):
             return None
         record.person_id = person.id
         self._loaders.prime(record)
@@ -199,7 +199,7 @@ class Identity:
             *(self._ask(one, identifier, found) for one in self._upstreams.values()), return_exceptions=True
         )
         by_source = dict(zip(self._upstreams, answers, strict=True))
-        records = _agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)
+        records = agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)
         if found is not None and found.source in by_source and not records:
             records = (found,)
         if not records:
@@ -251,31 +251,6 @@ def _identifiers(record: Resource) -> Iterable[Token]:
             system, value = entry.get("system"), entry.get("value")
             if isinstance(system, str) and isinstance(value, str):
                 yield Token(system, value.replace(" ", ""))
-
-
-def _agreeing(records: Iterable[Resource]) -> tuple[Resource, ...]:
-    """The first record that states a birth date rules; a record that disagrees is not linked."""
-    candidates = tuple(records)
-    ruling = next((one for one in candidates if _birth_date(one)), None)
-    if ruling is None:
-        return candidates
-    return tuple(one for one in candidates if birth_dates_agree(_birth_date(ruling), _birth_date(one)))
-
-
-def birth_dates_agree(one: str | None, other: str | None) -> bool:
-    """Equal, or one holds the other (`1980` and `1980-05-03`), or one is not stated."""
-    if not one or not other:
-        return True
-    try:
-        a, b = interval(one), interval(other)
-    except DateInvalid:
-        return False
-    return (a.low <= b.low and b.high <= a.high) or (b.low <= a.low and a.high <= b.high)
-
-
-def _birth_date(record: Resource) -> str | None:
-    value = record.json.get("birthDate")
-    return value if isinstance(value, str) else None
 
 
 def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceOutcome:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from resolvers.identity import birth_dates_agree
+from resolvers.agreement import birth_dates_agree
 from resolvers.upstreams.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from tests.resolvers.asking import KEY, NHS, Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
