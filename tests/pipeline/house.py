@@ -43,7 +43,7 @@ def house(
 ) -> Iterator[House]:
     """The house while the block lasts; `folder` takes its secrets."""
     person = next(one for one in population.people if "ehr-only" in one.traits)
-    odd = OddSource(odd_source.records_of(population, person))
+    odd = odd_source.fhir_source(population, person)
     secrets = folder / "secrets"
     shutil.copytree(sandbox.state / "secrets", secrets)
     (secrets / "upstream_odd_token").write_text(TOKEN)

@@ -1,4 +1,5 @@
-"""A FHIR server of one person's observations, which does something else than it should when it is told to."""
+"""A source which does something else than it should when it is told to; as a rule, a FHIR server of one
+person's observations."""
 
 from __future__ import annotations
 
@@ -38,20 +39,23 @@ class Seen:
 
 
 class OddSource:
-    """The server. `instead`: a piece of a path -> what answers requests for such paths."""
+    """The source; `make` makes the server behind it from its base URL, which is its origin with `path`.
 
-    def __init__(self, resources: list[Json]) -> None:
+    `instead`: a piece of a path -> what answers requests for such paths.
+    """
+
+    def __init__(self, make: Callable[[str], ASGIApp], path: str = "") -> None:
         self.instead: dict[str, ASGIApp] = {}
         self.seen: list[Seen] = []
-        self._resources = resources
-        self._server: ASGIApp | None = None
         self.base_url = ""
+        self._make = make
+        self._path = path
+        self._server: ASGIApp | None = None
 
     def open(self, origin: str) -> None:
-        """Tells the server where it is served."""
-        self.base_url = f"{origin}/fhir"
-        profile = Profile("Odd", dict.fromkeys(("Patient", "Observation")))
-        self._server = FhirServer(Store(self._resources, self.base_url), profile)
+        """Tells the source where it is served."""
+        self.base_url = origin + self._path
+        self._server = self._make(self.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,6 +102,13 @@ def noted(scope: Scope) -> Seen:
 # ---------------------------------------------------------------- what it holds
 
 PATIENT = "p1"
+
+
+def fhir_source(population: Population, person: Person) -> OddSource:
+    """The FHIR server."""
+    resources = records_of(population, person)
+    profile = Profile("Odd", dict.fromkeys(("Patient", "Observation")))
+    return OddSource(lambda base_url: FhirServer(Store(resources, base_url), profile), "/fhir")
 
 
 def records_of(population: Population, person: Person) -> list[Json]:
