@@ -60,6 +60,8 @@ class Edge:
     row: Row
     marks: Mapping[str, str]
     connection: "Connection"
+    key: list[Any] | None = None
+    """The sort key as the cursor holds it, where that is not what `Ordering.dump` gives."""
 
     @property
     def cursor(self) -> str:
@@ -112,7 +114,7 @@ class Connection:
         """The cursor of a row."""
         row = edge.row
         source = row.resource.source
-        key = self.question.ordering.dump(row.key)
+        key = edge.key or self.question.ordering.dump(row.key)
         position = Position(key, source, row.resource.id, edge.marks)
         return self.context.cursors.seal(position, self.bound_to)
 
@@ -214,7 +216,7 @@ async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]
     names = list(streams)
     if position.source not in names:
         raise CursorInvalid("after: the cursor's source is no longer configured; start again without it")
-    key = connection.question.ordering.load(position.key)
+    key = connection.question.ordering.load(await cursors.unpack_key(position.key))
     place = (key, names.index(position.source), position.id)
     marks = await cursors.unpack(position.marks)
     for stream in (one for of_source in streams.values() for one in of_source):
@@ -223,14 +225,16 @@ async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]
 
 async def edges_of(connection: Connection, taken: Sequence[Taken]) -> list[Edge]:
     """Rows as edges; page marks that are too long for a cursor go to the cache."""
+    cursors, ordering = connection.context.cursors, connection.question.ordering
     packed: dict[int, Mapping[str, str]] = {}
+    edges = []
     for one in taken:
         if id(one.marks) not in packed:
-            packed[id(one.marks)] = await connection.context.cursors.pack(one.marks)
-    return [
-        Edge(Node(one.row.resource.json, one.row.resource), one.row, packed[id(one.marks)], connection)
-        for one in taken
-    ]
+            packed[id(one.marks)] = await cursors.pack(one.marks)
+        key = await cursors.pack_key(ordering.dump(one.row.key)) if ordering.has_text else None
+        node = Node(one.row.resource.json, one.row.resource)
+        edges.append(Edge(node, one.row, packed[id(one.marks)], connection, key))
+    return edges
 
 
 def _outcome(plan: SourcePlan, streams: Sequence[Stream], merge: Merge) -> SourceOutcome:

@@ -24,6 +24,7 @@ from resolvers.errors import CursorInvalid
 CURSOR_TTL_S = 24 * 3600.0
 _MARK_LENGTH_MAX = 40
 _MARKS_LENGTH_MAX = 300
+_KEY_LENGTH_MAX = 80
 _PACKED = "@"
 """Stands for all streams, where their marks lie in the cache together."""
 _NONCE_BYTES = 12
@@ -38,6 +39,10 @@ class Position:
     source: str
     id: str
     marks: Mapping[str, str]
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and (len(value) > _KEY_LENGTH_MAX or value.startswith("@"))
 
 
 class Cursors:
@@ -62,6 +67,17 @@ class Cursors:
             return mark
         kept = await self._cache.get(f"mark:{mark}")
         return None if kept is None else kept.decode()
+
+    async def pack_key(self, key: list[Any]) -> list[Any]:
+        """A sort key that fits in a cursor, however long the texts are by which is sorted."""
+        return [await self.shorten(one) if _is_long(one) else one for one in key]
+
+    async def unpack_key(self, key: list[Any]) -> list[Any]:
+        """The sort key that `pack_key` was given. Raises CursorInvalid where it is lost."""
+        whole = [await self.lengthen(one) if isinstance(one, str) else one for one in key]
+        if any(after is None and before is not None for before, after in zip(key, whole, strict=True)):
+            raise CursorInvalid("after: the cursor has expired; start again without it")
+        return whole
 
     async def pack(self, marks: Mapping[str, str]) -> Mapping[str, str]:
         """Page marks that fit in a cursor, however many streams there are."""

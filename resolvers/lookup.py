@@ -81,14 +81,5 @@ def contained_in(holder: Resource, id_: str, served_types: frozenset[str]) -> Re
             continue
         kind = entry.get("resourceType")
         if isinstance(kind, str) and kind in served_types:
-            return Resource(
-                source=holder.source,
-                location=holder.location,
-                type=kind,
-                id=id_,
-                json=entry,
-                retrieved_at=holder.retrieved_at,
-                cached=holder.cached,
-                container=holder,
-            )
+            return holder.holding(kind, id_, entry)
     return None

@@ -26,6 +26,11 @@ class Ordering:
             f"-{parameter.code}" if descends else parameter.code for parameter, descends in self._terms
         )
 
+    @property
+    def has_text(self) -> bool:
+        """Whether a key may be of any length: sorted by text, a code or an address."""
+        return any(parameter.type not in ("date", "number", "quantity") for parameter, _ in self._terms)
+
     def key(self, resource: Resource) -> Key:
         """The resource's sort key; ascending keys are the order asked for."""
         return tuple(sort_key(resource.json, parameter, descends) for parameter, descends in self._terms)

@@ -39,6 +39,12 @@ class Resource:
     container: "Resource | None" = None
     person_id: str | None = None
 
+    def holding(self, type_: str, id_: str, json: Json) -> "Resource":
+        """A resource inside this one (`contained`): from where this one is from, as old as it."""
+        return Resource(
+            self.source, self.location, type_, id_, json, self.retrieved_at, self.cached, container=self
+        )
+
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What makes this resource one: source, place, type, id."""

@@ -4,7 +4,7 @@ Types that are about no patient (Medication, Practitioner, Organization, ...) ar
 caller with a compartment only where a visible resource refers to them.
 """
 
-from clinical.compartment import patient_parameter, patient_references, subject_element
+from clinical.compartment import compartment_parameters, patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.identity import Person
 from resolvers.resource import Resource
@@ -37,6 +37,6 @@ def is_in_compartment(resource: Resource, person: Person, *, followed: bool) -> 
         return is_in_compartment(resource.container, person, followed=followed)
     if resource.type == "Patient":
         return any(record.key == resource.key for record in person.records)
-    if patient_parameter(resource.type) is None:
+    if not compartment_parameters(resource.type) and not patient_references(resource.json):
         return followed
     return any(is_about(resource, record) for record in person.records)

@@ -6,7 +6,7 @@ An executor reads the kind off the schema; nothing else decides how a field is a
 from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from strawberry.annotation import StrawberryAnnotation
@@ -83,17 +83,7 @@ class ElementField(StrawberryField):
             raise UpstreamInvalidResponse(
                 holder.source, f"{self.element}: a resource of a type that is not served"
             )
-        name = id_ if type(id_) is str else ""
-        held = Resource(
-            source=holder.source,
-            location=holder.location,
-            type=kind,
-            id=name,
-            json=value,
-            retrieved_at=holder.retrieved_at,
-            cached=holder.cached,
-            container=holder,
-        )
+        held = holder.holding(str(kind), id_ if type(id_) is str else "", value)
         return Node(value, held)
 
     def misshapen(self, holder: Resource) -> UpstreamInvalidResponse:
@@ -133,6 +123,19 @@ class FetchField(StrawberryField):
         return False
 
 
+Kind = TypeVar("Kind", bound=StrawberryField)
+
+
+def _named(made: type[Kind], name: str, annotation: object, description: str | None) -> Kind:
+    """A field whose Python name is its GraphQL name, whatever Strawberry would make of it."""
+    return made(
+        python_name=name,
+        graphql_name=name,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+    )
+
+
 def element_field(
     name: str,
     annotation: object,
@@ -143,12 +146,7 @@ def element_field(
     resources: frozenset[str] | None = None,
 ) -> ElementField:
     """An element under its FHIR name; `annotation` is the Python type of the whole field."""
-    field = ElementField(
-        python_name=name,
-        graphql_name=name,
-        type_annotation=StrawberryAnnotation(annotation),
-        description=description,
-    )
+    field = _named(ElementField, name, annotation, description)
     field.element, field.is_list = name, is_list
     field.primitive, field.resources = primitive, resources
     return field
@@ -156,12 +154,7 @@ def element_field(
 
 def computed_field(name: str, annotation: object, compute: Compute, *, description: str) -> ComputedField:
     """A computed value under a name of ours."""
-    field = ComputedField(
-        python_name=name,
-        graphql_name=name,
-        type_annotation=StrawberryAnnotation(annotation),
-        description=description,
-    )
+    field = _named(ComputedField, name, annotation, description)
     field.compute = compute
     return field
 
@@ -175,14 +168,8 @@ def derived_field(
     arguments: tuple[StrawberryArgument, ...],
 ) -> DerivedField:
     """A field of the parent's own value, with arguments."""
-    field = DerivedField(
-        python_name=name,
-        graphql_name=name,
-        type_annotation=StrawberryAnnotation(annotation),
-        description=description,
-    )
-    field.derive = derive
-    field.arguments = list(arguments)
+    field = _named(DerivedField, name, annotation, description)
+    field.derive, field.arguments = derive, list(arguments)
     return field
 
 
@@ -195,30 +182,19 @@ def fetch_field(
     arguments: tuple[StrawberryArgument, ...] = (),
 ) -> FetchField:
     """A fetching field under a name of ours."""
-    field = FetchField(
-        python_name=name,
-        graphql_name=name,
-        type_annotation=StrawberryAnnotation(annotation),
-        description=description,
-    )
-    field.fetch = fetch
-    field.arguments = list(arguments)
+    field = _named(FetchField, name, annotation, description)
+    field.fetch, field.arguments = fetch, list(arguments)
     return field
+
+
+def input_field(name: str, annotation: object, description: str | None = None) -> StrawberryField:
+    """A field of an input type."""
+    return _named(StrawberryField, name, annotation, description)
 
 
 def argument(name: str, annotation: object, description: str) -> StrawberryArgument:
     """An argument under its GraphQL name; `annotation` is its type, required unless optional."""
     return StrawberryArgument(
-        python_name=name,
-        graphql_name=name,
-        type_annotation=StrawberryAnnotation(annotation),
-        description=description,
-    )
-
-
-def input_field(name: str, annotation: object, description: str | None = None) -> StrawberryField:
-    """A field of an input type."""
-    return StrawberryField(
         python_name=name,
         graphql_name=name,
         type_annotation=StrawberryAnnotation(annotation),

@@ -6,8 +6,8 @@ from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, execute
 
+from gateway.execution.collect import Collector
 from gateway.execution.executor import ExecutionResult
-from gateway.execution.selection import selected_names
 from gateway.prepare import PreparedDocument
 from resolvers.context import LocatedError, RequestContext
 from resolvers.field import Derive, Fetch, FieldCall
@@ -63,7 +63,8 @@ def bind(schema: GraphQLSchema) -> None:
 def _fetcher(fetch: Fetch) -> Callable[..., Any]:
     def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
         sets = [node.selection_set for node in info.field_nodes]
-        selected = selected_names(sets, info.fragments, info.variable_values.coerced)
+        collector = Collector(info.schema, info.fragments, info.variable_values.coerced)
+        selected = collector.names(sets)
         return fetch(FieldCall(source, arguments, info.context, tuple(info.path.as_list()), selected))
 
     return resolve

@@ -27,6 +27,7 @@ TYPES = (
     "Medication",
     "MedicationRequest",
     "Practitioner",
+    "Device",
 )
 KEY = PersonKey(b"k" * 64)
 

@@ -65,3 +65,13 @@ async def test_a_long_page_mark_is_kept_under_a_short_name_and_may_be_lost() -> 
     assert await kept.lengthen(name) == long
     assert await cursors().lengthen(name) is None
     assert await kept.lengthen(await kept.shorten("12")) == "12"
+
+
+async def test_a_long_sort_key_is_kept_under_a_short_name_and_its_loss_is_told() -> None:
+    kept = cursors()
+    key = ["@short", "x" * 5000, None, "2020-01-01T00:00:00+00:00"]
+    packed = await kept.pack_key(key)
+    assert len(str(packed)) < 200
+    assert await kept.unpack_key(packed) == key
+    with pytest.raises(CursorInvalid, match="expired"):
+        await cursors().unpack_key(packed)

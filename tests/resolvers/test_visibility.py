@@ -148,3 +148,17 @@ async def test_a_limited_caller_is_not_told_that_others_share_an_identifier() ->
         '{ patient(identifier: "https://a.example/mrn|77") { id } }'
     )
     assert data == {"patient": None}
+
+
+async def test_a_device_that_is_nobodys_is_seen_where_an_own_resource_refers_to_it() -> None:
+    up = hospital()
+    up.resources["Observation"][0]["device"] = {"reference": "Device/shared"}
+    up.resources["Observation"][1]["device"] = {"reference": "Device/theirs"}
+    theirs = {"resourceType": "Device", "id": "theirs", "patient": {"reference": "Patient/2"}}
+    up.resources["Device"] = [{"resourceType": "Device", "id": "shared"}, theirs]
+    up.types = frozenset(up.resources)
+    text = '{ node(id: "a/Device/shared") { id } observations { nodes { id device { resource { id } } } } }'
+    data = await Asker(up, patient="a/Patient/1").data(text)
+    found = {row["id"]: row["device"]["resource"] for row in data["observations"]["nodes"]}
+    assert found == {"a/Observation/mine": {"id": "a/Device/shared"}, "a/Observation/mine2": None}
+    assert data["node"] is None
