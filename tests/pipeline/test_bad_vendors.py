@@ -122,7 +122,7 @@ def test_a_vendor_in_order_is_given_in_full(beside: Gateway, person: tuple[str, 
 def test_endless_pages_of_a_vendor_are_cut_and_told(
     beside: Gateway, vendor: OddSource, person: tuple[str, frozenset[str]]
 ) -> None:
-    rows = {"measuregrps": [], "activities": [], "series": []}
+    rows: Json = {"measuregrps": [], "activities": [], "series": []}
 
     def page(number: int) -> bytes:
         return json.dumps({"status": 0, "body": {**rows, "more": 1, "offset": number + 1}}).encode()
