@@ -1,81 +1,79 @@
-"""`make bench`: starts a sandbox, measures, prints a table. Processor time, because machines are shared."""
+"""`make bench`: what the gateway costs, beside a hand-written endpoint and the stock executor.
+
+Processor milliseconds per request are what to compare: they stay the same on a busy machine, and the ratios
+are of pairs measured one right after the other.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import socket
-import statistics
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from bench.running import Client, cpu_s, gateway, sandbox
-
-QUERIES = Path(__file__).parent / "queries"
-WARM_UP = 20
+from bench import growth, waiting
+from bench.agreement import agree
+from bench.cases import QUICK, TITLES, case
+from bench.processes import Cores, cores
+from bench.provenance import provenance
+from bench.results import keep, tell, tell_curve
+from bench.rounds import compare
+from bench.scene import Scene, scene
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--requests", type=int, default=200, help="of each query")
-    parser.add_argument("--starts", type=int, default=5)
-    parser.add_argument("--patients", type=int, default=100)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"only {', '.join(QUICK)}; about a minute; kept nowhere"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="of which the medians are taken")
+    parser.add_argument("--seconds", type=float, help="for each server, case and round; whole seconds")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as state, sandbox(Path(state), options.patients) as running:
-        figures = {"machine": machine(), "start_cpu_s": starts(Path(state), options.starts)}
-        figures["queries"] = {
-            path.stem: measure(running, path.read_text(), options.requests)
-            for path in sorted(QUERIES.iterdir())
-        }
-    report(figures)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    began, on = time.monotonic(), cores()
+    found: dict[str, Any] = {"provenance": provenance()}
+    with tempfile.TemporaryDirectory() as folder:
+        with scene(Path(folder), on) as running:
+            seconds = options.seconds or (1 if options.quick else 2)
+            measure_cases(running, QUICK if options.quick else tuple(TITLES), options.rounds, seconds, found)
+            if not options.quick:
+                measure_growth(running, options.rounds, found)
+        if not options.quick:
+            measure_growth_apart(Path(folder), on, options.rounds, found)
+            print("\nwritten: " + ", ".join(str(path.relative_to(Path.cwd())) for path in keep(found)))
+    print(f"\n{time.monotonic() - began:.0f} s")
 
 
-def machine() -> dict[str, str]:
-    return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+def measure_cases(
+    running: Scene, names: tuple[str, ...], rounds: int, seconds: float, found: dict[str, Any]
+) -> None:
+    """The cases, once it is proved that all servers do the same."""
+    questions = {name: case(name, running.key) for name in names}
+    ports = {name: server.port for name, server in running.servers.items()}
+    found["answer_bytes"] = agree(questions, ports, running.upstream_ports[0], running.driver.token)
+    running.stop_logging()
+    found["cases"] = compare(running, questions, rounds, seconds)
+    tell(found["cases"])
 
 
-def starts(state: Path, count: int) -> float:
-    """Median processor time of a gateway from its start until /readyz answers 200."""
-    spent = []
-    for _ in range(count):
-        with gateway(state / "gateway.toml", free_port()) as process:
-            spent.append(cpu_s(process.pid))
-    return round(statistics.median(spent), 2)
+def measure_growth(running: Scene, rounds: int, found: dict[str, Any]) -> None:
+    """The curves and waits that need no gateway of their own."""
+    found["growth"] = {
+        "rows": growth.rows(running, rounds),
+        "fields": growth.fields(running, rounds),
+        "concurrency": growth.concurrency(running, rounds),
+    }
+    found["added_latency"] = waiting.added(running, rounds)
+    found["beside_large"] = waiting.beside_large(running)
+    print("\n" + "\n".join(f"{name}: {found[name]}" for name in ("added_latency", "beside_large")))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def measure(running: dict[str, Any], query: str, requests: int) -> dict[str, float]:
-    """The gateway's processor time for each request, after warming up; the sources' own is not in it."""
-    client = Client(running["graphql_url"], running["tokens"]["clinician"])
-    everywhere = next(row for row in running["patients"] if len(row["sources"]) == len(running["upstreams"]))
-    variables = {"id": everywhere["id"]} if "$id" in query else {}
-    for _ in range(WARM_UP):
-        answer = client.ask(query, variables)
-    problems = json.loads(answer).get("errors")
-    if problems:
-        raise SystemExit(f"the reference query has errors: {problems[0]}")
-    before = cpu_s(running["pids"]["gateway"])
-    for _ in range(requests):
-        client.ask(query, variables)
-    spent = cpu_s(running["pids"]["gateway"]) - before
-    return {"cpu_ms": round(1000 * spent / requests, 2), "bytes": len(answer)}
-
-
-def report(figures: dict[str, Any]) -> None:
-    print(f"start to ready: {figures['start_cpu_s']} s processor time (median)\n")
-    print(f"{'query':8}{'cpu ms/request':>16}{'answer bytes':>16}")
-    for name, row in figures["queries"].items():
-        print(f"{name:8}{row['cpu_ms']:>16}{row['bytes']:>16}")
+def measure_growth_apart(folder: Path, on: Cores, rounds: int, found: dict[str, Any]) -> None:
+    """The curves that need a gateway of their own."""
+    found["growth"]["sources"] = growth.sources(folder, on, rounds)
+    found["growth"]["documents"] = growth.documents(folder, on)
+    for name, curve in found["growth"].items():
+        tell_curve(name, curve)
 
 
 if __name__ == "__main__":
