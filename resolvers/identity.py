@@ -7,7 +7,7 @@ never link. Every id of a person leads to the same `Person` (docs/schema.md).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.person import PersonIdInvalid, PersonKey
 from resolvers.records import find_record
 from resolvers.resource import Resource
-from resolvers.restriction import shown_record
+from resolvers.restriction import Restrictions, without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
@@ -52,11 +52,13 @@ class Person:
     id: str
     records: tuple[Resource, ...]
     outcomes: Mapping[str, SourceOutcome]
+    is_withheld: bool = False
+    """Whether where the person is, or can be reached, is not to be told from any record."""
 
     @cached_property
     def shown(self) -> Resource:
-        """What a client sees: the record of the source that takes precedence, less what any withholds."""
-        return shown_record(self.records)
+        """What a client sees: the record of the source that takes precedence, less what is withheld."""
+        return without_whereabouts(self.records[0]) if self.is_withheld else self.records[0]
 
     def records_of(self, source: str) -> tuple[Resource, ...]:
         """The person's records in one source."""
@@ -78,6 +80,7 @@ class Identity:
         self._linking = linking
         self._loaders = loaders
         self._cache = cache
+        self._restrictions = Restrictions(linking.trusted_sources, cache)
         self._principal = principal
         self._lookups: dict[object, asyncio.Future[Any]] = {}
 
@@ -191,7 +194,7 @@ class Identity:
         outcomes = dict(person.outcomes)
         if outcomes[record.source].status is SourceStatus.NOT_LINKED:
             outcomes[record.source] = _found(record)
-        return Person(person.id, tuple(every), outcomes)
+        return replace(person, records=tuple(every), outcomes=outcomes)
 
     async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
         """Asks every source; the records that agree make the person."""
@@ -233,7 +236,8 @@ class Identity:
             record.person_id = person.id
             self._loaders.prime(record)
             await self._cache.set(_link_key(record.source, record.id), person.id.encode(), LINK_TTL_S)
-        return person
+        is_withheld = await self._restrictions.hold(person.id, person.records, person.outcomes.values())
+        return replace(person, is_withheld=is_withheld)
 
     def _links(self, identifier: Token) -> bool:
         verified = _VERIFIED.get(identifier.system or "", bool)

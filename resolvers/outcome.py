@@ -41,6 +41,11 @@ class SourceOutcome:
         """Whether something may be missing: the source is neither OK nor NOT_LINKED after a lookup."""
         return self.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the source said nothing at all."""
+        return self.is_gap and self.status is not SourceStatus.PARTIAL
+
 
 def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
     """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""

@@ -9,11 +9,13 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_
 from clinical.order import SortKey
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.connection import TELLING, Connection, Edge, edges_of, open_merge, plan, tell
+from resolvers.connection import TELLING, Connection, Edge, edges_of, gap_error, open_merge, plan, tell
+from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.identity import IdentifierAmbiguous, Person
 from resolvers.merge import Taken
+from resolvers.names import patient_lists
 from resolvers.ordering import Key, Ordering
 from resolvers.outcome import Completeness, SourceOutcome, completeness
 from resolvers.plan import SourcePlan
@@ -69,13 +71,24 @@ async def me(call: FieldCall) -> Node | None:
     return await show(call, await call.context.own_person())
 
 
-async def show(call: FieldCall, person: Person | None) -> Node | None:
-    """A person as a Patient node, where the caller may see the person."""
+async def show(call: FieldCall, person: Person | None, *, followed: bool = False) -> Node | None:
+    """A person as a Patient node, where the caller may see the person.
+
+    A source that did not answer and might have changed what is shown is told: where the caller asks
+    how complete the Patient or one of its lists is, there, and else as an error. Not where a
+    reference was `followed`: every row of a list would tell the same.
+    """
     context = call.context
     if person is None or (context.is_limited and person.id != (await context.own_person()).id):
         return None
+    ranks = list(context.upstreams)
+    shown = ranks.index(person.shown.source)
+    tells = followed or bool(call.selected & (TELLING | patient_lists(context.served_types)))
     for outcome in person.outcomes.values():
         context.note(outcome)
+        is_missed = person.is_withheld or ranks.index(outcome.source) < shown
+        if outcome.is_unanswered and is_missed and not tells:
+            context.errors.append(LocatedError(gap_error(outcome), call.path))
     return person_node(person)
 
 
@@ -126,7 +139,8 @@ async def _load_own(connection: Connection) -> None:
 
 async def _load_persons(connection: Connection) -> None:
     merge = await open_merge(connection)
-    wanted = connection.question.first
+    first = connection.question.first
+    wanted = first + 1  # one person more tells whether a page follows
     edges: list[Edge] = []
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
@@ -138,8 +152,7 @@ async def _load_persons(connection: Connection) -> None:
         edges.extend(made)
         if not taken:
             break
-    connection.edges = edges
-    connection.has_next = await merge.has_more()
+    connection.edges, connection.has_next = edges[:first], len(edges) > first
     connection.outcomes = connection.outcomes_after(merge)
 
 
@@ -165,7 +178,8 @@ async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
 
 def _is_withheld(connection: Connection, person: Person) -> bool:
     """Whether finding the person by this query would tell what a record of the person withholds."""
-    return bool(connection.question.codes & withheld_searches()) and any(map(is_restricted, person.records))
+    hides = person.is_withheld or any(map(is_restricted, person.records))
+    return hides and bool(connection.question.codes & withheld_searches())
 
 
 def _tell_unsure(connection: Connection, source: SourcePlan) -> None:

@@ -58,7 +58,8 @@ def _place(context: RequestContext, holder: Resource, parsed: ParsedReference) -
 
 async def _shown(call: FieldCall, found: Resource) -> Node | None:
     if found.type == "Patient":
-        return await show(call, await call.context.identity.of_record(found))
+        person = await call.context.identity.of_record(found)
+        return await show(call, person, followed=True)
     if not await admit(call.context, found, followed=True):
         return None
     return Node(found.json, found)

@@ -6,13 +6,18 @@ shown without those elements.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from clinical.parameters import parameters
+from resolvers.cache import Cache
+from resolvers.outcome import SourceOutcome
 from resolvers.resource import Resource
+
+REMEMBERED_S = 3600.0
+"""For how long a person is taken to be as restricted as when every source was last asked."""
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _RESTRICTED = frozenset({"R", "V"})
@@ -37,14 +42,37 @@ def withheld_searches() -> frozenset[str]:
     )
 
 
-def shown_record(records: Iterable[Resource]) -> Resource:
-    """The record that a person is shown as: the first, without what any of the records withholds."""
-    every = tuple(records)
-    first = every[0]
-    if len(every) == 1 or not any(is_restricted(one) for one in every):
-        return first
+class Restrictions:
+    """Whose whereabouts are withheld, remembered for the time in which a source that says so is down.
+
+    `trusted`: the sources whose word counts. While one of them cannot be asked and nothing is
+    remembered of the person, the person's whereabouts are withheld: nobody knows better.
+    """
+
+    def __init__(self, trusted: frozenset[str], cache: Cache) -> None:
+        self._trusted = trusted
+        self._cache = cache
+
+    async def hold(
+        self, person_id: str, records: Sequence[Resource], outcomes: Iterable[SourceOutcome]
+    ) -> bool:
+        """Whether a merged Patient of these records is shown without what says where the person is."""
+        is_known = any(map(is_restricted, records))
+        unasked = [one for one in outcomes if one.source in self._trusted and one.is_unanswered]
+        if not unasked:
+            await self._cache.set(_key(person_id), b"1" if is_known else b"0", REMEMBERED_S)
+            return is_known and len(records) > 1
+        return is_known or await self._cache.get(_key(person_id)) != b"0"
+
+
+def without_whereabouts(first: Resource) -> Resource:
+    """A Patient record without what a restricted record of the person withholds."""
     kept = {name: value for name, value in first.json.items() if name.lstrip("_") not in WITHHELD}
     return replace(first, json=kept)
+
+
+def _key(person_id: str) -> str:
+    return f"restricted:{person_id}"
 
 
 def _restricts(label: Any) -> bool:

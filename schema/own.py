@@ -9,12 +9,12 @@ from clinical.codec import DecimalInvalid, digits
 from clinical.compartment import patient_parameter
 from resolvers.ids import global_id
 from resolvers.lists import reverse_list
+from resolvers.names import plural
 from resolvers.patients import outcomes_of, patient_completeness, records
 from resolvers.reference import follow
 from resolvers.resource import Node
 from schema.field import computed_field, fetch_field
 from schema.making import list_of, optional
-from schema.names import plural
 from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
 from schema.record import PatientRecord
 from schema.search import list_arguments

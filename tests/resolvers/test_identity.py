@@ -244,3 +244,51 @@ async def test_what_a_record_withholds_cannot_be_searched_for(restricted: bool) 
         assert (found["totalCount"], len(found["nodes"])) == (None, 0 if restricted else 1)
     by_birth_date = '{ patients(birthdate: {eq: "1980-05-03"}) { totalCount nodes { id } } }'
     assert (await asker.data(by_birth_date))["patients"]["totalCount"] == 1
+
+
+RESTRICTED = {
+    "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]
+}
+WHERE = '{ patient(id: "b/Patient/9") { address { city } %s } }'
+LEEDS = {"address": [{"city": "Leeds"}]}
+
+
+async def test_while_a_source_that_may_withhold_is_down_nobodys_whereabouts_are_told() -> None:
+    a, b = source("a", patient("1", NUMBER, meta=RESTRICTED)), source("b", patient("9", NUMBER, **LEEDS))
+    asker = Asker(a, b)
+    a.down = UpstreamUnavailable("a", "down")
+    untold = await asker.run(WHERE % "")
+    assert (untold.data, codes(untold.errors)) == ({"patient": {"address": None}}, ["UPSTREAM_UNAVAILABLE"])
+    told = await asker.data(WHERE % "completeness")
+    assert told["patient"] == {"address": None, "completeness": "PARTIAL"}
+
+
+@pytest.mark.parametrize(("meta", "city"), [({}, [{"city": "Leeds"}]), (RESTRICTED, None)])
+async def test_whether_a_person_is_restricted_is_remembered_while_a_source_is_down(
+    meta: Any, city: Any
+) -> None:
+    a, b = source("a", patient("1", NUMBER, meta=meta)), source("b", patient("9", NUMBER, **LEEDS))
+    asker = Asker(a, b)
+    await asker.data(WHERE % "completeness")
+    a.down = UpstreamUnavailable("a", "down")
+    assert (await asker.data(WHERE % "completeness"))["patient"]["address"] == city
+
+
+async def test_a_down_source_that_goes_before_the_shown_one_is_an_error_where_nobody_asks() -> None:
+    a, b = source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER), rows=[observation("o", "9")])
+    asker = Asker(a, b)
+    await asker.data('{ patient(id: "b/Patient/9") { birthDate } }')
+    a.down = UpstreamUnavailable("a", "down")
+    bare = await asker.run('{ patient(id: "b/Patient/9") { birthDate } }')
+    assert codes(bare.errors) == ["UPSTREAM_UNAVAILABLE"]
+    listed = await asker.run('{ patient(id: "b/Patient/9") { birthDate observations { completeness } } }')
+    assert listed.errors == []
+    a.down, b.down = None, UpstreamUnavailable("b", "down")
+    later = await asker.run('{ patient(id: "a/Patient/1") { birthDate } }')
+    assert later.errors == []
+
+
+async def test_the_last_page_of_patients_says_that_it_is() -> None:
+    a, b = source("a", patient("1", NUMBER)), source("b", patient("9", NUMBER))
+    data = await Asker(a, b).data("{ patients(first: 1) { nodes { id } pageInfo { hasNextPage } } }")
+    assert data["patients"]["pageInfo"] == {"hasNextPage": False}

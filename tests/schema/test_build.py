@@ -12,10 +12,10 @@ from graphql import (
 )
 
 from clinical.compartment import patient_parameter
+from resolvers.names import plural
 from schema import build, fhir
 from schema.build import DEFAULT_RESOURCES, build_schema, print_sdl, resource_types
 from schema.fhir_model import ResourceTypeUnknown, elements, model_of
-from schema.names import plural
 
 
 @pytest.fixture(scope="module")

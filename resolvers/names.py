@@ -1,5 +1,9 @@
 """Field names for resource types: `observation`, `observations`, `familyMemberHistories`."""
 
+from functools import cache
+
+from clinical.compartment import patient_parameter
+
 _IRREGULAR = {"Basic": "basics", "Media": "mediaItems", "List": "lists"}
 """Plurals that the rule gets wrong, reviewed one by one."""
 
@@ -19,3 +23,9 @@ def plural(resource_type: str) -> str:
     if name.endswith(("s", "x", "ch", "sh")):
         return name + "es"
     return name + "s"
+
+
+@cache
+def patient_lists(served_types: frozenset[str]) -> frozenset[str]:
+    """The reverse connections of Patient."""
+    return frozenset(plural(one) for one in served_types if patient_parameter(one) and one != "Patient")
