@@ -26,6 +26,10 @@ from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Search
 
 
+_OF_THE_PERSON = frozenset({"id", "resourceType", "__typename"})
+"""Fields that are the same whichever source answers."""
+
+
 class SourceFirst(Ordering):
     """Sources in order of precedence; the order asked for within each."""
 
@@ -83,7 +87,8 @@ async def show(call: FieldCall, person: Person | None, *, followed: bool = False
         return None
     ranks = list(context.upstreams)
     shown = ranks.index(person.shown.source)
-    tells = followed or bool(call.selected & (TELLING | patient_lists(context.served_types)))
+    told_there = TELLING | patient_lists(context.served_types)
+    tells = followed or call.selected <= _OF_THE_PERSON or bool(call.selected & told_there)
     for outcome in person.outcomes.values():
         context.note(outcome)
         is_missed = person.is_withheld or ranks.index(outcome.source) < shown

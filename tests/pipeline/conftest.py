@@ -41,7 +41,7 @@ def house(
 ) -> Iterator[House]:
     """A gateway that gives its odd source a second."""
     folder = tmp_path_factory.mktemp("house")
-    with houses.house(sandbox, population, folder, timeout_s=1.0, deadline_s=10.0) as built:
+    with houses.house(sandbox, population, folder, timeout_s=3.0, deadline_s=10.0) as built:
         yield built
 
 

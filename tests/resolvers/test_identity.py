@@ -246,9 +246,8 @@ async def test_what_a_record_withholds_cannot_be_searched_for(restricted: bool) 
     assert (await asker.data(by_birth_date))["patients"]["totalCount"] == 1
 
 
-RESTRICTED = {
-    "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]
-}
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+RESTRICTED = {"security": [{"system": CONFIDENTIALITY, "code": "R"}]}
 WHERE = '{ patient(id: "b/Patient/9") { address { city } %s } }'
 LEEDS = {"address": [{"city": "Leeds"}]}
 
@@ -264,9 +263,7 @@ async def test_while_a_source_that_may_withhold_is_down_nobodys_whereabouts_are_
 
 
 @pytest.mark.parametrize(("meta", "city"), [({}, [{"city": "Leeds"}]), (RESTRICTED, None)])
-async def test_whether_a_person_is_restricted_is_remembered_while_a_source_is_down(
-    meta: Any, city: Any
-) -> None:
+async def test_a_restriction_is_remembered_while_its_source_is_down(meta: Any, city: Any) -> None:
     a, b = source("a", patient("1", NUMBER, meta=meta)), source("b", patient("9", NUMBER, **LEEDS))
     asker = Asker(a, b)
     await asker.data(WHERE % "completeness")
