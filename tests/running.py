@@ -97,6 +97,13 @@ def served(app: ASGIApp, port: int = 0) -> Iterator[str]:
             thread.join(END_WITHIN_S)
 
 
+def free_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def listening_port() -> Iterator[int]:
     """A port that is free; held, and deaf, until the end of the block."""

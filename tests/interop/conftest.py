@@ -16,7 +16,8 @@ from sandbox.population.build import build
 from sandbox.population.model import Person, Population
 from tests.interop.endpoint import Endpoint
 from tests.interop.medplum import Medplum, hospital_records, medplum
-from tests.interop.programs import free_port, gateway, running, until
+from tests.interop.programs import gateway
+from tests.running import free_port, running, until
 
 PATIENTS, SEED = 20, 1
 

@@ -10,7 +10,7 @@ import httpx
 
 from clinical.codec import encode_json
 from sandbox.population.model import EHR_BASE, Person, Population, Resource
-from tests.interop.programs import running, until
+from tests.running import running, until
 
 BUNDLE_ENTRIES = 500
 

@@ -1,4 +1,4 @@
-"""The audits of npm graphql-http (issue 2, show 5): no error, and every warning is explained in the docs."""
+"""The audits of npm graphql-http: no error, and every warning is explained in the docs."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.interop.endpoint import Endpoint
-from tests.interop.programs import ROOT, ask_script
+from tests.interop.programs import ask_script
+from tests.running import ROOT
 
 pytestmark = pytest.mark.interop
 EXPLAINED = re.compile(r"^\| `([0-9A-Z]{4})` \|", re.MULTILINE)

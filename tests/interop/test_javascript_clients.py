@@ -1,4 +1,4 @@
-"""What programs in JavaScript see (issue 2, show 2): Apollo Client as it comes, and fetch with JSON.parse."""
+"""What programs in JavaScript see: Apollo Client as it comes, and fetch with JSON.parse."""
 
 import os
 import signal

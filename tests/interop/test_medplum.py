@@ -1,4 +1,4 @@
-"""Medplum's FHIR router in the hospital's place (issue 2, show 6): one line of gateway.toml is another."""
+"""Medplum's FHIR router in the hospital's place: one line of gateway.toml is another."""
 
 import pytest
 

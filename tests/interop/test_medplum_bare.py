@@ -11,7 +11,8 @@ from sandbox.population.model import Population
 from tests.interop.conftest import Sandbox, chosen
 from tests.interop.endpoint import Endpoint
 from tests.interop.medplum import Medplum, loaded
-from tests.interop.programs import free_port, gateway
+from tests.interop.programs import gateway
+from tests.running import free_port
 
 pytestmark = pytest.mark.interop
 

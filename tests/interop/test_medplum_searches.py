@@ -1,4 +1,4 @@
-"""Searches and references with Medplum's FHIR router in the hospital's place (issue 2, show 6)."""
+"""Searches and references with Medplum's FHIR router in the hospital's place."""
 
 from collections import defaultdict
 
