@@ -151,7 +151,8 @@ function done(summary, latency, requests)
   local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   local shape = '{{"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "max_ms": %f, "failed": %d}}'
   local p50, p99 = latency:percentile(50) / 1e3, latency:percentile(99) / 1e3
-  io.write(string.format(shape, summary.requests, summary.duration / 1e6, p50, p99, latency.max / 1e3, failed))
+  local count, seconds = summary.requests, summary.duration / 1e6
+  io.write(string.format(shape, count, seconds, p50, p99, latency.max / 1e3, failed))
 end
 """
 
