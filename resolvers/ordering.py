@@ -1,15 +1,70 @@
-"""The order of a list: sort keys of rows, and their form in a cursor."""
+"""The order of a list: sort keys of rows as plain values that compare fast, and their form in a cursor."""
 
-from datetime import datetime
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from clinical.order import SortKey, default_sort, parse_sort, sort_key
+from clinical.dates import DateInvalid, interval
+from clinical.order import default_sort, parse_sort, sort_key
+from clinical.parameters import SearchParameter
 from clinical.syntax import SearchValueInvalid
 from resolvers.errors import ArgumentInvalid
-from resolvers.resource import Resource
+from resolvers.resource import Json, Resource
 
-Key = tuple[SortKey, ...]
+Key = tuple[tuple[Any, ...], ...]
+"""For each term `(0, value)`, or `(1,)` where there is none: what is missing comes last."""
+
+MISSING = (1,)
+"""The key of a term that a resource has no value for."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ONE_ELEMENT = re.compile(r"[A-Z]\w+\.(?P<element>[a-z]\w*)")
+
+
+class Backwards(str):
+    """A text that sorts from the end of the alphabet."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+    def __gt__(self, other: str) -> bool:
+        return str.__lt__(self, other)
+
+
+class _Term:
+    """One part of a sort: a parameter and its direction."""
+
+    def __init__(self, parameter: SearchParameter, descends: bool) -> None:
+        self.parameter = parameter
+        self.descends = descends
+        self._comparable = _comparable(parameter.type, descends)
+        plain = _ONE_ELEMENT.fullmatch(parameter.expression) if parameter.type == "date" else None
+        self._elements = (plain["element"], f"{plain['element']}DateTime") if plain else ()
+
+    def key(self, resource: Json) -> tuple[Any, ...]:
+        """The resource's value, to be compared with others' of this term."""
+        for name in self._elements:  # nearly every row says it in this one way
+            text = resource.get(name)
+            if type(text) is str:
+                try:
+                    return (0, self._comparable(interval(text).low))
+                except DateInvalid:
+                    break
+        found = sort_key(resource, self.parameter, self.descends)
+        return MISSING if found.is_missing else (0, self._comparable(found.value))
+
+    def load(self, value: Any) -> tuple[Any, ...]:
+        """The key that was dumped to a plain value."""
+        if value is None:
+            return MISSING
+        if self.parameter.type in ("number", "quantity"):
+            return (0, Decimal(value))
+        return (0, Backwards(value) if self.descends and isinstance(value, str) else value)
 
 
 class Ordering:
@@ -18,44 +73,62 @@ class Ordering:
     def __init__(self, resource_type: str, sort: str | None) -> None:
         text = sort if sort is not None else default_sort(resource_type) or "_id"
         try:
-            self._terms = parse_sort(resource_type, text)
+            self._terms = tuple(_Term(*one) for one in parse_sort(resource_type, text))
         except SearchValueInvalid as problem:
             raise ArgumentInvalid(f"sort: {problem}") from None
-        self.codes = tuple(parameter.code for parameter, _ in self._terms)
+        self.codes = tuple(one.parameter.code for one in self._terms)
         self.sort = tuple(
-            f"-{parameter.code}" if descends else parameter.code for parameter, descends in self._terms
+            f"-{one.parameter.code}" if one.descends else one.parameter.code for one in self._terms
         )
 
     @property
     def has_text(self) -> bool:
-        """Whether a key may be of any length: sorted by text, a code or an address."""
-        return any(parameter.type not in ("date", "number", "quantity") for parameter, _ in self._terms)
+        """Whether a key may be of any length: sorted by text, a code or an address, but not by id."""
+        return any(
+            one.parameter.type not in ("date", "number", "quantity") and one.parameter.code != "_id"
+            for one in self._terms
+        )
 
     def key(self, resource: Resource) -> Key:
         """The resource's sort key; ascending keys are the order asked for."""
-        return tuple(sort_key(resource.json, parameter, descends) for parameter, descends in self._terms)
+        return tuple([one.key(resource.json) for one in self._terms])
 
     def dump(self, key: Key) -> list[Any]:
         """A key as plain values, for a cursor."""
-        return [_dump(one) for one in key]
+        return [_dumped(one) for one in key]
 
     def load(self, values: list[Any]) -> Key:
         """The key that `dump` wrote."""
-        pairs = zip(values, self._terms, strict=True)
-        return tuple(_load(value, parameter.type, descends) for value, (parameter, descends) in pairs)
+        return tuple(one.load(value) for one, value in zip(self._terms, values, strict=True))
 
 
-def _dump(key: SortKey) -> str | None:
-    if key.is_missing:
+def _dumped(part: tuple[Any, ...]) -> Any:
+    if part == MISSING:
         return None
-    return key.value.isoformat() if isinstance(key.value, datetime) else str(key.value)
+    return str(part[1]) if isinstance(part[1], Decimal | str) else part[1]
 
 
-def _load(value: str | None, kind: str, descends: bool) -> SortKey:
-    if value is None:
-        return SortKey(True, None, descends)
+def _comparable(kind: str, descends: bool) -> Callable[[Any], Any]:
+    """From a search value to one that compares as the term sorts."""
     if kind == "date":
-        return SortKey(False, datetime.fromisoformat(value), descends)
+        return _newest_first if descends else _oldest_first
     if kind in ("number", "quantity"):
-        return SortKey(False, Decimal(value), descends)
-    return SortKey(False, value, descends)
+        return _negative if descends else _same
+    return Backwards if descends else _same
+
+
+@lru_cache(maxsize=16384)
+def _oldest_first(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _newest_first(moment: datetime) -> int:
+    return -_oldest_first(moment)
+
+
+def _negative(value: Decimal) -> Decimal:
+    return -value
+
+
+def _same(value: Any) -> Any:
+    return value

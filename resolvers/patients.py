@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
-from clinical.order import SortKey
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
 from resolvers.connection import TELLING, Connection, Edge, edges_of, gap_error, open_merge, plan, tell
@@ -25,7 +24,6 @@ from resolvers.restriction import is_restricted, withheld_searches
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Search
 
-
 _OF_THE_PERSON = frozenset({"id", "resourceType", "__typename"})
 """Fields that are the same whichever source answers."""
 
@@ -39,16 +37,15 @@ class SourceFirst(Ordering):
 
     def key(self, resource: Resource) -> Key:
         """The source's rank, then the sort key."""
-        rank = SortKey(False, self._ranks[resource.source])
-        return (rank, *super().key(resource))
+        return ((0, self._ranks[resource.source]), *super().key(resource))
 
     def dump(self, key: Key) -> list[Any]:
         """As `Ordering.dump`, the rank in front."""
-        return [key[0].value, *super().dump(key[1:])]
+        return [key[0][1], *super().dump(key[1:])]
 
     def load(self, values: list[Any]) -> Key:
         """The key that `dump` wrote."""
-        return (SortKey(False, values[0]), *super().load(values[1:]))
+        return ((0, values[0]), *super().load(values[1:]))
 
 
 async def patient(call: FieldCall) -> Node | None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from resolvers.loaders import Loaders
-from resolvers.ordering import Key, Ordering
+from resolvers.ordering import MISSING, Key, Ordering
 from resolvers.resource import Resource
 from resolvers.upstreams.errors import PageExpired
 from resolvers.upstreams.upstream import Page, Search
@@ -173,7 +173,7 @@ class Stream:
         before, self._newest = self._newest, row
         if before is None:
             # Undated rows go last: a source that begins with one has no others, or another order.
-            is_odd = not self._resumed and any(term.is_missing for term in row.key)
+            is_odd = not self._resumed and MISSING in row.key
             self._walks = self._walks or is_odd
             return
         if row.place > before.place or self._walks:
