@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 import psutil  # type: ignore[import-untyped,unused-ignore]
 
+from bench import agreement
 from bench.cases import Question
 from bench.generator import Job, Load
 from bench.processes import cpu_s
@@ -71,6 +72,7 @@ class Driver:
         self, server: Server, questions: Sequence[Question], count: int, connections: int = 16
     ) -> Measured:
         """So many requests, of these questions in turn."""
+        self.check(server, questions[0])
         before = cpu_s(server.process)
         requests = [self.request(server, one) for one in questions]
         load = self.drive(Job(server.port, requests, connections, seconds=600.0, count=count))
@@ -106,9 +108,17 @@ class Driver:
         """Seconds for one request alone, once the server knows the question."""
         key = (server.name, question.body)
         if key not in self._alone_s:
+            self.check(server, question)
             job = Job(server.port, [self.request(server, question)], 1, seconds=600.0, count=3)
             self._alone_s[key] = self.drive(job).p50_ms / 1000
         return self._alone_s[key]
+
+    def check(self, server: Server, question: Question) -> None:
+        """Ends the measurement where the answer tells of errors: GraphQL does so with status 200, too."""
+        path = question.path if server.name == "floor" else agreement.GRAPHQL
+        body = agreement.ask(server.port, path, question.body, self.token)
+        if b'"errors":' in body:
+            sys.exit(f"{server.name}: {question.body[:120]!r} is answered with errors: {body[:300]!r}")
 
     def _few(self, server: Server, question: Question, seconds: float, connections: int) -> Load:
         """For slow questions: a count of requests, as few would end within the seconds."""
