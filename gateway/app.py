@@ -1,5 +1,6 @@
 """The composition root: everything is built here once and handed to what needs it; nobody imports it."""
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,6 +80,9 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await federation.start()
+        # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.identity import IdentifierAmbiguous, Person
-from resolvers.merge import Taken
+from resolvers.merge import Merge, Taken
 from resolvers.names import patient_lists
 from resolvers.ordering import Key, Ordering
 from resolvers.outcome import Completeness, SourceOutcome, completeness
@@ -141,8 +141,7 @@ async def _load_own(connection: Connection) -> None:
 
 async def _load_persons(connection: Connection) -> None:
     merge = await open_merge(connection)
-    first = connection.question.first
-    wanted = first + 1  # one person more tells whether a page follows
+    wanted = connection.question.first
     edges: list[Edge] = []
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
@@ -154,8 +153,17 @@ async def _load_persons(connection: Connection) -> None:
         edges.extend(made)
         if not taken:
             break
-    connection.edges, connection.has_next = edges[:first], len(edges) > first
+    connection.edges = edges
+    connection.has_next = await _has_more(connection, merge)
     connection.outcomes = connection.outcomes_after(merge)
+
+
+async def _has_more(connection: Connection, merge: Merge) -> bool:
+    """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
+    while taken := await merge.take(1):
+        if taken[0].row.rank == 0 or await _first_sight(connection, taken[0]) is not None:
+            return True
+    return False
 
 
 async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
