@@ -1,7 +1,7 @@
 """`make bench`: what the gateway costs, beside a hand-written endpoint and the stock executor.
 
-Processor milliseconds per request move less than times when the machine is busy, but they do move: compare the
-ratios, which are of pairs measured one right after the other.
+Processor milliseconds per request move less than times when the machine is busy, but they do move: compare
+the ratios, which are of pairs measured one right after the other.
 """
 
 from __future__ import annotations
