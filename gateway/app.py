@@ -43,6 +43,10 @@ from schema.build import build_schema, print_sdl, resource_types
 
 SETTINGS_VARIABLE: Final = "CLINICAL_GATEWAY_SETTINGS"
 
+COLLECT_AFTER: Final = (50_000, 50, 1_000)
+"""Allocations after which the collector looks (gc.set_threshold). One page of FHIR is tens of thousands of
+objects, and nearly all that a request makes is freed without the collector."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -83,6 +87,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         try:
             yield
         finally:

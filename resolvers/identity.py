@@ -83,6 +83,7 @@ class Identity:
         self._restrictions = Restrictions(linking.trusted_sources, cache)
         self._principal = principal
         self._lookups: dict[object, asyncio.Future[Any]] = {}
+        self._persons: dict[tuple[str, str, str, str], Person] = {}
 
     async def of_id(self, text: str) -> Person | None:
         """The person that any of the person's ids names. Raises UpstreamError."""
@@ -112,7 +113,9 @@ class Identity:
         if record.container is not None:
             unlinked = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
             return Person(global_id(record), (), unlinked)
-        person: Person = await self._once(record.key, lambda: self._of_record(record))
+        person = self._persons.get(record.key)
+        if person is None:
+            person = self._persons[record.key] = await self._of_record(record)
         return person
 
     def linking_identifier(self, record: Resource) -> Token | None:
@@ -147,7 +150,8 @@ class Identity:
         """Concurrent askers share one lookup."""
         if key not in self._lookups:
             self._lookups[key] = asyncio.ensure_future(look_up())
-        return await asyncio.shield(self._lookups[key])
+        lookup = self._lookups[key]
+        return lookup.result() if lookup.done() else await asyncio.shield(lookup)
 
     async def _of_person_id(self, text: str) -> Person | None:
         try:
@@ -198,9 +202,10 @@ class Identity:
 
     async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
         """Asks every source; the records that agree make the person."""
-        answers = await asyncio.gather(
+        raw = await asyncio.gather(
             *(self._ask(one, identifier, found) for one in self._upstreams.values()), return_exceptions=True
         )
+        answers = [self._stating(identifier, one) for one in raw]
         by_source = dict(zip(self._upstreams, answers, strict=True))
         records = agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)
         if found is not None and found.source in by_source and not records:
@@ -212,15 +217,20 @@ class Identity:
         outcomes = {name: _outcome(name, answer, records) for name, answer in by_source.items()}
         return await self._known(Person(person_id, records, outcomes))
 
-    async def _ask(
+    def _ask(
         self, upstream: Upstream, identifier: Token, found: Resource | None
-    ) -> tuple[Resource, ...]:
+    ) -> Awaitable[tuple[Resource, ...]]:
         every = upstream.locations()
         places = every if found is None else upstream.locate(found, self._principal)
         # The same places in the same order are one batch, however likely each is for this person.
         key = Identify(identifier, every if set(places) == set(every) else tuple(places))
-        records = await self._loaders.identify(upstream.name, key)
-        return tuple(one for one in records if self.linking_identifier(one) == identifier)
+        return self._loaders.identify(upstream.name, key)
+
+    def _stating(self, identifier: Token, answer: Any) -> Any:
+        """Of the records in an answer those that link by the identifier; an error as it is."""
+        if isinstance(answer, BaseException):
+            return answer
+        return tuple(one for one in answer if self.linking_identifier(one) == identifier)
 
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""

@@ -67,10 +67,9 @@ class Loaders:
         total: int | None = await self._counts[source].load(key)
         return total
 
-    async def identify(self, source: str, key: Identify) -> tuple[Resource, ...]:
-        """The Patient records with an identifier. Raises UpstreamError."""
-        records: tuple[Resource, ...] = await self._identities[source].load(key)
-        return records
+    def identify(self, source: str, key: Identify) -> Awaitable[tuple[Resource, ...]]:
+        """The Patient records with an identifier, once awaited. Raises UpstreamError."""
+        return self._identities[source].load(key)
 
     def prime(self, record: Resource) -> None:
         """A whole resource that came by another way need not be read again."""

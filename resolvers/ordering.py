@@ -102,6 +102,12 @@ class Ordering:
         return tuple(one.load(value) for one, value in zip(self._terms, values, strict=True))
 
 
+@lru_cache(maxsize=1024)
+def ordering_of(resource_type: str, sort: str | None) -> Ordering:
+    """The ordering of a type's lists, made once. Raises ArgumentInvalid."""
+    return Ordering(resource_type, sort)
+
+
 def _dumped(part: tuple[Any, ...]) -> Any:
     if part == MISSING:
         return None

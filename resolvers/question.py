@@ -11,7 +11,7 @@ from clinical.parameters import SearchParameter, parameters
 from clinical.search import SearchValueInvalid, compile_search
 from clinical.syntax import escape
 from resolvers.errors import ArgumentInvalid
-from resolvers.ordering import Ordering
+from resolvers.ordering import Ordering, ordering_of
 from resolvers.upstreams.upstream import Filter
 
 FIRST_DEFAULT = 20
@@ -73,7 +73,7 @@ def question_of(resource_type: str, arguments: Mapping[str, Any]) -> Question:
         else:
             filters.extend(_checked(name, parameter, _filters(parameter, value)))
     first = _first(arguments.get("first"))
-    ordering = Ordering(resource_type, arguments.get("sort"))
+    ordering = ordering_of(resource_type, arguments.get("sort"))
     shows = any(_ENTERED_IN_ERROR in text for one in filters for text in one.values)
     return Question(
         resource_type, tuple(filters), tuple(references), ordering, first, arguments.get("after"), shows

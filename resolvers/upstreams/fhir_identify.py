@@ -11,7 +11,7 @@ from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.fhir_walk import walk
-from resolvers.upstreams.patients import carries
+from resolvers.upstreams.patients import statements, states
 from resolvers.upstreams.upstream import Call
 
 Found = tuple[Resource, ...] | UpstreamError
@@ -47,11 +47,13 @@ async def identify_all(
     records: dict[Token, list[Resource]] = {token: [] for token in unique}
     failures: dict[Token, UpstreamError] = {}
     for (_, group), result in zip(groups, settled, strict=True):
-        for token in group.values():
-            if isinstance(result, UpstreamError):
+        if isinstance(result, UpstreamError):
+            for token in group.values():
                 failures.setdefault(token, result)
-            else:
-                records[token] += [record for record in result if carries(record.json, token)]
+            continue
+        stated = [(record, statements(record.json)) for record in result]
+        for token in group.values():
+            records[token] += [record for record, said in stated if states(said, token)]
     return {
         token: failures[token]
         if token in failures and not (is_registered_once and records[token])

@@ -5,12 +5,22 @@ from collections.abc import Iterator, Mapping
 from clinical.identifiers import Token
 from resolvers.resource import Json
 
+Statements = frozenset[tuple[str, str]]
+"""The identifiers that a record states: system (empty where it says none) and value without spaces."""
 
-def carries(patient: Mapping[str, object], token: Token) -> bool:
-    """Whether a record states this identifier; spaces inside a value do not count."""
+
+def statements(patient: Mapping[str, object]) -> Statements:
+    """The identifiers of a record, read once for many questions."""
+    return frozenset(_identifiers(patient))
+
+
+def states(said: Statements, token: Token) -> bool:
+    """Whether this identifier is among them; spaces inside a value do not count."""
+    if token.system is not None and token.code is not None:
+        return (token.system, _plain(token.code)) in said
     return any(
         token.system in (None, system) and (token.code is None or value == _plain(token.code))
-        for system, value in _identifiers(patient)
+        for system, value in said
     )
 
 
