@@ -103,7 +103,7 @@ class Connection:
 
     def edge_of(self, resource: Resource, node: Node) -> Edge:
         """An edge that no merge made."""
-        row = Row(self.question.ordering.key(resource), 0, resource, None, "")
+        row = Row((self.question.ordering.key(resource), 0, resource.id), resource, None, "")
         return Edge(node, row, {}, self)
 
     def outcomes_after(self, merge: Merge) -> list[SourceOutcome]:

@@ -33,14 +33,21 @@ class Merge:
         """The next rows, fewer only where there are no more."""
         taken: list[Taken] = []
         while len(taken) < count:
-            await self._fill()
-            stream = min((one for one in self._alive if one.head), key=_place, default=None)
+            if any(one.head is None and not one.is_over for one in self._alive):
+                await self._fill()
+            stream = self._first()
             if stream is None:
                 break
             row = self._pop(stream)
             if row is not None:
                 taken.append(Taken(row, self._marks))
         return taken
+
+    def _first(self) -> Stream | None:
+        """The stream whose head comes next."""
+        if len(self._alive) == 1:
+            return self._alive[0] if self._alive[0].head else None
+        return min((one for one in self._alive if one.head), key=_place, default=None)
 
     async def has_more(self) -> bool:
         """Whether a row follows; a page is read for it only where nothing read so far tells."""

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from resolvers.loaders import Loaders
 from resolvers.ordering import MISSING, Key, Ordering
@@ -20,23 +19,28 @@ Keep = Callable[[Resource], bool]
 """Whether a resource belongs in the answer. It may note a problem on its own account."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A resource in its place: `key` orders it, `mark` names the page where a walk may resume."""
+Place = tuple[Key, int, str]
+"""Where a row stands among all rows of all sources: its sort key, its source's rank, its id."""
 
-    key: Key
-    rank: int
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A resource in its place; `mark` names the page where a walk may resume."""
+
+    place: Place
     resource: Resource
     mark: str | None
     stream: str
 
     @property
-    def place(self) -> tuple[Any, ...]:
-        """The row's place among all rows of all sources."""
-        return (self.key, self.rank, self.resource.id)
+    def key(self) -> Key:
+        """What orders the row."""
+        return self.place[0]
 
-
-Place = tuple[Any, ...]
+    @property
+    def rank(self) -> int:
+        """Its source's, in order of precedence."""
+        return self.place[1]
 
 
 class Stream:
@@ -159,8 +163,9 @@ class Stream:
             self._ended = True
             self.note_problem("the source repeats its pages")
         self._seen.update(one.id for one in fresh)
+        key = self._ordering.key
         for resource in fresh:
-            row = Row(self._ordering.key(resource), self.rank, resource, mark, self.id)
+            row = Row((key(resource), self.rank, resource.id), resource, mark, self.id)
             self._check_order(row)
             if self._is_wanted(row):
                 self._pending.append(row)
@@ -200,8 +205,14 @@ class Stream:
         settled, self._pending = self._pending[:count], self._pending[count:]
         if settled:
             mark = None if self._walks else settled[0].mark
-            ready = sorted((replace(row, mark=mark) for row in settled), key=lambda row: row.place)
-            self._ready = ready[::-1]
+            for row in settled:
+                row.mark = mark
+            settled.sort(key=_place, reverse=True)
+            self._ready = settled
+
+
+def _place(row: Row) -> Place:
+    return row.place
 
 
 def _stream_id(search: Search) -> str:
