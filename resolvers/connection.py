@@ -1,6 +1,5 @@
 """A list over all sources: planned, merged, counted, and honest about what is missing."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from resolvers.plan import SourcePlan, outcome_of, plan_source
 from resolvers.question import Question
 from resolvers.resource import Node, Resource
 from resolvers.stream import Keep, Row, Stream
+from resolvers.together import together
 from resolvers.upstreams.errors import (
     SearchNotSupported,
     UpstreamError,
@@ -133,7 +133,7 @@ async def connect(call: FieldCall, question: Question, person: Person | None) ->
 async def plan(context: RequestContext, question: Question, person: Person | None) -> Connection:
     """The connection with each source's plan, nothing fetched yet."""
     holders = [one for one in context.upstreams.values() if question.type in one.types]
-    plans = await asyncio.gather(*(plan_source(one, question, person, context) for one in holders))
+    plans = await together(*(plan_source(one, question, person, context) for one in holders))
     principal = context.principal
     owner = (principal.issuer, principal.client, principal.subject, person.id if person else None)
     return Connection(question, person, context, question.fingerprint(repr(owner)), list(plans))

@@ -23,6 +23,7 @@ from resolvers.person import PersonIdInvalid, PersonKey
 from resolvers.records import find_record
 from resolvers.resource import Resource
 from resolvers.restriction import Restrictions, without_whereabouts
+from resolvers.together import settled
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
@@ -134,9 +135,7 @@ class Identity:
         if identifier.system in self._linking.systems:
             return None
         asked = [(one.name, Identify(identifier, one.locations())) for one in self._upstreams.values()]
-        answers = await asyncio.gather(
-            *(self._loaders.identify(name, key) for name, key in asked), return_exceptions=True
-        )
+        answers = await settled(*(self._loaders.identify(name, key) for name, key in asked))
         records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
         if not records:
             _raise_first_error(answers)
@@ -202,9 +201,7 @@ class Identity:
 
     async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
         """Asks every source; the records that agree make the person."""
-        raw = await asyncio.gather(
-            *(self._ask(one, identifier, found) for one in self._upstreams.values()), return_exceptions=True
-        )
+        raw = await settled(*(self._ask(one, identifier, found) for one in self._upstreams.values()))
         answers = [self._stating(identifier, one) for one in raw]
         by_source = dict(zip(self._upstreams, answers, strict=True))
         records = agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)

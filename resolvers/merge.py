@@ -1,12 +1,12 @@
 """The k-way merge: rows of many streams in one order, reading no more than the page needs."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from resolvers.loaders import Loaders
 from resolvers.resource import Resource
 from resolvers.stream import Place, Row, Stream
+from resolvers.together import settled
 from resolvers.upstreams.errors import UpstreamError
 
 
@@ -75,7 +75,7 @@ class Merge:
         empty = [one for one in self._alive if one.head is None and not one.is_over]
         if not empty:
             return
-        answers = await asyncio.gather(*(one.fill(self._loaders) for one in empty), return_exceptions=True)
+        answers = await settled(*(one.fill(self._loaders) for one in empty))
         for stream, answer in zip(empty, answers, strict=True):
             if isinstance(answer, UpstreamError):
                 self.failures[stream.id] = answer

@@ -1,9 +1,8 @@
 """One record of one source, wherever in that source it lies."""
 
-import asyncio
-
 from resolvers.loaders import Loaders
 from resolvers.resource import Resource
+from resolvers.together import settled
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
 from resolvers.upstreams.upstream import Read, Upstream
 
@@ -17,7 +16,7 @@ async def find_record(loaders: Loaders, upstream: Upstream, type_: str, id_: str
     if type_ not in upstream.types:
         return None
     reads = (loaders.read(upstream.name, Read(type_, id_, place)) for place in upstream.locations())
-    answers = await asyncio.gather(*reads, return_exceptions=True)
+    answers = await settled(*reads)
     found = [one for one in answers if isinstance(one, Resource)]
     if len(found) > 1:
         raise UpstreamInvalidResponse(upstream.name, "two places of the source use the same id")
