@@ -60,11 +60,6 @@ class PersonKey:
         return [_PURPOSE, self.key_id.encode()]
 
 
-def is_person_id(text: str) -> bool:
-    """Whether the text has the shape of a person id; only `PersonKey.open` says whether it is one."""
-    return _SHAPE.fullmatch(text) is not None
-
-
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import httpx
@@ -98,11 +97,18 @@ async def test_a_rate_hits_that_share_of_requests_evenly(api: httpx.AsyncClient)
     assert statuses == [200, 200, 200, 503] * 3
 
 
-async def test_latency_comes_before_the_answer(api: httpx.AsyncClient) -> None:
+async def test_latency_comes_before_the_answer(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
     await api.post("/_sandbox/faults", json={"latency_ms": 30})
-    began = time.monotonic()
+    monkeypatch.setattr("sandbox.control.asyncio.sleep", sleep)
     assert (await api.get("/fhir/Patient/1")).content == BODY
-    assert time.monotonic() - began >= 0.03
+    assert waited == [0.03]
 
 
 @pytest.mark.parametrize("body", [b'{"unknown":1}', b"[]", b"{", b'{"rate":"x"}'])
