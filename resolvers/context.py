@@ -7,6 +7,7 @@ from typing import Any
 
 from permissions.principal import Principal
 from resolvers.cursor import Cursors
+from resolvers.disclosure import Disclosures
 from resolvers.errors import AccessForbidden
 from resolvers.identity import Identity, Person
 from resolvers.loaders import Loaders
@@ -48,6 +49,7 @@ class RequestContext:
     """True where the caller sees the compartment of the token's patient, and nothing else."""
     pages_max: int = 200
     errors: list[LocatedError] = field(default_factory=list)
+    disclosures: Disclosures = field(default_factory=Disclosures)
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
 

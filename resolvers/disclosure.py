@@ -1,0 +1,39 @@
+"""What a request gave out, added up: whose records, of which type, from which source, how many."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Disclosure:
+    """So many records of one type, of one person, from one source, given out in one request."""
+
+    patient: str
+    """The gateway's own person id; empty for what is nobody's (a Practitioner, an Organization)."""
+    type: str
+    source: str
+    count: int
+
+
+class Disclosures:
+    """Counts the records that a request gives out. Called for every row, so it only adds up."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str | None, str, str], int] = {}
+
+    def note(self, patient: str | None, type_: str, source: str, count: int = 1) -> None:
+        """Adds records that are given out. `patient` is the gateway's person id, None for nobody's."""
+        counts = self._counts
+        key = (patient, type_, source)
+        counts[key] = counts.get(key, 0) + count
+
+    def __iter__(self) -> Iterator[Disclosure]:
+        """The rows, sorted by patient, type and source; none where nothing was given out."""
+        rows = (
+            Disclosure(patient or "", type_, source, count)
+            for (patient, type_, source), count in self._counts.items()
+            if count
+        )
+        return iter(sorted(rows))
