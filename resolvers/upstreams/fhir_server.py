@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from clinical.codec import JsonInvalid, decode_json, encode_json
+from clinical.codec import encode_json
 from resolvers.resource import Location
-from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.exchange import Exchange, Question
-from resolvers.upstreams.fhir_answers import NOT_JSON, Answer, issues
+from resolvers.upstreams.fhir_answers import Answer, issues
+from resolvers.upstreams.fhir_raw import RawAnswer, entry_answers, raw_answer
 from resolvers.upstreams.settings import CapabilitySettings
-from resolvers.upstreams.throttling import retry_after_s
 from resolvers.upstreams.upstream import Call
 
 _JSON: Final = "application/fhir+json"
@@ -58,11 +57,10 @@ class FhirServer:
         self.without_id_lists: set[str] = set()
         self._refuses_bundles = False
 
-    async def ask(self, ask: Ask, call: Call) -> Answer:
-        """One answer. Raises UpstreamError where there is none, or one that is no JSON."""
+    async def fetch(self, ask: Ask, call: Call) -> RawAnswer:
+        """One answer, not yet decoded. Raises UpstreamError where there is none."""
         headers = self._headers[ask.location]
         base = ask.location.base_url
-        url = ask.page or (f"{base}/{ask.relative}" if ask.relative else base)
         if self._is_long(ask) and self.settings.post_search == "form":
             question = Question(
                 ask.operation,
@@ -72,15 +70,26 @@ class FhirServer:
                 ask.query.encode(),
             )
         else:
+            url = ask.page or (f"{base}/{ask.relative}" if ask.relative else base)
             question = Question(ask.operation, url, headers)
-        return await self._answered(question, call)
+        return await self._fetched(question, call)
+
+    async def ask(self, ask: Ask, call: Call) -> Answer:
+        """One answer. Raises UpstreamError where there is none, or one that is no JSON."""
+        return (await self.fetch(ask, call)).answer
 
     async def ask_all(self, asks: Sequence[Ask], call: Call, has_batch: bool) -> list[Answer | UpstreamError]:
+        """As `fetch_all`, decoded; what is no JSON is an error too."""
+        return [_decoded(answer) for answer in await self.fetch_all(asks, call, has_batch)]
+
+    async def fetch_all(
+        self, asks: Sequence[Ask], call: Call, has_batch: bool
+    ) -> list[RawAnswer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
         groups = self._groups(asks, has_batch)
         if len(groups) == 1:
             return list(await self._answers(asks, call, has_batch))
-        answers: list[Answer | UpstreamError | None] = [None] * len(asks)
+        answers: list[RawAnswer | UpstreamError | None] = [None] * len(asks)
 
         async def answer(places: list[int]) -> None:
             group = [asks[place] for place in places]
@@ -92,11 +101,11 @@ class FhirServer:
 
     async def _answers(
         self, group: Sequence[Ask], call: Call, has_batch: bool
-    ) -> Sequence[Answer | UpstreamError]:
+    ) -> Sequence[RawAnswer | UpstreamError]:
         """Those of asks that go together. A lone one needs no Bundle, unless it fits no address otherwise."""
         fits = not self._is_long(group[0]) or self.settings.post_search == "form" or not has_batch
         if len(group) == 1 and (fits or self._refuses_bundles):
-            return [await _caught(self.ask(group[0], call))]
+            return [await self._one(group[0], call)]
         return await self._batched(group, call)
 
     def _is_long(self, ask: Ask) -> bool:
@@ -119,7 +128,7 @@ class FhirServer:
             group.append(place)
         return groups
 
-    async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[Answer | UpstreamError]:
+    async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[RawAnswer | UpstreamError]:
         location = asks[0].location
         entries = [{"request": {"method": "GET", "url": ask.relative}} for ask in asks]
         question = Question(
@@ -130,58 +139,32 @@ class FhirServer:
             encode_json({"resourceType": "Bundle", "type": "batch", "entry": entries}),
         )
         try:
-            answer = await self._answered(question, call)
-            if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer):
+            answer = await self._fetched(question, call)
+            if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
                 self._refuses_bundles = True
-                return await self.ask_all(asks, call, has_batch=False)
-            return self._entry_answers(answer, len(asks))
+                return await self.fetch_all(asks, call, has_batch=False)
+            return entry_answers(answer, len(asks))
         except UpstreamError as problem:
             return [problem] * len(asks)
 
-    def _entry_answers(self, answer: Answer, count: int) -> Sequence[Answer]:
-        if not answer.is_success or answer.outcome is not None:
-            return [answer] * count
-        bundle = answer.json
-        entries = bundle.get("entry") if isinstance(bundle, dict) else None
-        if not isinstance(entries, list) or len(entries) != count:
-            raise UpstreamInvalidResponse(
-                self.source, f"{self.source} gave a batch answer that does not fit the questions."
-            )
-        return [_entry_answer(entry, answer.retrieved_at) for entry in entries]
+    async def _one(self, ask: Ask, call: Call) -> RawAnswer | UpstreamError:
+        try:
+            return await self.fetch(ask, call)
+        except UpstreamError as problem:
+            return problem
 
-    async def _answered(self, question: Question, call: Call) -> Answer:
-        response = await self._exchange.send(question, call)
-        body: Any = None
-        if response.body:
-            try:
-                body = decode_json(response.body)
-            except JsonInvalid as problem:
-                if 200 <= response.status < 300:
-                    raise UpstreamInvalidResponse(
-                        self.source, f"{self.source} gave an answer that is not JSON.", detail=str(problem)
-                    ) from problem
-                body = NOT_JSON
-        wait = retry_after_s(response.headers) if response.status in (429, 503) else None
-        return Answer(response.status, body, datetime.now(UTC), wait)
+    async def _fetched(self, question: Question, call: Call) -> RawAnswer:
+        return raw_answer(self.source, await self._exchange.send(question, call))
 
 
-async def _caught(answer: Any) -> Answer | UpstreamError:
+def _decoded(answer: RawAnswer | UpstreamError) -> Answer | UpstreamError:
+    if isinstance(answer, UpstreamError):
+        return answer
     try:
-        found: Answer = await answer
-        return found
+        return answer.answer
     except UpstreamError as problem:
         return problem
 
 
 def _is_throttled(answer: Answer) -> bool:
     return any(meaning in ("throttled", "rejected") for _, meaning in issues(answer.outcome))
-
-
-def _entry_answer(entry: object, retrieved_at: datetime) -> Answer:
-    """The answer in one entry of a batch response (R4 http.html 3.1.0.11.2)."""
-    response = entry.get("response") if isinstance(entry, dict) else None
-    status = response.get("status") if isinstance(response, dict) else None
-    code = status[:3] if isinstance(status, str) else ""
-    if not (isinstance(entry, dict) and isinstance(response, dict) and code.isascii() and code.isdigit()):
-        return Answer(200, None, retrieved_at)
-    return Answer(int(code), entry.get("resource") or response.get("outcome"), retrieved_at)
