@@ -1,15 +1,16 @@
 """What a resolver is given: the same, whichever executor calls it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from resolvers.context import RequestContext
 
-Path = tuple[str | int, ...]
+LinkedPath = tuple[Any, ...] | None
+"""`(parent path, key)`, with a third member where null is not allowed there; None is the root."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FieldCall:
     """One call of one field.
 
@@ -22,15 +23,50 @@ class FieldCall:
     parent: Any
     arguments: Mapping[str, Any]
     context: RequestContext
-    path: Path
+    at: LinkedPath
     selected: frozenset[str]
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """Where in the response the field stands."""
+        return tuple(flat(self.at))
 
 
 Fetch = Callable[[FieldCall], Any]
 """A resolver: a value, or an awaitable of one."""
+
+FetchAll = Callable[[Sequence[FieldCall]], Awaitable[Sequence[Any]]]
+"""A resolver of many places at once: a value, or the exception in its place, for each call in order."""
 
 Compute = Callable[[Any], Any]
 """A value that follows from the parent alone, at once and without a failure."""
 
 Derive = Callable[[Any, Mapping[str, Any]], Any]
 """A value that follows from the parent and the arguments (by GraphQL names), at once; it may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batched:
+    """A resolver that takes all places of one field at once: same arguments, same selection.
+
+    `apart` tells places whose answers should not wait for each other, such as those of other sources.
+    Called as an ordinary resolver it answers one place.
+    """
+
+    all: FetchAll
+    apart: Callable[[Any], Hashable] | None = None
+
+    async def __call__(self, call: FieldCall) -> Any:
+        (value,) = await self.all((call,))
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+
+def flat(path: LinkedPath) -> list[str | int]:
+    """A linked path as a response tells it."""
+    keys: list[str | int] = []
+    while path is not None:
+        keys.append(path[1])
+        path = path[0]
+    return keys[::-1]

@@ -6,18 +6,16 @@ are equal questions: they are asked once per request, whatever aliases or paths 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clinical.identifiers import Token
-from resolvers.pace import Pace, PacedLoader
+from resolvers.pace import Pace
 from resolvers.resource import Location, Resource
-from resolvers.upstreams.errors import UpstreamError, UpstreamUnavailable
+from resolvers.source_loader import Ask, SourceLoader
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
-
-Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
-"""A method of an upstream: many questions in, as many answers out."""
 
 LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
@@ -32,85 +30,89 @@ class Identify:
 
 
 class Loaders:
-    """One set of loaders for one request; `close` ends what is still under way."""
+    """One set of loaders for one request, each made when it is first needed; `close` ends what is still
+    under way."""
 
     def __init__(self, upstreams: Mapping[str, Upstream], call: Call) -> None:
+        self._upstreams = upstreams
         self._call = call
         self._pace = Pace()
-        self._running: set[asyncio.Task[Any]] = set()
-        self._is_closed = False
-        loaders = self._of_each
-        self._reads = loaders(upstreams, lambda one: one.read, is_held=True)
-        self._searches = loaders(upstreams, lambda one: one.search, is_held=False)
-        self._batched_searches = loaders(upstreams, lambda one: one.search, is_held=True)
-        self._counts = loaders(upstreams, lambda one: one.count, is_held=False)
-        self._identities = loaders(upstreams, _identify, is_held=True)
+        self._made: dict[tuple[str, str], SourceLoader] = {}
 
     async def read(self, source: str, key: Read) -> Resource | None:
         """One resource, or None where the source has none. Raises UpstreamError."""
-        found: Resource | None = await self._reads[source].load(key)
+        found: Resource | None = await self._loader(source, "read").one(key)
         return found
+
+    async def read_all(self, source: str, keys: Sequence[Read]) -> list[Resource | UpstreamError | None]:
+        """Many at once; an error stands in the place of its answer."""
+        return await self._loader(source, "read").all(keys)
 
     async def search(self, source: str, key: Search, *, is_batched: bool = False) -> Page:
         """One page of a search. `is_batched`: the source takes many at once. Raises UpstreamError."""
-        loaders = self._batched_searches if is_batched and key.page is None else self._searches
-        page: Page = await loaders[source].load(key)
+        page: Page = await self._searches(source, is_batched and key.page is None).one(key)
         return page
+
+    async def search_all(
+        self, source: str, keys: Sequence[Search], *, is_batched: bool
+    ) -> list[Page | UpstreamError]:
+        """The first pages of many searches at once; an error stands in the place of its page."""
+        return await self._searches(source, is_batched).all(keys)
 
     def forget(self, source: str, key: Search) -> None:
         """What was answered to a search no longer holds: it is asked again when it is wanted again."""
-        for loaders in (self._searches, self._batched_searches):
-            loaders[source].clear(key)
+        for is_batched in (False, True):
+            self._searches(source, is_batched).forget(key)
 
     async def count(self, source: str, key: Search) -> int | None:
         """How many a search finds, where the source can say. Raises UpstreamError."""
-        total: int | None = await self._counts[source].load(key)
+        total: int | None = await self._loader(source, "count").one(key)
         return total
 
-    def identify(self, source: str, key: Identify) -> Awaitable[tuple[Resource, ...]]:
-        """The Patient records with an identifier, once awaited. Raises UpstreamError."""
-        return self._identities[source].load(key)
+    async def identify(self, source: str, key: Identify) -> tuple[Resource, ...]:
+        """The Patient records with an identifier. Raises UpstreamError."""
+        found: tuple[Resource, ...] = await self._loader(source, "identify").one(key)
+        return found
+
+    async def identify_all(
+        self, source: str, keys: Sequence[Identify]
+    ) -> list[tuple[Resource, ...] | UpstreamError]:
+        """Many at once; an error stands in the place of its answer."""
+        return await self._loader(source, "identify").all(keys)
 
     def prime(self, record: Resource) -> None:
         """A whole resource that came by another way need not be read again."""
-        self._reads[record.source].prime(Read(record.type, record.id, record.location), record)
+        key = Read(record.type, record.id, record.location)
+        self._loader(record.source, "read").prime(key, record)
 
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
-        self._is_closed = True
         self._pace.close()
-        for task in self._running:
-            task.cancel()
+        for loader in self._made.values():
+            loader.close()
 
-    def _of_each(
-        self, upstreams: Mapping[str, Upstream], ask_of: Callable[[Upstream], Ask], *, is_held: bool
-    ) -> dict[str, PacedLoader]:
-        return {
-            name: PacedLoader(self._load(name, ask_of(one)), self._pace, is_held=is_held)
-            for name, one in upstreams.items()
-        }
+    def _searches(self, source: str, is_batched: bool) -> SourceLoader:
+        return self._loader(source, "batched search" if is_batched else "search")
 
-    def _load(self, source: str, ask: Ask) -> Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]:
-        ended = UpstreamUnavailable(source, "the request was ended")
+    def _loader(self, source: str, kind: str) -> SourceLoader:
+        made = self._made.get((source, kind))
+        if made is None:
+            ask, is_held = _asks(self._upstreams[source], kind)
+            made = SourceLoader(source, ask, self._call, self._pace, is_held=is_held)
+            self._made[source, kind] = made
+        return made
 
-        async def load(keys: list[Any]) -> list[Any]:
-            task = asyncio.current_task()
-            if self._is_closed or task is None:
-                return [ended] * len(keys)
-            self._running.add(task)
-            self._pace.begin()
-            try:
-                return list(await ask(keys, self._call))
-            except UpstreamError as error:
-                return [error] * len(keys)
-            except asyncio.CancelledError:
-                # A waiter must not hang on a batch that was ended.
-                return [ended] * len(keys)
-            finally:
-                self._pace.end()
-                self._running.discard(task)
 
-        return load
+def _asks(upstream: Upstream, kind: str) -> tuple[Ask, bool]:
+    """The upstream's method, and whether its batches are held for more questions to come."""
+    asks: dict[str, tuple[Ask, bool]] = {
+        "read": (upstream.read, True),
+        "search": (upstream.search, False),
+        "batched search": (upstream.search, True),
+        "count": (upstream.count, False),
+        "identify": (_identify(upstream), True),
+    }
+    return asks[kind]
 
 
 def _identify(upstream: Upstream) -> Ask:
@@ -122,6 +124,9 @@ def _identify(upstream: Upstream) -> Ask:
             groups.setdefault(key.locations, []).append(key.identifier)
         now = time.monotonic()
         hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
+        if len(groups) == 1:
+            ((places, identifiers),) = groups.items()
+            return await upstream.identify(identifiers, places, hurried)
         answers = await asyncio.gather(*(upstream.identify(ids, at, hurried) for at, ids in groups.items()))
         found = {
             Identify(identifier, at): answer

@@ -7,7 +7,8 @@ So a level of an operation costs few calls, and no branch waits long for an unre
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from aiodataloader import DataLoader, Loader, dispatch_queue
@@ -20,70 +21,78 @@ _TICKS = 3
 
 
 class Pace:
-    """Knows what a request has under way."""
+    """Knows what a request has under way, and ends it."""
 
     def __init__(self) -> None:
         self._under_way = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._idle: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
         return self._under_way == 0
 
-    def begin(self) -> None:
-        """A call goes out."""
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While a call of the present task is out. Raises CancelledError where nothing goes out any more."""
+        task = asyncio.current_task()
+        if self._is_closed or task is None:
+            raise asyncio.CancelledError
+        self._tasks.add(task)
         self._under_way += 1
-        self._idle.clear()
-
-    def end(self) -> None:
-        """A call is over."""
-        self._under_way -= 1
-        if self._under_way == 0:
-            self._idle.set()
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+            self._under_way -= 1
+            if self._under_way == 0 and self._idle is not None:
+                self._idle.set()
 
     def after_hold(self, turn: int | None, send: Callable[[], None]) -> None:
         """Calls `send` when its turn has come.
 
         `turn` counts the batches that a loader has sent while others were under way; None is never held.
         """
-        task = asyncio.ensure_future(self._after_hold(turn, send))
-        self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        asyncio.get_running_loop().call_soon(self._tick, _TICKS, turn, send)
 
     def close(self) -> None:
-        """Sends nothing more."""
-        for task in self._waiting:
+        """Ends what is under way, and sends nothing more."""
+        self._is_closed = True
+        for task in self._tasks:
             task.cancel()
 
-    async def _after_hold(self, turn: int | None, send: Callable[[], None]) -> None:
-        for _ in range(_TICKS):
-            await asyncio.sleep(0)
-        if turn is not None and not self.is_idle:
-            await self._hold(HOLDS_S[min(turn, len(HOLDS_S) - 1)])
-        send()
+    def _tick(self, left: int, turn: int | None, send: Callable[[], None]) -> None:
+        if left > 1:
+            asyncio.get_running_loop().call_soon(self._tick, left - 1, turn, send)
+        elif turn is None or self.is_idle:
+            send()
+        elif not self._is_closed:
+            task = asyncio.ensure_future(self._after_hold(HOLDS_S[min(turn, len(HOLDS_S) - 1)], send))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _hold(self, longest_s: float) -> None:
-        try:
+    async def _after_hold(self, longest_s: float, send: Callable[[], None]) -> None:
+        self._idle = self._idle or asyncio.Event()
+        with suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
                 while self._under_way:
+                    self._idle.clear()
                     await self._idle.wait()
                     # What the last answer set off may itself want to join.
                     for _ in range(_TICKS):
                         await asyncio.sleep(0)
-        except TimeoutError:
-            return
+        send()
 
 
 class PacedLoader(DataLoader[Any, Any]):
-    """A dataloader whose batches go out at the request's pace."""
+    """A dataloader whose batches go out at the request's pace. Every key is a question of its own."""
 
     def __init__(
         self, load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]], pace: Pace, *, is_held: bool
     ) -> None:
-        super().__init__(load)
+        super().__init__(load, cache=False)
         self._pace = pace
         self._turn = 0
         self._is_held = is_held
@@ -94,6 +103,14 @@ class PacedLoader(DataLoader[Any, Any]):
         if len(self._queue) == 1:
             self._pace.after_hold(self._turn if self._is_held else None, self._send)
 
+    def drop(self, answer: Callable[[Any], Any]) -> None:
+        """Gives an answer to every key that has not gone out."""
+        queue, self._queue = self._queue, []
+        for one in queue:
+            if not one.future.done():
+                one.future.set_result(answer(one.key))
+
     def _send(self) -> None:
         self._turn = 0 if self._pace.is_idle else self._turn + 1
-        dispatch_queue(self)
+        if self._queue:
+            dispatch_queue(self)

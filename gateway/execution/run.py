@@ -10,11 +10,8 @@ from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues, locat
 from graphql.execution.values import get_argument_values
 
 from resolvers.context import RequestContext
-from resolvers.field import Fetch, FieldCall
+from resolvers.field import Batched, Fetch, FieldCall, LinkedPath, flat
 from schema.field import ElementField
-
-LinkedPath = tuple[Any, ...] | None
-"""`(parent path, key)`, with a third member where null is not allowed there; None is the root."""
 
 Complete = Callable[[Any, "Run", LinkedPath], Any]
 """Makes the answer of a resolved value."""
@@ -53,7 +50,7 @@ class Run:
     pending: list[Pending] = field(default_factory=list)
     _arguments: dict[Step, dict[str, Any]] = field(default_factory=dict)
 
-    def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
+    def fail(self, error: BaseException, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
         """Records an error at a path; what stands there is null."""
         self.errors.append(located_error(error, list(nodes), flat(path)))
         if path is not None and len(path) == 3:
@@ -93,37 +90,52 @@ class Run:
         await self._fetch_all(pending)
 
     async def _fetch_all(self, pending: list[Pending]) -> None:
-        if len(pending) == 1:
-            await self._fetch(pending[0])
-        elif pending:
-            await asyncio.gather(*map(self._fetch, pending))
-
-    async def _fetch(self, one: Pending) -> None:
-        step = one.step
-        try:
-            call = FieldCall(
-                one.parent, self.arguments(step), self.context, tuple(flat(one.path)), step.selected
-            )
-            value = step.fetch(call) if step.fetch else None
-            if isawaitable(value):
-                value = await value
-        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
-            self.fail(error, one.path, step.nodes)
+        if not pending:
             return
+        batches = _batches(pending)
+        if len(batches) == 1:
+            await self._fetch(batches[0])
+        else:
+            await asyncio.gather(*map(self._fetch, batches))
+
+    async def _fetch(self, batch: list[Pending]) -> None:
+        """The places of one field, and what they lead to."""
+        step = batch[0].step
+        try:
+            values = await self._values(step, batch)
+        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+            values = [error] * len(batch)
         # No await between these lines: the list of pending fetches is this branch's own for the moment.
         outer, self.pending = self.pending, []
-        one.out[one.key] = step.complete(value, self, one.path)
+        for one, value in zip(batch, values, strict=True):
+            if isinstance(value, BaseException):
+                self.fail(value, one.path, step.nodes)
+            else:
+                one.out[one.key] = step.complete(value, self, one.path)
         mine, self.pending = self.pending, outer
         await self._fetch_all(mine)
 
+    async def _values(self, step: Step, batch: list[Pending]) -> Sequence[Any]:
+        arguments, context, selected = self.arguments(step), self.context, step.selected
+        calls = [FieldCall(one.parent, arguments, context, one.path, selected) for one in batch]
+        fetch = step.fetch
+        if isinstance(fetch, Batched):
+            return await fetch.all(calls)
+        value = fetch(calls[0]) if fetch else None
+        return [await value if isawaitable(value) else value]
 
-def flat(path: LinkedPath) -> list[str | int]:
-    """A linked path as a response tells it."""
-    keys: list[str | int] = []
-    while path is not None:
-        keys.append(path[1])
-        path = path[0]
-    return keys[::-1]
+
+def _batches(pending: list[Pending]) -> list[list[Pending]]:
+    """Places of one field that are answered together; a field that takes one place at a time is alone."""
+    batches: dict[Any, list[Pending]] = {}
+    for one in pending:
+        fetch = one.step.fetch
+        if not isinstance(fetch, Batched):
+            batches[id(one)] = [one]
+            continue
+        key = one.step if fetch.apart is None else (one.step, fetch.apart(one.parent))
+        batches.setdefault(key, []).append(one)
+    return list(batches.values())
 
 
 def bubble(data: dict[str, Any], nulls: Sequence[LinkedPath]) -> dict[str, Any] | None:

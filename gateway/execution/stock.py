@@ -5,12 +5,13 @@ from inspect import isawaitable
 from typing import Any
 
 from graphql import GraphQLError, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, execute
+from graphql.pyutils import Path
 
 from gateway.execution.collect import Collector
 from gateway.execution.executor import ExecutionResult
 from gateway.prepare import PreparedDocument
 from resolvers.context import LocatedError, RequestContext
-from resolvers.field import Derive, Fetch, FieldCall
+from resolvers.field import Derive, Fetch, FieldCall, LinkedPath
 from schema.field import DerivedField, FetchField
 
 _DEFINITION = "strawberry-definition"
@@ -65,9 +66,13 @@ def _fetcher(fetch: Fetch) -> Callable[..., Any]:
         sets = [node.selection_set for node in info.field_nodes]
         collector = Collector(info.schema, info.fragments, info.variable_values.coerced)
         selected = collector.names(sets)
-        return fetch(FieldCall(source, arguments, info.context, tuple(info.path.as_list()), selected))
+        return fetch(FieldCall(source, arguments, info.context, _linked(info.path), selected))
 
     return resolve
+
+
+def _linked(path: Path | None) -> LinkedPath:
+    return None if path is None else (_linked(path.prev), path.key)
 
 
 def _deriver(derive: Derive) -> Callable[..., Any]:

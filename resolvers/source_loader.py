@@ -1,0 +1,79 @@
+"""What one source is asked in one way: many questions in one batch, each question once per request."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any
+
+from resolvers.pace import Pace, PacedLoader
+from resolvers.upstreams.errors import UpstreamError, UpstreamUnavailable
+from resolvers.upstreams.upstream import Call
+
+Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
+"""A method of an upstream: many questions in, as many answers out."""
+
+
+class SourceLoader:
+    """Loads groups of questions. A group is one key of the dataloader, so twenty questions that are
+    asked together cost one future; a question that any group has asked before is not asked again."""
+
+    def __init__(self, source: str, ask: Ask, call: Call, pace: Pace, *, is_held: bool) -> None:
+        self._ask = ask
+        self._call = call
+        self._pace = pace
+        self._ended = UpstreamUnavailable(source, "the request was ended")
+        self._loader = PacedLoader(self._load, pace, is_held=is_held)
+        self._known: dict[Hashable, tuple[asyncio.Future[Sequence[Any]], int]] = {}
+
+    async def all(self, questions: Sequence[Hashable]) -> list[Any]:
+        """An answer, or the UpstreamError in its place, for each question in order."""
+        known = self._known
+        fresh = [one for one in questions if one not in known]
+        if fresh:
+            group = tuple(dict.fromkeys(fresh))
+            future = self._loader.load(group)
+            known.update((one, (future, place)) for place, one in enumerate(group))
+        answers = []
+        for one in questions:
+            future, place = known[one]
+            answers.append((future.result() if future.done() else await future)[place])
+        return answers
+
+    async def one(self, question: Hashable) -> Any:
+        """The answer to one question. Raises UpstreamError."""
+        (answer,) = await self.all((question,))
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def forget(self, question: Hashable) -> None:
+        """The question is asked again when it is wanted again."""
+        self._known.pop(question, None)
+
+    def prime(self, question: Hashable, answer: Any) -> None:
+        """An answer that came by another way; the question need not be asked."""
+        if question not in self._known:
+            future = asyncio.get_running_loop().create_future()
+            future.set_result((answer,))
+            self._known[question] = (future, 0)
+
+    def close(self) -> None:
+        """Whoever still waits for a batch that has not gone out is told that the request was ended."""
+        self._loader.drop(lambda group: [self._ended] * len(group))
+
+    async def _load(self, groups: list[Sequence[Any]]) -> list[Sequence[Any]]:
+        questions = groups[0] if len(groups) == 1 else [one for group in groups for one in group]
+        answers = await self._answers(questions)
+        if len(groups) == 1:
+            return [answers]
+        given = iter(answers)
+        return [[next(given) for _ in group] for group in groups]
+
+    async def _answers(self, questions: Sequence[Any]) -> Sequence[Any]:
+        try:
+            with self._pace.under_way():
+                return await self._ask(questions, self._call)
+        except UpstreamError as error:
+            return [error] * len(questions)
+        except asyncio.CancelledError:
+            # A waiter must not hang on a batch that was ended.
+            return [self._ended] * len(questions)
