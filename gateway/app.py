@@ -14,6 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from gateway.audit.sink import open_sink
+from gateway.audit.trail import Trail
 from gateway.authn.jwt import Issuer, IssuerClient, JwtAuthenticator, issuer_client, open_issuers
 from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
@@ -62,6 +64,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     telemetry = open_telemetry(settings.telemetry)
     outside = outside or _outside(settings, secrets, telemetry)
     store = open_store(settings.store, store_url(settings, secrets))
+    trail = Trail(open_sink(settings.audit))
 
     types = resource_types(settings.schema.resources)
     printed = build_schema(types)
@@ -78,6 +81,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         federation,
         CompiledExecutor(schema, hide_suggestions=not settings.server.introspection),
         telemetry,
+        trail,
         settings.server.request_deadline_s,
     )
 
@@ -96,6 +100,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             await outside.issuers.aclose()
             await store.close()
             telemetry.close()
+            trail.end()
 
     routes = _routes(settings, pipeline, federation, issuers[0], sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))

@@ -19,7 +19,7 @@ from gateway.graphql_request import GraphQLRequest, request_of_body, request_of_
 from gateway.http_errors import MethodNotAllowed
 from gateway.media_types import JSON, check_body_type, prefers_html, response_type
 from gateway.pipeline import Incoming, Pipeline
-from gateway.response import Reply, refuse
+from gateway.response import Reply
 
 METHODS = ("GET", "POST")
 
@@ -55,9 +55,10 @@ class GraphQLEndpoint:
             media_type = response_type(headers.get("accept"))
             request = await self._request(scope, headers, receive)
         except ClientGone:
+            self._pipeline.forsaken(request_id_of(scope))
             raise
         except Exception as problem:  # noqa: BLE001  the table of errors says what each becomes
-            return refuse(problem, request_id_of(scope), media_type)
+            return self._pipeline.refuse(problem, request_id_of(scope), media_type)
         incoming = Incoming(
             request,
             _authorization(headers),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway import errors, response
+from gateway.audit.entry import Entry
+from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator
 from gateway.documents import Documents
 from gateway.execution.executor import Executor
@@ -44,6 +46,7 @@ class Pipeline:
         federation: Federation,
         executor: Executor,
         telemetry: Telemetry,
+        trail: Trail,
         deadline_s: float,
     ) -> None:
         self._authenticator = authenticator
@@ -51,33 +54,51 @@ class Pipeline:
         self._federation = federation
         self._executor = executor
         self._stage = telemetry.stage
+        self._trail = trail
         self._deadline_s = deadline_s
 
     async def answer(self, incoming: Incoming) -> Reply:
-        """The reply to a request; refusals and faults are replies too."""
+        """The reply to a request; refusals and faults are replies too, and each leaves its line."""
+        entry = self._trail.open(incoming.request_id)
         try:
             with self._stage("request", request_id=incoming.request_id):
-                return await self._within_deadline(incoming)
+                return await self._within_deadline(incoming, entry)
         except Exception as problem:  # noqa: BLE001  the last line: a fault must not break the connection
             _log_refusal(problem, incoming.request_id)
-            return response.refuse(problem, incoming.request_id, incoming.media_type)
+            return _refusal(entry, problem, incoming.media_type)
+        finally:
+            self._trail.close(entry)
 
-    async def _within_deadline(self, incoming: Incoming) -> Reply:
+    def refuse(self, problem: Exception, request_id: str, media_type: str) -> Reply:
+        """The reply to what is no GraphQL request; it leaves its line too."""
+        entry = self._trail.open(request_id)
+        try:
+            return _refusal(entry, problem, media_type)
+        finally:
+            self._trail.close(entry)
+
+    def forsaken(self, request_id: str) -> None:
+        """Leaves the line of a request whose client left before all of it had come."""
+        self._trail.close(self._trail.open(request_id))
+
+    async def _within_deadline(self, incoming: Incoming, entry: Entry) -> Reply:
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._run(incoming)
+                return await self._run(incoming, entry)
         except TimeoutError:
             raise errors.DeadlinePassed from None
 
-    async def _run(self, incoming: Incoming) -> Reply:
+    async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
         asked_at = asyncio.get_running_loop().time()
         request = incoming.request
 
         with self._stage("authenticate"):
             principal = await self._authenticator.authenticate(incoming.authorization)
+        entry.principal = principal
 
         with self._stage("documents"):
             prepared = await self._documents.lookup(request.query, request.operation_name)
+            entry.prepared = prepared
             _check_method(prepared, incoming)
 
         with self._stage("permissions"):
@@ -89,13 +110,16 @@ class Pipeline:
             deadline_s=self._time_for_sources(asked_at),
             request_id=incoming.request_id,
         )
+        entry.context = context
         try:
             with self._stage("execution", operation=prepared.hash):
                 result = await self._executor.run(prepared, request.variables, context)
             with self._stage("response"):
-                return response.build(
+                reply = response.build(
                     result, context.source_summary(), incoming.request_id, incoming.media_type
                 )
+            entry.answered(reply.status, result.data is not None, result.errors)
+            return reply
         finally:
             context.close()
 
@@ -109,6 +133,12 @@ class Pipeline:
 def _check_method(prepared: PreparedDocument, incoming: Incoming) -> None:
     if incoming.is_get and prepared.kind != "query":
         raise PostNeeded("Only queries may be sent by GET.")
+
+
+def _refusal(entry: Entry, problem: Exception, media_type: str) -> Reply:
+    reply = response.refuse(problem, entry.request_id, media_type)
+    entry.refused(reply.status, problem)
+    return reply
 
 
 def _log_refusal(problem: Exception, request_id: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM
+from gateway.audit.sink import AuditSettings
 from gateway.authn.issuer import IssuerSettings
 from gateway.cors import Origin
 from gateway.document_limits import LimitSettings
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     issuers: tuple[IssuerSettings, ...] = Field(min_length=1)
     upstreams: tuple[UpstreamSettings, ...] = Field(min_length=1)
+    audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
 

@@ -27,6 +27,13 @@ def _store(settings: Settings) -> Iterator[str]:
         yield '`store.url_secret` is never read while `store.kind` is "memory"'
 
 
+def _audit(settings: Settings) -> Iterator[str]:
+    if settings.audit.sink == "file" and settings.audit.path is None:
+        yield '`audit.path` is missing: the sink "file" needs a file to append to'
+    if settings.audit.sink != "file" and settings.audit.path is not None:
+        yield '`audit.path` is never used unless `audit.sink` is "file"'
+
+
 def _telemetry(settings: Settings) -> Iterator[str]:
     if settings.telemetry.exporter == "otlp-file" and settings.telemetry.path is None:
         yield '`telemetry.path` is missing: the exporter "otlp-file" needs a file to write to'
@@ -83,6 +90,7 @@ def _unknown(where: str, name: str, settings: Settings) -> Iterator[str]:
 CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
     _server,
     _store,
+    _audit,
     _telemetry,
     _issuers,
     _identity,

@@ -10,7 +10,12 @@ from gateway.settings import Settings
 from gateway.settings_check import contradictions
 from gateway.settings_problems import sentences
 
-ANCHORED: Final = (("identity", "links"), ("secrets", "directory"), ("telemetry", "path"))
+ANCHORED: Final = (
+    ("audit", "path"),
+    ("identity", "links"),
+    ("secrets", "directory"),
+    ("telemetry", "path"),
+)
 """Settings that are paths: relative ones are relative to the file."""
 
 

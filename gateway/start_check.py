@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from gateway.audit.json_lines_file import check_file
 from gateway.authn.jwks import usable_keys
 from gateway.authn.jwt import issuer_client, open_issuers
 from gateway.authn.metadata import MetadataUnavailable, fetch_json
@@ -49,6 +50,8 @@ def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], obj
     for name, size in KEYS.items():
         yield partial(secrets.key, name, size)
     yield lambda: open_store(settings.store, store_url(settings, secrets))
+    if settings.audit.path is not None:
+        yield partial(check_file, settings.audit.path)
     links = settings.identity.links
     if links is not None:
         yield partial(read_links, links)

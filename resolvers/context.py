@@ -62,6 +62,15 @@ class RequestContext:
             raise AccessForbidden("the token's patient is not known here")
         return person
 
+    @property
+    def own_id(self) -> str | None:
+        """The id of the person whom the caller is limited to, where that has been found out."""
+        own = self._own
+        if own is None or not own.done() or own.cancelled() or own.exception() is not None:
+            return None
+        person = own.result()
+        return None if person is None else person.id
+
     def note(self, outcome: SourceOutcome) -> None:
         """Remembers the worst that each source did in this request."""
         known = self._outcomes.get(outcome.source)

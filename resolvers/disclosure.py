@@ -1,15 +1,15 @@
 """What a request gave out, added up: whose records, of which type, from which source, how many."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Disclosure:
+class Disclosure(msgspec.Struct, frozen=True):
     """So many records of one type, of one person, from one source, given out in one request."""
 
-    patient: str
-    """The gateway's own person id; empty for what is nobody's (a Practitioner, an Organization)."""
+    patient: str | None
+    """The gateway's own person id; None for what is nobody's (a Practitioner, an Organization)."""
     type: str
     source: str
     count: int
@@ -30,10 +30,12 @@ class Disclosures:
         counts[key] = counts.get(key, 0) + count
 
     def __iter__(self) -> Iterator[Disclosure]:
-        """The rows, sorted by patient, type and source; none where nothing was given out."""
-        rows = (
-            Disclosure(patient or "", type_, source, count)
-            for (patient, type_, source), count in self._counts.items()
-            if count
-        )
-        return iter(sorted(rows))
+        """The rows by patient (nobody's first), type and source; none where nothing was given out."""
+        rows = [Disclosure(*key, count) for key, count in self._counts.items() if count]
+        if len(rows) > 1:
+            rows.sort(key=_place)
+        return iter(rows)
+
+
+def _place(row: Disclosure) -> tuple[str, str, str]:
+    return row.patient or "", row.type, row.source

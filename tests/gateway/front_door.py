@@ -1,6 +1,7 @@
 """A small gateway to knock on: real edge, pipeline and tokens over a schema of a few fields."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,8 @@ import strawberry
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from gateway.audit.sink import Sink
+from gateway.audit.trail import Trail
 from gateway.cors import OriginList
 from gateway.document_limits import LimitSettings
 from gateway.documents import Documents
@@ -122,6 +125,22 @@ def open_federation() -> Federation:
     return Federation([], linking, Cursors(b"c" * 32, cache), cache, frozenset())
 
 
+class KeptLines:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    def close(self) -> None:
+        pass
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines]
+
+
 class FrontDoor:
     """The gateway as its clients see it."""
 
@@ -132,11 +151,14 @@ class FrontDoor:
         has_page: bool = True,
         deadline_s: float = 5.0,
         telemetry: Telemetry | None = None,
+        sink: Sink | None = None,
     ) -> None:
         global WORK
         WORK = Work()
         self.limits = limits or LimitSettings()
         self.issuer = AuthorizationServer()
+        self.kept = KeptLines()
+        self.sink = sink or self.kept
         self.executor = Executor()
         self.documents = Documents(Preparation(SCHEMA, self.limits, introspection))
         self.federation = open_federation()
@@ -146,6 +168,7 @@ class FrontDoor:
             self.federation,
             self.executor,
             telemetry or open_telemetry(TelemetrySettings()),
+            Trail(self.sink),
             deadline_s,
         )
         endpoint = GraphQLEndpoint(pipeline, 20_000, self.limits.max_variables_bytes, has_page)

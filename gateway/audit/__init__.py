@@ -1,0 +1,1 @@
+"""The disclosure record: one line for each request, whatever becomes of it."""

@@ -1,0 +1,83 @@
+"""What is learnt of a request on its way, until it becomes a line."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from graphql import GraphQLError
+
+from gateway import errors
+from gateway.audit.record import CANCELLED, OK, PARTIAL, Record, SourceAsked
+from gateway.prepare import PreparedDocument
+from permissions.principal import Principal
+from resolvers.context import RequestContext
+
+
+class Entry:
+    """One request's open entry. Until it is told of an answer, the request counts as cancelled.
+
+    `principal`, `prepared` and `context` are set as soon as each is known.
+    """
+
+    __slots__ = (
+        "_began_s", "_codes", "_has_data", "_outcome", "_status", "_time",
+        "context", "prepared", "principal", "request_id",
+    )  # fmt: skip
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.principal: Principal | None = None
+        self.prepared: PreparedDocument | None = None
+        self.context: RequestContext | None = None
+        self._time = datetime.now(UTC)
+        self._began_s = time.perf_counter()
+        self._outcome = CANCELLED
+        self._status: int | None = None
+        self._codes: tuple[str, ...] = ()
+        self._has_data = False
+
+    def answered(self, status: int, has_data: bool, problems: Sequence[GraphQLError]) -> None:
+        """The operation ran, and this is what the answer says."""
+        if problems:
+            codes = dict.fromkeys(errors.row_of(errors.cause_of(problem)).code for problem in problems)
+            self._codes = tuple(codes)
+            self._outcome = PARTIAL if has_data else self._codes[0]
+        else:
+            self._outcome = OK
+        self._status = status
+        self._has_data = has_data
+
+    def refused(self, status: int, problem: BaseException) -> None:
+        """The request got an error and nothing else."""
+        self._outcome = errors.row_of(problem).code
+        self._codes = (self._outcome,)
+        self._status = status
+        self._has_data = False
+
+    def record(self) -> Record:
+        """The entry as it stands now. What was gathered for an answer without data was not given out."""
+        principal, prepared, context = self.principal, self.prepared, self.context
+        duration_ms = round((time.perf_counter() - self._began_s) * 1000, 3)
+        return Record(
+            time=self._time,
+            request_id=self.request_id,
+            outcome=self._outcome,
+            status=self._status,
+            duration_ms=duration_ms,
+            errors=self._codes,
+            issuer=principal.issuer if principal else None,
+            client=principal.client if principal else None,
+            subject=principal.subject if principal else None,
+            fhir_user=principal.fhir_user if principal else None,
+            token_id=principal.token_id if principal else None,
+            patient=context.own_id if context else None,
+            kind=prepared.kind if prepared else None,
+            operation=prepared.operation_name if prepared else None,
+            document=prepared.hash if prepared else None,
+            sources=_asked(context) if context else (),
+            disclosed=tuple(context.disclosures) if context and self._has_data else (),
+        )
+
+
+def _asked(context: RequestContext) -> tuple[SourceAsked, ...]:
+    return tuple(SourceAsked(one["source"], one["status"]) for one in context.source_summary())

@@ -1,0 +1,77 @@
+"""One line of the disclosure record: who asked, by what, what became of it, and what was given out.
+
+What is in a line is decided here and nowhere else. Never: a token, the text of a document, a variable,
+a message, anything that a source says of a person. A patient is the gateway's own person id.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from resolvers.disclosure import Disclosure
+
+OK: Final = "OK"
+PARTIAL: Final = "PARTIAL"
+"""Data went out, and errors beside it."""
+CANCELLED: Final = "CANCELLED"
+"""Nothing went out: the client left, or the process was told to end."""
+
+
+class SourceAsked(msgspec.Struct, frozen=True):
+    """How one source fared in the request, as `extensions.sources` tells the client."""
+
+    source: str
+    status: str
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request. What is not known stays out of the line."""
+
+    time: datetime
+    """When the request came in, UTC."""
+    request_id: str
+    outcome: str
+    """OK, PARTIAL, CANCELLED, or the code of docs/errors.md by which the request was refused."""
+    status: int | None = None
+    """The HTTP status; None where no answer went out."""
+    duration_ms: float
+    errors: tuple[str, ...] = ()
+    """The codes of all errors of the answer, each once."""
+    issuer: str | None = None
+    client: str | None = None
+    subject: str | None = None
+    fhir_user: str | None = None
+    token_id: str | None = None
+    """The token's `jti`; None also where the issuer gives none."""
+    patient: str | None = None
+    """The person to whose compartment the token is limited, where that was looked up."""
+    kind: str | None = None
+    operation: str | None = None
+    """The operation's name in the document."""
+    document: str | None = None
+    """SHA-256 (hex) of the document's text and the operation's name."""
+    sources: tuple[SourceAsked, ...] = ()
+    disclosed: tuple[Disclosure, ...] = ()
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def line_of(record: Record) -> bytes:
+    """The record as one line of JSON, its line feed included."""
+    try:
+        return _ENCODER.encode(record) + b"\n"
+    except UnicodeEncodeError:
+        # A token's claims may hold half a surrogate pair, which UTF-8 cannot say.
+        return _ENCODER.encode(_escaped(record)) + b"\n"
+
+
+def _escaped(record: Record) -> dict[str, object]:
+    named = msgspec.structs.asdict(record).items()
+    defaults = {field.name: field.default for field in msgspec.structs.fields(record)}
+    return {
+        name: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for name, value in named
+        if value != defaults[name]
+    }
