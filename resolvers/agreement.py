@@ -9,6 +9,8 @@ from resolvers.resource import Resource
 def agreeing(records: Iterable[Resource]) -> tuple[Resource, ...]:
     """The first record that states a birth date rules; a record that disagrees is not linked."""
     candidates = tuple(records)
+    if len(candidates) < 2:
+        return candidates
     ruling = next((one for one in candidates if _birth_date(one)), None)
     if ruling is None:
         return candidates

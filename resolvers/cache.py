@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -13,6 +14,9 @@ class Cache(Protocol):
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keeps the value for at most `ttl_s` seconds."""
+
+    async def set_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keeps many values, in one exchange with the store."""
 
 
 class MemoryCache:
@@ -35,7 +39,13 @@ class MemoryCache:
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keeps the value; the oldest goes when the cache is full."""
-        self._entries[key] = (time.monotonic() + ttl_s, value)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._entries_max:
-            self._entries.popitem(last=False)
+        await self.set_all({key: value}, ttl_s)
+
+    async def set_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keeps the values; the oldest go when the cache is full."""
+        entries, expires_at = self._entries, time.monotonic() + ttl_s
+        for key, value in values.items():
+            entries[key] = (expires_at, value)
+            entries.move_to_end(key)
+        while len(entries) > self._entries_max:
+            entries.popitem(last=False)

@@ -6,7 +6,7 @@ never link. Every id of a person leads to the same `Person` (docs/schema.md).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,9 +21,9 @@ from resolvers.loaders import Identify, Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.person import PersonIdInvalid, PersonKey
 from resolvers.records import find_record
-from resolvers.resource import Resource
+from resolvers.resource import Location, Resource
 from resolvers.restriction import Restrictions, without_whereabouts
-from resolvers.together import settled
+from resolvers.together import settled, together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
@@ -46,7 +46,7 @@ class Linking:
     key: PersonKey
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Person:
     """One person: `records` in order of precedence, and how each source's lookup ended."""
 
@@ -67,7 +67,7 @@ class Person:
 
 
 class Identity:
-    """Persons of one request, each looked up once."""
+    """Persons of one request, each looked up once, many in one batch."""
 
     def __init__(
         self,
@@ -83,8 +83,9 @@ class Identity:
         self._cache = cache
         self._restrictions = Restrictions(linking.trusted_sources, cache)
         self._principal = principal
-        self._lookups: dict[object, asyncio.Future[Any]] = {}
-        self._persons: dict[tuple[str, str, str, str], Person] = {}
+        self._lookups: dict[Token, asyncio.Future[Person | UpstreamError | None]] = {}
+        self._persons: dict[Resource, Person] = {}
+        self._linking_of: dict[Resource, Token | None] = {}
 
     async def of_id(self, text: str) -> Person | None:
         """The person that any of the person's ids names. Raises UpstreamError."""
@@ -102,28 +103,34 @@ class Identity:
         """
         if not self._links(identifier):
             return await self._found_by(identifier)
-        person: Person | None = await self._once(identifier, lambda: self._linked(identifier, None))
-        return person
+        await self._look_up({identifier: None})
+        return await self._looked_up(identifier)
 
     async def of_record(self, record: Resource) -> Person:
-        """The person whose record this is.
+        """The person whose record this is. Raises UpstreamError."""
+        (person,) = await self.of_records((record,))
+        if isinstance(person, UpstreamError):
+            raise person
+        return person
+
+    async def of_records(self, records: Sequence[Resource]) -> list[Person | UpstreamError]:
+        """The persons whose records these are, an error in the place of one that could not be told.
 
         A contained Patient is nobody's record: its id counts within its holder only, and what it states
         of itself is its holder's word. It has no records, and no source links it.
         """
-        if record.container is not None:
-            unlinked = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
-            return Person(global_id(record), (), unlinked)
-        person = self._persons.get(record.key)
-        if person is None:
-            person = self._persons[record.key] = await self._of_record(record)
-        return person
+        fresh = [one for one in records if one not in self._persons and one.container is None]
+        tokens = {one: token for one in fresh if (token := self.linking_identifier(one)) is not None}
+        await self._look_up({token: record for record, token in tokens.items()})
+        return [await self._person(record, tokens.get(record)) for record in records]
 
     def linking_identifier(self, record: Resource) -> Token | None:
         """The verified identifier by which a record links, if a trusted source states one."""
-        if not self._is_trusted(record.source):
-            return None
-        return next((one for one in _identifiers(record) if self._links(one)), None)
+        known = self._linking_of
+        if record not in known:
+            stated = _identifiers(record, self._linking.systems) if self._is_trusted(record.source) else ()
+            known[record] = next((one for one in stated if self._links(one)), None)
+        return known[record]
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
@@ -140,17 +147,12 @@ class Identity:
         if not records:
             _raise_first_error(answers)
             return None
-        persons = {one.id: one for one in await asyncio.gather(*map(self.of_record, records))}
+        found = await self.of_records(records)
+        _raise_first_error(found)
+        persons = {one.id: one for one in found if isinstance(one, Person)}
         if len(persons) > 1:
             raise IdentifierAmbiguous("identifier: more than one person has it")
         return next(iter(persons.values()))
-
-    async def _once(self, key: object, look_up: Callable[[], Awaitable[Any]]) -> Any:
-        """Concurrent askers share one lookup."""
-        if key not in self._lookups:
-            self._lookups[key] = asyncio.ensure_future(look_up())
-        lookup = self._lookups[key]
-        return lookup.result() if lookup.done() else await asyncio.shield(lookup)
 
     async def _of_person_id(self, text: str) -> Person | None:
         try:
@@ -172,21 +174,30 @@ class Identity:
             return await self._of_person_id(remembered.decode())
         return None if record is None else await self.of_record(record)
 
-    async def _of_record(self, record: Resource) -> Person:
-        identifier = self.linking_identifier(record)
-        if identifier is not None:
-            person: Person | None = await self._once(identifier, lambda: self._linked(identifier, record))
+    async def _person(self, record: Resource, token: Token | None) -> Person | UpstreamError:
+        known = self._persons.get(record)
+        if known is not None:
+            return known
+        if record.container is not None:
+            unlinked = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
+            return Person(global_id(record), (), unlinked)
+        joined = None
+        if token is not None:
+            try:
+                person = await self._looked_up(token)
+            except UpstreamError as error:
+                return error
             joined = None if person is None else self._joined(person, record)
-            if joined is not None:
-                return joined
-        return self._alone(record)
+        made = self._persons[record] = joined or self._alone(record)
+        return made
 
     def _joined(self, person: Person, record: Resource) -> Person | None:
         """The person with a record of the same identifier, None where they disagree.
 
         A source that failed or forgot in the lookup does not part a record in hand from its person.
         """
-        if any(one.key == record.key for one in person.records):
+        key = record.key
+        if any(one is record or one.key == key for one in person.records):
             return person
         ranks = list(self._upstreams)
         every = sorted((*person.records, record), key=lambda one: ranks.index(one.source))
@@ -199,35 +210,85 @@ class Identity:
             outcomes[record.source] = _found(record)
         return replace(person, records=tuple(every), outcomes=outcomes)
 
-    async def _linked(self, identifier: Token, found: Resource | None) -> Person | None:
-        """Asks every source; the records that agree make the person."""
-        raw = await settled(*(self._ask(one, identifier, found) for one in self._upstreams.values()))
-        answers = [self._stating(identifier, one) for one in raw]
-        by_source = dict(zip(self._upstreams, answers, strict=True))
-        records = agreeing(record for answer in answers if isinstance(answer, tuple) for record in answer)
-        if found is not None and found.source in by_source and not records:
-            records = (found,)
-        if not records:
-            _raise_first_error(answers)
-            return None
-        person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
-        outcomes = {name: _outcome(name, answer, records) for name, answer in by_source.items()}
-        return await self._known(Person(person_id, records, outcomes))
+    async def _looked_up(self, identifier: Token) -> Person | None:
+        """What the lookup gave that is done or under way. Raises UpstreamError."""
+        lookup = self._lookups[identifier]
+        found = lookup.result() if lookup.done() else await asyncio.shield(lookup)
+        if isinstance(found, UpstreamError):
+            raise found
+        return found
 
-    def _ask(
-        self, upstream: Upstream, identifier: Token, found: Resource | None
-    ) -> Awaitable[tuple[Resource, ...]]:
+    async def _look_up(self, wanted: Mapping[Token, Resource | None]) -> None:
+        """Looks up those whom nobody in this request has asked for; concurrent askers share a lookup.
+
+        `wanted`: each identifier with the record that it was found on, if any.
+        """
+        wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
+        if not wanted:
+            return
+        create_future = asyncio.get_running_loop().create_future
+        lookups = {token: create_future() for token in wanted}
+        self._lookups.update(lookups)
+        try:
+            found = await self._linked(wanted)
+        except BaseException:
+            for lookup in lookups.values():
+                lookup.cancel()
+            raise
+        for token, lookup in lookups.items():
+            if not lookup.done():
+                lookup.set_result(found[token])
+
+    async def _linked(
+        self, wanted: Mapping[Token, Resource | None]
+    ) -> dict[Token, Person | UpstreamError | None]:
+        """Asks every source; the records that agree make a person."""
+        upstreams = self._upstreams
+        asked = (self._loaders.identify_all(name, self._keys(one, wanted)) for name, one in upstreams.items())
+        answers = await together(*asked)
+        remember: dict[str, bytes] = {}
+        found: dict[Token, Person | UpstreamError | None] = {}
+        for place, (token, record) in enumerate(wanted.items()):
+            mine = {name: self._stating(token, one[place]) for name, one in zip(upstreams, answers, strict=True)}
+            person = self._person_of(token, record, mine)
+            if isinstance(person, Person):
+                await self._mark(person, remember)
+            found[token] = person
+        await self._cache.set_all(remember, LINK_TTL_S)
+        return found
+
+    def _keys(self, upstream: Upstream, wanted: Mapping[Token, Resource | None]) -> list[Identify]:
         every = upstream.locations()
+        if len(every) == 1:
+            return [Identify(token, every) for token in wanted]
+        return [Identify(token, self._places(upstream, every, found)) for token, found in wanted.items()]
+
+    def _places(
+        self, upstream: Upstream, every: tuple[Location, ...], found: Resource | None
+    ) -> tuple[Location, ...]:
         places = every if found is None else upstream.locate(found, self._principal)
         # The same places in the same order are one batch, however likely each is for this person.
-        key = Identify(identifier, every if set(places) == set(every) else tuple(places))
-        return self._loaders.identify(upstream.name, key)
+        return every if set(places) == set(every) else tuple(places)
 
     def _stating(self, identifier: Token, answer: Any) -> Any:
         """Of the records in an answer those that link by the identifier; an error as it is."""
         if isinstance(answer, BaseException):
             return answer
-        return tuple(one for one in answer if self.linking_identifier(one) == identifier)
+        return tuple([one for one in answer if self.linking_identifier(one) == identifier])
+
+    def _person_of(
+        self, identifier: Token, found: Resource | None, answers: Mapping[str, Any]
+    ) -> Person | UpstreamError | None:
+        """The person of the records that agree; an error where none is found and a source may know one."""
+        stated = [record for answer in answers.values() if isinstance(answer, tuple) for record in answer]
+        records = agreeing(stated)
+        if found is not None and found.source in answers and not records:
+            records = (found,)
+        if not records:
+            return next((one for one in answers.values() if isinstance(one, UpstreamError)), None)
+        person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
+        outcomes = {name: _outcome(name, answer, records) for name, answer in answers.items()}
+        return Person(person_id, records, outcomes)
 
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""
@@ -237,14 +298,16 @@ class Identity:
         outcomes[record.source] = _found(record)
         return Person(record.person_id, (record,), outcomes)
 
-    async def _known(self, person: Person) -> Person:
-        """Marks the records as this person's, and remembers the links."""
+    async def _mark(self, person: Person, remember: dict[str, bytes]) -> None:
+        """Marks the records as this person's, and the links as to be remembered."""
         for record in person.records:
             record.person_id = person.id
+            self._persons[record] = person
             self._loaders.prime(record)
-            await self._cache.set(_link_key(record.source, record.id), person.id.encode(), LINK_TTL_S)
-        is_withheld = await self._restrictions.hold(person.id, person.records, person.outcomes.values())
-        return replace(person, is_withheld=is_withheld)
+            remember[_link_key(record.source, record.id)] = person.id.encode()
+        outcomes = person.outcomes.values()
+        withheld = self._restrictions.judge(person.id, person.records, outcomes, remember)
+        person.is_withheld = await self._restrictions.recall(person.id) if withheld is None else withheld
 
     def _links(self, identifier: Token) -> bool:
         verified = _VERIFIED.get(identifier.system or "", bool)
@@ -255,13 +318,14 @@ class Identity:
         return source in self._linking.trusted_sources or bool(upstream and upstream.links_by_table)
 
 
-def _identifiers(record: Resource) -> Iterable[Token]:
+def _identifiers(record: Resource, systems: Collection[str]) -> Iterable[Token]:
+    """The record's identifiers of these systems that are in use."""
     entries = record.json.get("identifier")
     for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("use") != "old":
-            system, value = entry.get("system"), entry.get("value")
-            if isinstance(system, str) and isinstance(value, str):
-                yield Token(system, value.replace(" ", ""))
+        if isinstance(entry, dict) and entry.get("system") in systems and entry.get("use") != "old":
+            value = entry.get("value")
+            if isinstance(value, str):
+                yield Token(entry["system"], value.replace(" ", ""))
 
 
 def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceOutcome:

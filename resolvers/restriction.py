@@ -53,16 +53,26 @@ class Restrictions:
         self._trusted = trusted
         self._cache = cache
 
-    async def hold(
-        self, person_id: str, records: Sequence[Resource], outcomes: Iterable[SourceOutcome]
-    ) -> bool:
-        """Whether a merged Patient of these records is shown without what says where the person is."""
+    def judge(
+        self,
+        person_id: str,
+        records: Sequence[Resource],
+        outcomes: Iterable[SourceOutcome],
+        remember: dict[str, bytes],
+    ) -> bool | None:
+        """Whether a merged Patient of these records is shown without what says where the person is.
+
+        None where that is not known from the answers: then `recall` it. `remember` is given what is.
+        """
         is_known = any(map(is_restricted, records))
-        unasked = [one for one in outcomes if one.source in self._trusted and one.is_unanswered]
-        if not unasked:
-            await self._cache.set(_key(person_id), b"1" if is_known else b"0", REMEMBERED_S)
-            return is_known and len(records) > 1
-        return is_known or await self._cache.get(_key(person_id)) != b"0"
+        if any(one.is_unanswered and one.source in self._trusted for one in outcomes):
+            return True if is_known else None
+        remember[_key(person_id)] = b"1" if is_known else b"0"
+        return is_known and len(records) > 1
+
+    async def recall(self, person_id: str) -> bool:
+        """What was remembered when every source was last asked; where nothing is, whereabouts are withheld."""
+        return await self._cache.get(_key(person_id)) != b"0"
 
 
 def without_whereabouts(first: Resource) -> Resource:

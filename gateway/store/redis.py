@@ -6,7 +6,7 @@ moment, and every question meanwhile is answered "not there".
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from redis.asyncio import Redis
@@ -43,10 +43,17 @@ class RedisCache:
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keeps the value for `ttl_s` seconds, unless Redis cannot be reached."""
-        if ttl_s <= 0 or self._clock() < self._next_try_at:
+        await self.set_all({key: value}, ttl_s)
+
+    async def set_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+        """Keeps the values for `ttl_s` seconds by one pipeline, unless Redis cannot be reached."""
+        if not values or ttl_s <= 0 or self._clock() < self._next_try_at:
             return
         try:
-            await self._client.set(PREFIX + key, value, px=max(1, int(ttl_s * 1000)))
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for key, value in values.items():
+                    pipeline.set(PREFIX + key, value, px=max(1, int(ttl_s * 1000)))
+                await pipeline.execute()
         except (RedisError, OSError) as problem:
             self._pause(problem)
 
