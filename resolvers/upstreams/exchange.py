@@ -9,13 +9,14 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+import msgspec
+from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
 
 from permissions.principal import Principal
 from resolvers.upstreams.credentials import Credential
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.places import Places
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import (
     ConnectionLost,
@@ -33,8 +34,7 @@ _UNAUTHORIZED = 401
 _GATEWAY = Principal(issuer="", client="clinical-gateway", subject="", scopes=())
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """One thing to ask a source over HTTP.
 
     `operation` names it in traces (`read`, `search`); it never holds an id. `is_repeatable`: asking twice
@@ -66,9 +66,10 @@ class Exchange:
         self.credential = credential
         self._transport = transport
         self._timeout_s = settings.timeout_s
-        self._places = asyncio.Semaphore(settings.max_concurrency)
+        self._places = Places(settings.max_concurrency)
         self._has_own_ids = settings.request_ids == "call"
         self._tracer = tracer
+        self._is_traced = not isinstance(tracer, NoOpTracer)
         self._prefixes = tuple(f"{origin}{mark}" for origin in origins for mark in "/?")
         self._origins = origins
 
@@ -85,55 +86,57 @@ class Exchange:
         """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured."""
         if not question.url.startswith(self._prefixes) and question.url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
+        if not self._is_traced:
+            return await self._asked(question, call, INVALID_SPAN)
         with self._span(question) as span:
             response = await self._asked(question, call, span)
             span.set_attribute("http.response.status_code", response.status)
             return response
 
     async def _asked(self, question: Question, call: Call, span: Span) -> Response:
-        identity = self._identity(call)
+        deadline = call.deadline
+        own_id = str(uuid.uuid4()) if self._has_own_ids else call.request_id
+        identity = {"X-Request-ID": own_id, "X-Correlation-ID": call.request_id}
         has_renewed = has_repeated = False
         while True:
-            shown = await self.credential.headers(question.subject, call.deadline)
-            headers = {**question.headers, **identity, **dict(call.headers), **shown}
+            shown = await self.credential.headers(question.subject, deadline)
+            headers = {**question.headers, **identity}
+            if call.headers:
+                headers.update(call.headers)
+            headers.update(shown)
+            request = Request(question.method, question.url, headers, question.body)
             may_repeat = question.is_repeatable and not has_repeated
             try:
-                response = await self._sent(question, headers, call.deadline)
+                response = await self._sent(request, deadline)
             except ConnectionLost:
-                if not may_repeat or not await self._paused(call.deadline):
+                if not may_repeat or not await self._paused(deadline):
                     raise
                 has_repeated = True
                 span.set_attribute("http.request.resend_count", 1)
                 continue
-            if response.status == _UNAUTHORIZED and not has_renewed:
+            status = response.status
+            if status == _UNAUTHORIZED and not has_renewed:
                 has_renewed = True
                 if self.credential.renewed_after_rejection(shown):
                     continue
-            if response.status in _AGAIN and may_repeat and "Retry-After" not in response.headers:
+            if status in _AGAIN and may_repeat and "Retry-After" not in response.headers:
                 has_repeated = True
                 span.set_attribute("http.request.resend_count", 1)
-                if await self._paused(call.deadline):
+                if await self._paused(deadline):
                     continue
             return response
 
-    async def _sent(self, question: Question, headers: Mapping[str, str], deadline: float) -> Response:
-        request = Request(question.method, question.url, headers, question.body)
-        if self._places.locked():
+    async def _sent(self, request: Request, deadline: float) -> Response:
+        if not self._places.taken():
             try:
                 async with asyncio.timeout(seconds_left(self.source, deadline)):
-                    await self._places.acquire()
+                    await self._places.wait()
             except TimeoutError as problem:
                 raise timed_out(self.source) from problem
-        else:
-            await self._places.acquire()
         try:
             return await self._transport.send(request, min(deadline, time.monotonic() + self._timeout_s))
         finally:
             self._places.release()
-
-    def _identity(self, call: Call) -> dict[str, str]:
-        own = str(uuid.uuid4()) if self._has_own_ids else call.request_id
-        return {"X-Request-ID": own, "X-Correlation-ID": call.request_id}
 
     async def _paused(self, deadline: float) -> bool:
         """A short wait before the second try; False where the deadline leaves no room for it."""

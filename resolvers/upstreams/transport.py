@@ -8,8 +8,9 @@ aborts the call.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from resolvers.upstreams.errors import (
     UpstreamError,
@@ -19,8 +20,7 @@ from resolvers.upstreams.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What is sent. `url` is absolute and already percent-encoded."""
 
     method: str
@@ -29,8 +29,7 @@ class Request:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """What came back, decompressed. `headers` is looked up without regard to case."""
 
     status: int

@@ -1,7 +1,5 @@
 """The transport of the hot path: aiohttp, one pool for each source."""
 
-import asyncio
-
 import aiohttp
 from yarl import URL
 
@@ -16,7 +14,7 @@ from resolvers.upstreams.transport import (
     unreachable,
 )
 
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+_NEVER_ROUNDED = float("inf")
 _HEADER_LINE_MAX = 65_536
 
 
@@ -35,7 +33,6 @@ class AiohttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._max_concurrency),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_TIMEOUT,
             trust_env=False,
             max_line_size=_HEADER_LINE_MAX,
             max_field_size=_HEADER_LINE_MAX,
@@ -49,8 +46,7 @@ class AiohttpTransport:
     async def send(self, request: Request, deadline: float) -> Response:
         assert self._session is not None, "start() comes before send()"
         try:
-            async with asyncio.timeout(seconds_left(self._source, deadline)):
-                return await self._exchange(self._session, request)
+            return await self._exchange(self._session, request, seconds_left(self._source, deadline))
         except TimeoutError as problem:
             raise timed_out(self._source) from problem
         except (aiohttp.ClientPayloadError, aiohttp.http_exceptions.HttpProcessingError) as problem:
@@ -64,24 +60,26 @@ class AiohttpTransport:
                 raise lost(self._source, problem) from problem
             raise unreachable(self._source, problem) from problem
 
-    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request, timeout_s: float) -> Response:
         async with session.request(
             request.method,
             URL(request.url, encoded=True),
             headers=request.headers,
             data=request.body,
             allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, ceil_threshold=_NEVER_ROUNDED),
         ) as answer:
-            body = await self._body(answer)
-            return Response(answer.status, answer.headers, body)
+            return Response(answer.status, answer.headers, await self._body(answer))
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        if (answer.content_length or 0) > self._max_bytes:
+        content = answer.content
+        if not content.is_eof() and (answer.content_length or 0) > self._max_bytes:
             answer.close()
             raise too_large(self._source, self._max_bytes)
         parts: list[bytes] = []
         size = 0
-        async for part in answer.content.iter_any():
+        while not content.at_eof():
+            part = await content.readany()
             size += len(part)
             if size > self._max_bytes:
                 answer.close()

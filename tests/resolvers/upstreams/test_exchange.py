@@ -204,7 +204,7 @@ async def test_no_more_calls_at_once_than_the_source_bears() -> None:
 async def test_waiting_for_a_place_ends_at_the_deadline() -> None:
     line = Line()
     one = exchange(line, max_concurrency=1)
-    await one._places.acquire()
+    await one._places.wait()
     with pytest.raises(UpstreamTimeout):
         await one.send(question(), call(0.05))
     one._places.release()

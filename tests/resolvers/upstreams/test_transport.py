@@ -1,7 +1,9 @@
 """The hot-path transport on real connections: limits, deadlines, and what goes wrong."""
 
 import asyncio
+import contextlib
 import gzip
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -176,6 +178,40 @@ async def test_a_trickle_ends_at_the_deadline_too(kind: str) -> None:
 
     with pytest.raises(UpstreamTimeout):
         await answer_of(kind, behave, 0.2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_host_that_takes_no_connection_ends_at_the_deadline(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, contextlib.ExitStack() as others:
+        for _ in range(3):  # fill the queue of connections that nobody accepts
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(deaf.getsockname())
+        transport = transport_of(kind)
+        await transport.start()
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        with pytest.raises(UpstreamTimeout):
+            await transport.send(Request("GET", url, {}), deadline(0.2))
+        await transport.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_host_that_does_not_finish_the_handshake_ends_at_the_deadline(kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        transport = transport_of(kind)
+        await transport.start()
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(UpstreamTimeout):
+            await transport.send(Request("GET", url, {}), deadline(0.2))
+        await transport.close()
+
+
+async def test_no_header_can_smuggle_another() -> None:
+    async with talking("aiohttp", lambda said: said.answer(b"")) as (transport, server):
+        for name, value in (("X-A", "1\r\nX-B: 2"), ("X-A\r\nX-B", "2"), ("X-A", "1\n"), ("X-A", "\0")):
+            with pytest.raises((ValueError, UpstreamError)):
+                await transport.send(Request("GET", server.url, {name: value}), deadline())
+        assert server.heads == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
