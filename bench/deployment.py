@@ -30,6 +30,10 @@ directory = "secrets"
 [store]
 kind = "memory"
 
+[audit]
+sink = "file"
+path = "audit.jsonl"
+
 [limits]
 max_characters = 30000
 max_tokens = 4000

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 MODE: Final = 0o600
 LOOK_AGAIN_S: Final = 1.0
+NOT_A_FILE: Final = "this is not a regular file"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK: a named pipe that nobody reads must not hold up the start. It changes nothing for a file."""
 
@@ -75,15 +76,21 @@ def open_file(path: Path | None) -> Sink:
 
 def check_file(path: Path) -> None:
     """Whether `open_file` would work, without making the file; raises `SinkUnavailable`."""
+    try:
+        why = _hindrance(path)
+    except OSError as problem:
+        why = problem.strerror
+    if why is not None:
+        raise SinkUnavailable(_sentence(path, why))
+
+
+def _hindrance(path: Path) -> str | None:
     if not path.parent.is_dir():
-        raise SinkUnavailable(_sentence(path, f"there is no directory {path.parent}"))
+        return f"there is no directory {path.parent}"
     if path.exists() and not path.is_file():
-        raise SinkUnavailable(_sentence(path, NOT_A_FILE))
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise SinkUnavailable(_sentence(path, "the gateway may not write there"))
-
-
-NOT_A_FILE: Final = "this is not a regular file"
+        return NOT_A_FILE
+    may_write = os.access(path if path.exists() else path.parent, os.W_OK)
+    return None if may_write else "the gateway may not write there"
 
 
 def _open(path: Path) -> int:

@@ -42,6 +42,11 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if args.workers > 1 and settings.store.kind == "memory":
         print("Each of the workers keeps a cache of its own: [store] is memory.", file=sys.stderr)
+    if args.workers > 1 and settings.audit.sink == "stdout":
+        print(
+            "Long lines of the workers may mix: [audit] is stdout, and file keeps them whole.",
+            file=sys.stderr,
+        )
     os.environ[SETTINGS_VARIABLE] = str(args.config.resolve())
     return _serve(settings, args)
 

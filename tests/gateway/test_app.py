@@ -1,6 +1,7 @@
 """The whole gateway, built from a settings file, with its sources away."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.app import Outside, build
+from gateway.audit.sink import SinkUnavailable
 from gateway.authn.metadata import discovery_urls
 from gateway.secrets import SecretInvalid, Secrets
 from resolvers.upstreams.registry import UpstreamInvalid
@@ -71,6 +73,17 @@ async def test_gateway_serves_while_its_sources_are_away(tmp_path: Path, issuer:
         assert [one["status"] for one in response.json()["data"]["sources"]] == ["UNAVAILABLE"] * 3
 
 
+async def test_requests_are_recorded_where_the_settings_say(
+    tmp_path: Path, issuer: AuthorizationServer
+) -> None:
+    place = {"sink": "file", "path": "audit.jsonl"}
+    async with gateway(tmp_path, issuer, audit=place) as client:
+        await client.post("/graphql", json={"query": "{ __typename }"}, headers=issuer.bearer())
+        await client.post("/graphql", json={"query": "{ __typename }"})
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["outcome"] for line in lines] == ["OK", "UNAUTHENTICATED"]
+
+
 async def test_production_defaults_show_no_schema_and_no_page(
     tmp_path: Path, issuer: AuthorizationServer
 ) -> None:
@@ -121,6 +134,13 @@ async def test_smart_configuration_waits_for_an_issuer_that_is_down(
 def test_gateway_does_not_start_without_its_keys(tmp_path: Path) -> None:
     with pytest.raises(SecretInvalid, match="identity_key"):
         build(settings(tmp_path, **SMALL), Secrets(None, {}), None)
+
+
+def test_gateway_does_not_start_where_it_could_not_record(tmp_path: Path) -> None:
+    write_secrets(tmp_path)
+    place = {"sink": "file", "path": "none/audit.jsonl"}
+    with pytest.raises(SinkUnavailable, match="No such file or directory"):
+        build(settings(tmp_path, **SMALL, audit=place))
 
 
 def test_gateway_does_not_start_with_a_source_of_an_unknown_kind(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_config_check_says_that_a_file_is_fine(tmp_path: Path, capsys: pytest.Ca
         (('directory = "secrets"', ""), "the secret `identity_key` is missing"),
         (('kind = "wearable"', 'kind = "fax"'), "fax"),
         (("[secrets]", '[schema]\nresources = ["Patint"]\n[secrets]'), "Patint"),
+        (("[secrets]", '[audit]\nsink = "file"\npath = "none/a"\n[secrets]'), "there is no directory"),
         (
             ("[secrets]", '[store]\nkind = "redis"\nurl_secret = "redis_url"\n[secrets]'),
             "`redis_url` is missing",

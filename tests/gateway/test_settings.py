@@ -29,9 +29,11 @@ def test_good_file_is_read_with_safe_defaults(tmp_path: Path) -> None:
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "links.ndjson").write_text("")
-    read = settings(tmp_path, identity__links="links.ndjson")
+    audit = {"sink": "file", "path": "audit.jsonl"}
+    read = settings(tmp_path, identity__links="links.ndjson", audit=audit)
     assert read.secrets.directory == tmp_path / "secrets"
     assert read.identity.links == tmp_path / "links.ndjson"
+    assert read.audit.path == tmp_path / "audit.jsonl"
     assert settings(tmp_path, secrets__directory="/run/secrets").secrets.directory == Path("/run/secrets")
 
 
@@ -71,6 +73,9 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ({"store__kind": "redis"}, "`store.url_secret` is missing"),
         ({"store__url_secret": "redis_url"}, "`store.url_secret` is never read"),
         ({"store__url_secret": "redis://:pw@x"}, "`store.url_secret`: string should match pattern"),
+        ({"audit__sink": "file"}, "`audit.path` is missing"),
+        ({"audit__path": "x"}, "`audit.path` is never used"),
+        ({"audit__sink": "none"}, "`audit.sink`: input should be 'stdout' or 'file'"),
         ({"telemetry__exporter": "otlp-file"}, "`telemetry.path` is missing"),
         ({"telemetry__path": "x"}, "`telemetry.path` is never used"),
         ({"telemetry__exporter": "jaeger"}, "`telemetry.exporter`: input should be 'none'"),
