@@ -1,19 +1,17 @@
 """Reading a request's body, never more of it than allowed."""
 
-from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from gateway.http_errors import BodyTooLarge
 
 
 class ClientGone(Exception):
-    """The client closed the connection before it had sent its request."""
+    """The client closed the connection before it had its answer."""
 
 
-async def read_body(headers: Headers, receive: Receive, bytes_max: int) -> bytes:
+async def read_body(declared_length: bytes | None, receive: Receive, bytes_max: int) -> bytes:
     """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` where it breaks off."""
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > bytes_max:
+    if declared_length is not None and declared_length.isdigit() and int(declared_length) > bytes_max:
         raise _too_large(bytes_max)
     body = bytearray()
     while True:

@@ -14,6 +14,10 @@ REQUEST_HEADERS: Final = (
 )
 EXPOSED_HEADERS: Final = "Retry-After, RateLimit, RateLimit-Policy, X-Request-ID"
 PREFLIGHT_KEPT_S: Final = 600
+VARY: Final = (b"vary", b"Origin")
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Header fields as ASGI sends them."""
 
 
 def _origin(text: str) -> str:
@@ -38,23 +42,25 @@ Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class OriginList:
-    """The origins that may read responses."""
+    """The origins that may read responses. Where there are none, responses do not vary by origin."""
 
     def __init__(self, origins: Iterable[str]) -> None:
-        self._allowed = frozenset(origins)
+        exposed = (b"access-control-expose-headers", EXPOSED_HEADERS.encode())
+        self._allowed = {
+            origin.encode(): ((b"access-control-allow-origin", origin.encode()), exposed, VARY)
+            for origin in origins
+        }
+        self._others: Headers = (VARY,) if self._allowed else ()
 
-    def response_headers(self, origin: str | None) -> tuple[tuple[str, str], ...]:
-        """What lets a page of this origin read a response; nothing for any other origin."""
-        if origin not in self._allowed or origin is None:
-            return ()
-        return (("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED_HEADERS))
+    def response_headers(self, origin: bytes | None) -> Headers:
+        """What lets a page of this origin read a response; for any other origin, that another might."""
+        return self._others if origin is None else self._allowed.get(origin, self._others)
 
-    def preflight_headers(self, origin: str | None) -> tuple[tuple[str, str], ...]:
-        """What answers a browser's question before a request; nothing for any other origin."""
-        if origin not in self._allowed or origin is None:
+    def preflight_headers(self, origin: bytes) -> tuple[tuple[str, str], ...]:
+        """What `response_headers` lack to answer a browser's question before a request."""
+        if origin not in self._allowed:
             return ()
         return (
-            ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Allow-Methods", METHODS),
             ("Access-Control-Allow-Headers", REQUEST_HEADERS),
             ("Access-Control-Max-Age", str(PREFLIGHT_KEPT_S)),

@@ -1,9 +1,8 @@
 """From an HTTP request to a GraphQL request (GraphQL over HTTP, section "Request")."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -11,36 +10,54 @@ import msgspec
 from gateway.http_errors import RequestMalformed
 
 PARAMETERS: Final[tuple[str, ...]] = ("query", "operationName", "variables", "extensions")
-_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_VALUE_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
-"""A quantity that a client filters by keeps its digits: 5.10 is not a binary fraction."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
+class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
     """What a client asks, as it asks it."""
 
     query: str
     operation_name: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+_Read = TypeVar("_Read")
+
+_REQUEST_DECODER: Final = msgspec.json.Decoder(GraphQLRequest, float_hook=Decimal)
+_PARTS_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_VALUE_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+"""A quantity that a client filters by keeps its digits: 5.10 is not a binary fraction."""
 
 
 def request_of_body(body: bytes, variables_bytes_max: int) -> GraphQLRequest:
     """The request in a JSON body; raises `RequestMalformed`."""
+    try:
+        request = _REQUEST_DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _looked_at_closely(body)
+    if len(body) > variables_bytes_max:
+        variables = _read(_PARTS_DECODER, body).get("variables", b"")
+        _check_variables_size(len(bytes(variables)), variables_bytes_max)
+    return request
+
+
+def _looked_at_closely(body: bytes) -> GraphQLRequest:
+    """Finds out what is wrong with a body."""
     if body.lstrip()[:1] == b"[":
         raise RequestMalformed("Batched requests are not served: send one operation per request.")
+    parts = _read(_PARTS_DECODER, body)
+    return _request({name: _read(_VALUE_DECODER, parts[name]) for name in PARAMETERS if name in parts})
+
+
+def _read(decoder: msgspec.json.Decoder[_Read], text: bytes | msgspec.Raw) -> _Read:
     try:
-        raw = _DECODER.decode(body)
-        values = {name: _VALUE_DECODER.decode(raw[name]) for name in PARAMETERS if name in raw}
+        return decoder.decode(text)
     except msgspec.ValidationError:
         raise RequestMalformed("The body must be a JSON object.") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RequestMalformed("The body is not JSON.") from None
     except RecursionError:
         raise RequestMalformed("The body is nested too deeply.") from None
-    _check_variables_size(len(bytes(raw.get("variables", b""))), variables_bytes_max)
-    return _request(values)
 
 
 def request_of_query_string(query_string: bytes, variables_bytes_max: int) -> GraphQLRequest:
@@ -82,10 +99,8 @@ def _request(values: Mapping[str, Any]) -> GraphQLRequest:
     return GraphQLRequest(query, operation_name, _object(values, "variables"), _object(values, "extensions"))
 
 
-def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _object(values: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     value = values.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+    if not isinstance(value, dict | None):
         raise RequestMalformed(f"`{name}` must be an object or null.")
     return value

@@ -1,13 +1,33 @@
 """Which media type a body has and which one is answered (RFC 9110 section 12.5.1, GraphQL over HTTP)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache, wraps
+from typing import Final, TypeVar
 
 from gateway.http_errors import MediaTypeNotAcceptable, MediaTypeNotSupported
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
+
+_USUAL_BODIES: Final = frozenset({JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=UTF-8"})
+
+TEXTS_KEPT: Final = 256
+CHARACTERS_KEPT: Final = 512
+
+_Chosen = TypeVar("_Chosen")
+
+
+def _remembered(choose: Callable[[str | None], _Chosen]) -> Callable[[str | None], _Chosen]:
+    """A choice by the text of a header, kept: clients send few different texts. Long ones are not kept."""
+    kept = lru_cache(TEXTS_KEPT)(choose)
+
+    @wraps(choose)
+    def chosen(header: str | None) -> _Chosen:
+        return kept(header) if header is None or len(header) <= CHARACTERS_KEPT else choose(header)
+
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +64,7 @@ def preferred(accept: str | None, offered: tuple[str, ...]) -> str | None:
     return best if _quality(ranges, best) > 0 else None
 
 
+@_remembered
 def response_type(accept: str | None) -> str:
     """The media type of a GraphQL response; raises `MediaTypeNotAcceptable`.
 
@@ -69,12 +90,21 @@ def check_body_type(content_type: str | None, content_encoding: str | None) -> N
 
     Form posts and text/plain are what a foreign page can send without a CORS preflight.
     """
+    if content_type in _USUAL_BODIES and content_encoding is None:
+        return
     media_type, _, parameters = (content_type or "").lower().partition(";")
     charset = _parameters(parameters).get("charset", "utf-8")
     if media_type.strip() != JSON or charset not in ("utf-8", "utf8"):
         raise MediaTypeNotSupported("The body must be application/json in UTF-8.")
     if (content_encoding or "identity").strip().lower() != "identity":
         raise MediaTypeNotSupported("The body must not be compressed.")
+
+
+@_remembered
+def takes_gzip(accept_encoding: str | None) -> bool:
+    """Whether a client takes a response in gzip; one that does not say takes it as it is."""
+    qualities = parse_accept_encoding(accept_encoding or "")
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
 
 
 def parse_accept_encoding(header: str) -> dict[str, float]:

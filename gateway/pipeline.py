@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Final
 
-from gateway import errors, response
+import msgspec
+
+from gateway import response
 from gateway.audit.entry import Entry
 from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator
 from gateway.documents import Documents
+from gateway.ending import Alarm, Deadline
 from gateway.execution.executor import Executor
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import PostNeeded
@@ -25,8 +27,7 @@ RESERVE_MAX_S: Final = 0.5
 RESERVE_PART: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """One GraphQL request with what HTTP says about it."""
 
     request: GraphQLRequest
@@ -56,13 +57,14 @@ class Pipeline:
         self._stage = telemetry.stage
         self._trail = trail
         self._deadline_s = deadline_s
+        self._deadlines = Alarm(deadline_s)
 
     async def answer(self, incoming: Incoming) -> Reply:
         """The reply to a request; refusals and faults are replies too, and each leaves its line."""
         entry = self._trail.open(incoming.request_id)
         try:
-            with self._stage("request", request_id=incoming.request_id):
-                return await self._within_deadline(incoming, entry)
+            with self._stage("request", request_id=incoming.request_id), Deadline(self._deadlines):
+                return await self._run(incoming, entry)
         except Exception as problem:  # noqa: BLE001  the last line: a fault must not break the connection
             _log_refusal(problem, incoming.request_id)
             return _refusal(entry, problem, incoming.media_type)
@@ -80,13 +82,6 @@ class Pipeline:
     def forsaken(self, request_id: str) -> None:
         """Leaves the line of a request whose client left before all of it had come."""
         self._trail.close(self._trail.open(request_id))
-
-    async def _within_deadline(self, incoming: Incoming, entry: Entry) -> Reply:
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._run(incoming, entry)
-        except TimeoutError:
-            raise errors.DeadlinePassed from None
 
     async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
         asked_at = asyncio.get_running_loop().time()
@@ -113,7 +108,7 @@ class Pipeline:
         entry.context = context
         try:
             with self._stage("execution", operation=prepared.hash):
-                result = await self._executor.run(prepared, request.variables, context)
+                result = await self._executor.run(prepared, request.variables or {}, context)
             with self._stage("response"):
                 reply = response.build(
                     result, context.source_summary(), incoming.request_id, incoming.media_type

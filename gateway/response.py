@@ -1,8 +1,9 @@
 """From a result to the bytes and headers that go out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from clinical.codec import encode_json
 from gateway import errors
@@ -14,8 +15,7 @@ from permissions.decision import ScopeInsufficient
 RETRY_AFTER_S = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A response on its way out."""
 
     status: int

@@ -1,0 +1,86 @@
+"""What the edge makes of a request before anybody else sees it."""
+
+import uuid
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.cors import OriginList
+from gateway.edge import Edge, accepted_request_id, headers_of, request_id_of
+
+Lines = list[tuple[bytes, bytes]]
+
+
+class Told:
+    """An application that notes the scope it is called with."""
+
+    def __init__(self) -> None:
+        self.scope: Scope = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        await PlainTextResponse("", headers={"Vary": "Accept"})(scope, receive, send)
+
+
+async def answered(edge: Edge, path: str, lines: Lines) -> list[tuple[bytes, bytes]]:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": lines, "query_string": b""}
+    await edge(scope, receive, send)
+    return list(sent[0]["headers"])
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def edge_over(told: Told, *origins: str) -> Edge:
+    return Edge(Starlette(routes=[Route("/told", told)]), OriginList(origins))
+
+
+async def test_application_at_a_plain_path_is_called_without_the_router(told: Told) -> None:
+    await answered(edge_over(told), "/told", [])
+    assert "router" not in told.scope
+    headers = dict(await answered(edge_over(told), "/told/", []))
+    assert headers[b"location"].endswith(b"/told"), "the router has the other paths"
+    assert b"x-request-id" in headers
+
+
+async def test_lines_of_one_name_are_one_list(told: Told) -> None:
+    lines = [(b"accept", b"a/b"), (b"origin", b"x"), (b"accept", b"c/d")]
+    await answered(edge_over(told), "/told", lines)
+    assert headers_of(told.scope) == {b"accept": b"a/b, c/d", b"origin": b"x"}
+
+
+async def test_every_response_is_marked(told: Told) -> None:
+    for path in ("/told", "/nothing"):
+        headers = await answered(edge_over(told), path, [])
+        assert (b"x-content-type-options", b"nosniff") in headers
+        made = dict(headers)[b"x-request-id"].decode()
+        assert uuid.UUID(made).version == 4
+    assert request_id_of(told.scope) != made
+
+
+async def test_responses_vary_by_origin_only_where_one_is_allowed(told: Told) -> None:
+    assert (b"vary", b"Origin") not in await answered(edge_over(told), "/told", [])
+    headers = await answered(edge_over(told, "https://app.test"), "/told", [])
+    assert [value for name, value in headers if name == b"vary"] == [b"Accept", b"Origin"]
+
+
+def test_made_ids_are_random_uuids_of_version_4() -> None:
+    made = {accepted_request_id(None) for _ in range(1000)}
+    assert len(made) == 1000
+    for one in made:
+        parsed = uuid.UUID(one)
+        assert (str(parsed), parsed.version, parsed.variant) == (one, 4, uuid.RFC_4122)
