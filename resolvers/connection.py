@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 from resolvers.context import LocatedError, RequestContext
@@ -13,11 +14,13 @@ from resolvers.hidden import is_entered_in_error
 from resolvers.identity import Person
 from resolvers.merge import Merge, Taken
 from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
-from resolvers.plan import SourcePlan, outcome_of, plan_source
+from resolvers.given import note_resources, note_rows
+from resolvers.plan import SourcePlan, outcome_of, plan_sources
 from resolvers.question import Question
 from resolvers.resource import Node, Resource
+from resolvers.straight import Straight, key_of, straight_rows, takes_short_way
 from resolvers.stream import Keep, Row, Stream
-from resolvers.together import together
+from resolvers.together import settled, together
 from resolvers.upstreams.errors import (
     SearchNotSupported,
     UpstreamError,
@@ -27,10 +30,12 @@ from resolvers.upstreams.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from resolvers.upstreams.upstream import Page, Search
 from resolvers.visibility import is_about
 
 TELLING = frozenset({"completeness", "sources"})
-_OF_THE_PAGE = TELLING | {"edges", "nodes", "pageInfo"}
+_ROWS = frozenset({"edges", "nodes"})
+_OF_THE_PAGE = TELLING | _ROWS | {"pageInfo"}
 
 
 _ERRORS = {
@@ -71,20 +76,30 @@ class Edge:
 
 @dataclass(slots=True)
 class Connection:
-    """One page of a merged list. `edges` is filled by `load_page`."""
+    """One page of a merged list: `edges` once the long way has been taken, else `straight`."""
 
     question: Question
     person: Person | None
     context: RequestContext
-    bound_to: bytes
     plans: list[SourcePlan]
     edges: list[Edge] = field(default_factory=list)
+    straight: Straight | None = None
     outcomes: list[SourceOutcome] = field(default_factory=list)
     has_next: bool = False
     streams: dict[str, list[Stream]] = field(default_factory=dict)
     merge: Merge | None = None
     tells: bool = True
     """Whether the caller asked how complete the list is."""
+    _bound_to: bytes | None = None
+
+    @property
+    def bound_to(self) -> bytes:
+        """What its cursors are good for: this list, for this caller."""
+        if self._bound_to is None:
+            principal, person = self.context.principal, self.person
+            owner = (principal.issuer, principal.client, principal.subject, person.id if person else None)
+            self._bound_to = self.question.fingerprint(repr(owner))
+        return self._bound_to
 
     @property
     def completeness(self) -> Completeness:
@@ -110,6 +125,32 @@ class Connection:
         """How each source did its part."""
         return [_outcome(plan, self.streams[plan.upstream.name], merge) for plan in self.plans]
 
+    def take(self, straight: Straight | None, outcomes: list[SourceOutcome]) -> None:
+        """Makes this the page that the short way gave; None: it gave none."""
+        if straight is not None:
+            self.straight, self.has_next, self.outcomes = straight, straight.has_next, outcomes
+
+    def cursor(self, index: int) -> str | None:
+        """The cursor of the page's first (0) or last (-1) row; None where there is no row."""
+        if self.straight is None:
+            return self.edges[index].cursor if self.edges else None
+        if not self.straight.rows:
+            return None
+        row, page = self.straight.rows[index], self.straight.pages[index]
+        ordering = self.question.ordering
+        position = Position(ordering.dump(key_of(row, ordering)), page.source, row.id_, {})
+        return self.context.cursors.seal(position, self.bound_to)
+
+    def disclose(self, selected: frozenset[str]) -> None:
+        """Notes the rows that are given out."""
+        if not selected & _ROWS:
+            return
+        noted, person_id = self.context.disclosures, self.person.id if self.person else None
+        if self.straight is not None:
+            note_rows(noted, person_id, self.straight)
+        else:
+            note_resources(noted, person_id, [edge.node.resource for edge in self.edges])
+
     def cursor_at(self, edge: Edge) -> str:
         """The cursor of a row."""
         row = edge.row
@@ -119,24 +160,73 @@ class Connection:
         return self.context.cursors.seal(position, self.bound_to)
 
 
-async def connect(call: FieldCall, question: Question, person: Person | None) -> Connection:
-    """The page that a list field asks for, about a person or over all; no page where only a count is."""
-    connection = await plan(call.context, question, person)
-    connection.tells = bool(call.selected & TELLING)
-    if call.selected & _OF_THE_PAGE:
-        await _load_page(connection, call)
-    else:
-        tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
-    return connection
+async def connect(
+    calls: Sequence[FieldCall], question: Question, persons: Sequence[Person | None]
+) -> Sequence[Connection | BaseException]:
+    """The pages that a list field asks for at its places: each about a person, or over all (None).
+
+    No page where only a count is wanted.
+    """
+    call = calls[0]
+    connections = await plan(call.context, question, persons)
+    for connection in connections:
+        connection.tells = bool(call.selected & TELLING)
+    if not call.selected & _OF_THE_PAGE:
+        for one, connection in zip(calls, connections, strict=True):
+            tell(call.context, [plan.outcome for plan in connection.plans if plan.outcome], one)
+        return connections
+    return await _load_pages(connections, calls)
 
 
-async def plan(context: RequestContext, question: Question, person: Person | None) -> Connection:
-    """The connection with each source's plan, nothing fetched yet."""
+async def plan(
+    context: RequestContext, question: Question, persons: Sequence[Person | None]
+) -> list[Connection]:
+    """The connection about each person with each source's plan, nothing fetched yet."""
     holders = [one for one in context.upstreams.values() if question.type in one.types]
-    plans = await together(*(plan_source(one, question, person, context) for one in holders))
-    principal = context.principal
-    owner = (principal.issuer, principal.client, principal.subject, person.id if person else None)
-    return Connection(question, person, context, question.fingerprint(repr(owner)), list(plans))
+    plans = await together(*(plan_sources(one, question, persons, context) for one in holders))
+    return [
+        Connection(question, person, context, list(mine))
+        for person, mine in zip(persons, zip(*plans, strict=True) if plans else repeat(()), strict=False)
+    ]
+
+
+async def _load_pages(
+    connections: Sequence[Connection], calls: Sequence[FieldCall]
+) -> Sequence[Connection | BaseException]:
+    """Fills each connection with its page, the short way where that can be."""
+    short = [one for one in connections if takes_short_way(one.question, one.plans)]
+    await _take_short_way(short)
+    long = [(one, call) for one, call in zip(connections, calls, strict=True) if one.straight is None]
+    problems = await settled(*(_load_page(one, call) for one, call in long))
+    failed = {id(one): problem for (one, _), problem in zip(long, problems, strict=True) if problem}
+    for one, call in zip(connections, calls, strict=True):
+        if one.straight is not None:
+            one.disclose(call.selected)
+            tell(one.context, one.outcomes, call)
+    return [failed.get(id(one), one) for one in connections]
+
+
+async def _take_short_way(connections: Sequence[Connection]) -> None:
+    """Makes each page of its sources' first pages, all fetched at once, where these are plain."""
+    searches: dict[tuple[str, bool], list[Search]] = {}
+    for connection in connections:
+        for plan in connection.plans:
+            searches.setdefault((plan.upstream.name, plan.is_batched), []).extend(plan.searches)
+    loaders = connections[0].context.loaders if connections else None
+    asked = [(key, ones) for key, ones in searches.items() if ones]
+    answers = await together(
+        *(loaders.search_all(name, ones, is_batched=batched) for (name, batched), ones in asked if loaders)
+    )
+    pages = {key[0]: iter(found) for (key, _), found in zip(asked, answers, strict=True)}
+    for connection in connections:
+        found = {
+            plan.upstream.name: (plan.searches[0], next(pages[plan.upstream.name]))
+            for plan in connection.plans
+            if plan.searches
+        }
+        straight = straight_rows(connection.question, list(found.values()))
+        outcomes = [_plain_outcome(plan, found.get(plan.upstream.name)) for plan in connection.plans]
+        connection.take(straight, outcomes)
 
 
 async def _load_page(connection: Connection, call: FieldCall) -> None:
@@ -145,6 +235,7 @@ async def _load_page(connection: Connection, call: FieldCall) -> None:
     connection.has_next = await merge.has_more()
     connection.outcomes = connection.outcomes_after(merge)
     connection.edges = await edges_of(connection, taken)
+    connection.disclose(call.selected)
     tell(connection.context, connection.outcomes, call)
 
 
@@ -235,6 +326,14 @@ async def edges_of(connection: Connection, taken: Sequence[Taken]) -> list[Edge]
         node = Node(one.row.resource.json, one.row.resource)
         edges.append(Edge(node, one.row, packed[id(one.marks)], connection, key))
     return edges
+
+
+def _plain_outcome(plan: SourcePlan, asked: tuple[Search, Page | BaseException] | None) -> SourceOutcome:
+    """How a source did its part that gave a plain page, or was not asked."""
+    if plan.outcome is not None:
+        return plan.outcome
+    plain = asked[1].plain if asked is not None and isinstance(asked[1], Page) else None
+    return SourceOutcome(plan.upstream.name, SourceStatus.OK, None, plain.retrieved_at if plain else None)
 
 
 def _outcome(plan: SourcePlan, streams: Sequence[Stream], merge: Merge) -> SourceOutcome:

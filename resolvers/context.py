@@ -12,6 +12,7 @@ from resolvers.errors import AccessForbidden
 from resolvers.identity import Identity, Person
 from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.shape import Shape
 from resolvers.upstreams.upstream import Call, Upstream
 
 _WORST_LAST = (
@@ -50,6 +51,8 @@ class RequestContext:
     pages_max: int = 200
     errors: list[LocatedError] = field(default_factory=list)
     disclosures: Disclosures = field(default_factory=Disclosures)
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    """For each type whose lists need few elements: which. What is not here is read whole."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
 

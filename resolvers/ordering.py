@@ -44,11 +44,11 @@ class _Term:
         self.descends = descends
         self._comparable = _comparable(parameter.type, descends)
         plain = _ONE_ELEMENT.fullmatch(parameter.expression) if parameter.type == "date" else None
-        self._elements = (plain["element"], f"{plain['element']}DateTime") if plain else ()
+        self.elements = (plain["element"], f"{plain['element']}DateTime") if plain else ()
 
     def key(self, resource: Json) -> tuple[Any, ...]:
         """The resource's value, to be compared with others' of this term."""
-        for name in self._elements:  # nearly every row says it in this one way
+        for name in self.elements:  # nearly every row says it in this one way
             text = resource.get(name)
             if type(text) is str:
                 try:
@@ -77,9 +77,17 @@ class Ordering:
         except SearchValueInvalid as problem:
             raise ArgumentInvalid(f"sort: {problem}") from None
         self.codes = tuple(one.parameter.code for one in self._terms)
+        self.code_set = frozenset(self.codes)
         self.sort = tuple(
             f"-{one.parameter.code}" if one.descends else one.parameter.code for one in self._terms
         )
+
+    @property
+    def date_elements(self) -> tuple[str, ...] | None:
+        """The elements of which one says the date that rows are sorted by, newest first; None for any
+        other order. A row may say it in another way still."""
+        only = self._terms[0]
+        return (only.elements or None) if len(self._terms) == 1 and only.descends else None
 
     @property
     def has_text(self) -> bool:
@@ -91,7 +99,11 @@ class Ordering:
 
     def key(self, resource: Resource) -> Key:
         """The resource's sort key; ascending keys are the order asked for."""
-        return tuple([one.key(resource.json) for one in self._terms])
+        return self.key_of(resource.json)
+
+    def key_of(self, json: Json) -> Key:
+        """The sort key of a resource's JSON, or of those of its elements that are sorted by."""
+        return tuple([one.key(json) for one in self._terms])
 
     def dump(self, key: Key) -> list[Any]:
         """A key as plain values, for a cursor."""

@@ -1,6 +1,5 @@
 """Patients: one node per person, whichever sources know the person (docs/schema.md)."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +20,8 @@ from resolvers.plan import SourcePlan
 from resolvers.question import question_of
 from resolvers.resource import Node, Resource
 from resolvers.restriction import is_restricted, withheld_searches
+from resolvers.stream import Row
+from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Search
 
@@ -105,7 +106,7 @@ async def patients(call: FieldCall) -> Connection:
     context = call.context
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
     question = replace(question, ordering=ordering)
-    connection = await plan(context, question, None)
+    (connection,) = await plan(context, question, (None,))
     connection.tells = bool(call.selected & TELLING)
     if context.is_limited:
         await _load_own(connection)
@@ -145,7 +146,7 @@ async def _load_persons(connection: Connection) -> None:
     edges: list[Edge] = []
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
-        shown = await asyncio.gather(*(_first_sight(connection, one) for one in taken))
+        shown = await _first_sights(connection, taken)
         fresh = [(one, person) for one, person in zip(taken, shown, strict=True) if person is not None]
         made = await edges_of(connection, [one for one, _ in fresh])
         for edge, (_, person) in zip(made, fresh, strict=True):
@@ -161,15 +162,25 @@ async def _load_persons(connection: Connection) -> None:
 async def _has_more(connection: Connection, merge: Merge) -> bool:
     """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
     while taken := await merge.take(1):
-        if taken[0].row.rank == 0 or await _first_sight(connection, taken[0]) is not None:
+        if taken[0].row.rank == 0 or (await _first_sights(connection, taken))[0] is not None:
             return True
     return False
 
 
-async def _first_sight(connection: Connection, taken: Taken) -> Person | None:
-    """The row's person, or None where an earlier source matched this same query with the person."""
-    row = taken.row
-    person = await connection.context.identity.of_record(row.resource)
+async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Sequence[Person | None]:
+    """Each row's person, or None where an earlier source matched this same query with the person."""
+    records = [one.row.resource for one in taken]
+    persons = await connection.context.identity.of_records(records)
+    pairs = zip(taken, persons, strict=True)
+    sights = (_first_sight(connection, one.row, person) for one, person in pairs)
+    if all(one.row.rank == 0 for one in taken):
+        return [await sight for sight in sights]  # no other source is asked
+    return await together(*sights)
+
+
+async def _first_sight(connection: Connection, row: Row, person: Person | UpstreamError) -> Person | None:
+    if isinstance(person, UpstreamError):
+        raise person
     if _is_withheld(connection, person):
         return None
     for source in connection.plans[: row.rank]:

@@ -22,7 +22,7 @@ _TIE_BREAK = ("_id",)
 _BY_PARTS = "the source can only be asked by parts, which may not be all"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SourcePlan:
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
@@ -35,10 +35,10 @@ class SourcePlan:
     """
 
     upstream: Upstream
-    searches: tuple[Search, ...] = ()
+    searches: Sequence[Search] = ()
     keeps: tuple[Keep, ...] = ()
     checks: tuple[Keep, ...] = ()
-    records: tuple[Resource | None, ...] = ()
+    records: Sequence[Resource | None] = ()
     is_sorted: bool = False
     is_sorted_by_id: bool = False
     is_batched: bool = False
@@ -50,28 +50,72 @@ class SourcePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a search goes, and the Patient record there that it is about."""
+class _Draft:
+    """How a source is asked by a question, whoever it is about: the plan of one person is made from it."""
 
-    location: Location
-    record: Resource | None
+    plan: SourcePlan
+    base: Search
+    references: tuple[Filter, ...]
+    parts: tuple[Filter | None, ...]
+
+    def about(self, person: Person | None, places: Iterable[tuple[Location, Resource | None]]) -> SourcePlan:
+        """The plan for a person, whose records are at these places; None: about nobody in particular."""
+        plan = self.plan
+        searches, records = [], []
+        for location, record in places:
+            told = _told_at(location, self.references)
+            for part in self.parts if told is not None else ():
+                searches.append(self._search(location, record, told or (), part))
+                records.append(record)
+        outcome = person.outcomes.get(plan.upstream.name) if person else None
+        # A lookup that fell short: the source may hold more records of the person than are known.
+        problems = (_problem(outcome),) if outcome is not None and outcome.is_gap else ()
+        return SourcePlan(
+            plan.upstream,
+            searches,
+            plan.keeps,
+            plan.checks,
+            records,
+            plan.is_sorted,
+            plan.is_sorted_by_id,
+            plan.is_batched,
+            plan.pages_max,
+            plan.is_counted,
+            plan.counts_hidden,
+            None,
+            (*problems, *plan.problems),
+        )
+
+    def _search(
+        self, location: Location, record: Resource | None, told: tuple[Filter, ...], part: Filter | None
+    ) -> Search:
+        base = self.base
+        return Search(
+            base.type,
+            location,
+            (*base.filters, *told, *((part,) if part else ())),
+            record.id if record else None,
+            base.patient_parameter,
+            base.sort,
+            base.count,
+            shape=base.shape,
+        )
 
 
-async def plan_source(
-    upstream: Upstream, question: Question, person: Person | None, context: RequestContext
-) -> SourcePlan:
-    """How one source is asked. Never raises: a source that cannot be asked gets its outcome."""
-    absent = _absence(upstream, person)
-    if absent is not None:
-        return SourcePlan(upstream, outcome=absent)
-    try:
-        abilities = await upstream.abilities(question.type, context.call)
-        if isinstance(abilities, UpstreamError):
-            raise abilities
-        return await _plan(upstream, question, person, abilities, context)
-    except UpstreamError as error:
-        # The fault may be another source's, met while a person was looked up: this one is the one not asked.
-        return SourcePlan(upstream, outcome=replace(outcome_of(error), source=upstream.name))
+async def plan_sources(
+    upstream: Upstream, question: Question, persons: Sequence[Person | None], context: RequestContext
+) -> list[SourcePlan]:
+    """How one source is asked about each of some persons, or about nobody in particular.
+
+    Never raises: a source that cannot be asked gets its outcome.
+    """
+    absences = [_absence(upstream, person) for person in persons]
+    draft: _Draft | SourceOutcome | None = None
+    if None in absences:
+        draft = await _drafted(upstream, question, persons, context)
+    return [
+        _plan(upstream, absence or draft, person) for absence, person in zip(absences, persons, strict=True)
+    ]
 
 
 def outcome_of(error: UpstreamError) -> SourceOutcome:
@@ -81,73 +125,77 @@ def outcome_of(error: UpstreamError) -> SourceOutcome:
 
 def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
     """Why a source cannot be asked about a person: the lookup failed, or it does not know the person."""
-    if person is None or person.records_of(upstream.name):
+    if person is None or any(one.source == upstream.name for one in person.records):
         return None
     return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
 
 
-async def _plan(
+def _plan(
+    upstream: Upstream, draft: _Draft | SourceOutcome | None, person: Person | None
+) -> SourcePlan:
+    if not isinstance(draft, _Draft):
+        return SourcePlan(upstream, outcome=draft)
+    if person is None:
+        return draft.about(None, ((location, None) for location in upstream.locations()))
+    name = upstream.name
+    return draft.about(person, [(one.location, one) for one in person.records if one.source == name])
+
+
+async def _drafted(
+    upstream: Upstream, question: Question, persons: Sequence[Person | None], context: RequestContext
+) -> _Draft | SourceOutcome:
+    try:
+        abilities = await upstream.abilities(question.type, context.call)
+        if isinstance(abilities, UpstreamError):
+            raise abilities
+        return await _draft(upstream, question, abilities, context, about_nobody=None in persons)
+    except UpstreamError as error:
+        # The fault may be another source's, met while a person was looked up: this one is the one not asked.
+        return replace(outcome_of(error), source=upstream.name)
+
+
+async def _draft(
     upstream: Upstream,
     question: Question,
-    person: Person | None,
     abilities: Abilities,
     context: RequestContext,
-) -> SourcePlan:
-    if abilities.needs_patient and person is None:
+    *,
+    about_nobody: bool,
+) -> _Draft | SourceOutcome:
+    if abilities.needs_patient and about_nobody:
         raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
     sent, kept = _divide(upstream, question, question.filters, abilities)
     references, gaps = await _references(upstream, question, context)
     if references is None:
-        return SourcePlan(
-            upstream, outcome=gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
-        )
+        return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
     more_sent, more_kept = _divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
-    parameter = _patient_parameter(upstream, question.type, abilities) if person else None
     partition = upstream.partition(question.type, filters)
-    places = _places(upstream, person)
-    is_sorted = set(question.ordering.codes) <= abilities.sorts
+    is_sorted = question.ordering.code_set <= abilities.sorts
     by_id = is_sorted and "_id" in abilities.sorts
     tie_break = _TIE_BREAK if by_id and "_id" not in question.ordering.codes else ()
     base = Search(
         type=question.type,
-        location=places[0].location,
+        location=upstream.locations()[0],
         filters=sent,
-        patient_parameter=parameter,
+        patient_parameter=None if about_nobody else _patient_parameter(upstream, question.type, abilities),
         sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
+        shape=context.shapes.get(question.type),
     )
-    pairs = [
-        (_at(base, place, (*told, part) if part else told), place.record)
-        for place in places
-        if (told := _told_at(place.location, more_sent)) is not None
-        for part in partition.filters
-    ]
-    return SourcePlan(
+    plan = SourcePlan(
         upstream,
-        searches=tuple(search for search, _ in pairs),
         keeps=tuple(_test(question.type, one) for one in (*kept, *more_kept)),
         checks=tuple(_test(question.type, one) for one in filters if _is_checked(question.type, one)),
-        records=tuple(record for _, record in pairs),
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
         pages_max=min(abilities.pages_max, context.pages_max),
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=(
-            *_lookup_problems(upstream, person),
-            *map(_problem, gaps),
-            *(() if partition.exhaustive else (_BY_PARTS,)),
-        ),
+        problems=(*map(_problem, gaps), *(() if partition.exhaustive else (_BY_PARTS,))),
     )
-
-
-def _lookup_problems(upstream: Upstream, person: Person | None) -> Iterable[str]:
-    """Why the source may hold more records of the person than are known."""
-    outcome = person.outcomes.get(upstream.name) if person else None
-    if outcome is not None and outcome.is_gap:
-        yield _problem(outcome)
+    return _Draft(plan, base, more_sent, partition.filters)
 
 
 def _problem(gap: SourceOutcome) -> str:
@@ -216,21 +264,6 @@ def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilit
     if found is None:
         raise SearchNotSupported(upstream.name, f"the source cannot search {resource_type} by patient")
     return found
-
-
-def _places(upstream: Upstream, person: Person | None) -> tuple[_Place, ...]:
-    if person is None:
-        return tuple(_Place(location, None) for location in upstream.locations())
-    return tuple(_Place(record.location, record) for record in person.records_of(upstream.name))
-
-
-def _at(search: Search, place: _Place, more: tuple[Filter, ...]) -> Search:
-    return replace(
-        search,
-        location=place.location,
-        patient=place.record.id if place.record else None,
-        filters=(*search.filters, *more),
-    )
 
 
 def _told_at(location: Location, references: Iterable[Filter]) -> tuple[Filter, ...] | None:

@@ -37,6 +37,11 @@ class Question:
     shows_errors: bool
 
     @property
+    def is_newest_first(self) -> bool:
+        """Whether the list has the order that its type's lists have where none is asked for, by a date."""
+        return self.ordering is ordering_of(self.type, None) and self.ordering.date_elements is not None
+
+    @property
     def codes(self) -> frozenset[str]:
         """The search parameters that the question filters by."""
         return frozenset((*(one.code for one in self.filters), *(code for code, _ in self.references)))

@@ -9,10 +9,6 @@ from schema.provenance import CompletenessEnum, SourceOutcomeType
 PageInfo = make_type("PageInfo", "Where a page lies in its list.")
 
 
-def _cursor(connection: Connection, index: int) -> str | None:
-    return connection.edges[index].cursor if connection.edges else None
-
-
 definition(PageInfo).fields.extend(
     (
         computed_field("hasNextPage", bool, lambda one: one.has_next, description="Whether rows follow."),
@@ -23,10 +19,10 @@ definition(PageInfo).fields.extend(
             description="Whether the page was asked for by a cursor: rows precede it.",
         ),
         computed_field(
-            "startCursor", optional(str), lambda one: _cursor(one, 0), description="The first row's."
+            "startCursor", optional(str), lambda one: one.cursor(0), description="The first row's."
         ),
         computed_field(
-            "endCursor", optional(str), lambda one: _cursor(one, -1), description="The last row's."
+            "endCursor", optional(str), lambda one: one.cursor(-1), description="The last row's."
         ),
     )
 )

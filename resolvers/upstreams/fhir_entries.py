@@ -49,10 +49,10 @@ def read_entries(asked: Asked, answer: Answer) -> Entries:
     entries = Entries(total=_total(bundle))
     _gather(asked, bundle.get("entry"), entries)
     links = {link["relation"]: link["url"] for link in _links(bundle)}
-    if ignored := _ignored_codes(asked, links.get("self")):
+    if ignored := ignored_codes(asked, links.get("self")):
         raise ParameterIgnored(asked.source, ignored)
     if link := links.get("next") or links.get("Next"):
-        _take_next(asked, link, entries)
+        take_next(asked, link, entries)
     elif asked.page is None and entries.total is not None and entries.total > _held(bundle):
         entries.problems.append(f"{asked.source} says that there is more than it gave.")
     return entries
@@ -143,7 +143,7 @@ def _hear(asked: Asked, outcome: object, entries: Entries) -> None:
             entries.problems.append(said)
 
 
-def _take_next(asked: Asked, link: str, entries: Entries) -> None:
+def take_next(asked: Asked, link: str, entries: Entries) -> None:
     address = resolved_link(link, asked.location, asked.is_only_place)
     if address is None:
         entries.problems.append(f"{asked.source} gave a next link to another place, which is not followed.")
@@ -156,7 +156,7 @@ def _take_next(asked: Asked, link: str, entries: Entries) -> None:
         entries.problems.append(f"{asked.source} gave a next link that leads back to itself.")
 
 
-def _ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:
+def ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:
     """Filters that the source left out, where its self link, which tells what was used, names others."""
     if not link or all(f"?{code}=" in link or f"&{code}=" in link for code in asked.codes):
         return frozenset()

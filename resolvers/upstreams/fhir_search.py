@@ -7,8 +7,10 @@ from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
-from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
+from resolvers.upstreams.fhir_entries import Asked, Entries, ParameterIgnored, read_entries
+from resolvers.upstreams.fhir_plain import Decoded, plain_entries
 from resolvers.upstreams.fhir_query import count_query, search_query
+from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Page, Search
 
@@ -23,7 +25,7 @@ async def search_all(
     """Every search with its page, or what went wrong."""
     unique = list(dict.fromkeys(searches))
     asks = [_ask(search, server.settings.page_size_max) for search in unique]
-    answers = await server.ask_all(asks, call, capabilities.has_batch)
+    answers = await server.fetch_all(asks, call, capabilities.has_batch)
     pages: dict[Search, Page | UpstreamError] = {}
     for search, answer in zip(unique, answers, strict=True):
         try:
@@ -72,18 +74,27 @@ def _asked(server: FhirServer, search: Search) -> Asked:
 
 
 def _page(
-    server: FhirServer, capabilities: Capabilities, search: Search, answer: Answer | UpstreamError
+    server: FhirServer, capabilities: Capabilities, search: Search, raw: RawAnswer | UpstreamError
 ) -> Page:
-    if isinstance(answer, UpstreamError):
-        raise answer
-    entries = read_entries(_asked(server, search), answer)
-    source, location, kind, at = server.source, search.location, search.type, answer.retrieved_at
+    if isinstance(raw, UpstreamError):
+        raise raw
+    asked = _asked(server, search)
+    counts = capabilities.abilities(search.type).counts
+    if search.shape is not None and (plain := plain_entries(asked, search.shape, raw)) is not None:
+        resources = Decoded(lambda: _resources(search, asked, read_entries(asked, raw.answer), raw))
+        return Page(resources, plain.next, plain.total if counts else None, (), plain.page)
+    entries = read_entries(asked, raw.answer)
     return Page(
-        tuple(Resource(source, location, kind, row["id"], row, at) for row in entries.matches),
+        _resources(search, asked, entries, raw),
         entries.next,
-        entries.total if capabilities.abilities(kind).counts else None,
+        entries.total if counts else None,
         tuple(entries.problems),
     )
+
+
+def _resources(search: Search, asked: Asked, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
+    source, location, kind, at = asked.source, search.location, search.type, raw.retrieved_at
+    return tuple([Resource(source, location, kind, row["id"], row, at) for row in entries.matches])
 
 
 def _count(server: FhirServer, search: Search, answer: Answer | UpstreamError) -> int | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
+from resolvers.shape import PlainPage, Shape
 from resolvers.upstreams.errors import UpstreamError
 
 
@@ -34,7 +35,8 @@ class Search:
 
     `patient` is the source's own Patient id, `patient_parameter` the search parameter that
     names it. `sort` is FHIR `_sort` syntax (`-date`). `page` is the opaque mark that an
-    earlier `Page.next` gave; a search with a page asks for what follows it.
+    earlier `Page.next` gave; a search with a page asks for what follows it. `shape`: the elements
+    that are of interest, the same for every search of the type in one request.
     """
 
     type: str
@@ -45,6 +47,7 @@ class Search:
     sort: tuple[str, ...] = ()
     count: int = 20
     page: str | None = None
+    shape: Shape | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,15 @@ class Page:
     """One page of a search. `next` is None only where the source gave no next link.
 
     `problems`: what the source said, or the adapter saw, that makes the page less than whole
-    (safe to show); the source is then PARTIAL.
+    (safe to show); the source is then PARTIAL. `plain`: the same page as structs of the search's
+    shape, where there is nothing odd about it.
     """
 
-    resources: tuple[Resource, ...]
+    resources: Sequence[Resource]
     next: str | None = None
     total: int | None = None
     problems: tuple[str, ...] = ()
+    plain: PlainPage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

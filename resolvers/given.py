@@ -1,0 +1,47 @@
+"""What is given out is noted: whose rows, of which type, from which source."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from clinical.compartment import patient_references, subject_element
+from clinical.references import parse_reference
+from resolvers.disclosure import Disclosures
+from resolvers.resource import Resource
+from resolvers.shape import attribute
+from resolvers.straight import Straight
+
+
+def note_resources(noted: Disclosures, person_id: str | None, resources: Sequence[Resource]) -> None:
+    """Rows of a page; `person_id` None: each is of the patient that it names."""
+    for one in resources:
+        noted.note(person_id or patient_of(one), one.type, one.source)
+
+
+def note_rows(noted: Disclosures, person_id: str | None, given: Straight) -> None:
+    """Rows of a page that came the short way."""
+    pages = given.pages
+    if person_id is not None and pages and pages[0] is pages[-1]:
+        noted.note(person_id, pages[0].type, pages[0].source, len(pages))
+        return
+    for row, page in zip(given.rows, pages, strict=True):
+        noted.note(person_id or _named(page.source, _subject(row, page.type)), page.type, page.source)
+
+
+def patient_of(resource: Resource) -> str | None:
+    """The person that a resource is about: the person's id where it is known, else the source's record."""
+    if resource.container is not None:
+        return patient_of(resource.container)
+    if resource.type == "Patient":
+        return resource.person_id or f"{resource.source}/Patient/{resource.id}"
+    return next((_named(resource.source, one) for one in patient_references(resource.json)), None)
+
+
+def _subject(row: Any, type_: str) -> str | None:
+    element = subject_element(type_)
+    held = getattr(row, attribute(element), None) if element else None
+    return held.reference_ if held is not None else None
+
+
+def _named(source: str, reference: str | None) -> str | None:
+    local = parse_reference(reference).local if reference else None
+    return f"{source}/{local}" if local else None

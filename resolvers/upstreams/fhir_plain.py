@@ -1,0 +1,106 @@
+"""A searchset with nothing odd about it, decoded to the few elements that are wanted of its rows.
+
+Every entry is a match of the type asked for, no id stands twice, the links are those that are followed. What
+is not so is left to `fhir_entries`, which says what is wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple, overload
+
+import msgspec
+
+from resolvers.resource import Resource
+from resolvers.shape import PlainPage, Shape
+from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, take_next
+from resolvers.upstreams.fhir_raw import RawAnswer
+
+_DECODERS_KEPT: Final = 2_000
+
+
+class PlainEntries(NamedTuple):
+    """A plain page, its next link, and how many rows the search has."""
+
+    page: PlainPage
+    next: str | None
+    total: int | None
+
+
+class Decoded(Sequence[Resource]):
+    """The resources of a page, decoded when the first is asked for."""
+
+    __slots__ = ("_decode", "_resources")
+
+    def __init__(self, decode: Callable[[], tuple[Resource, ...]]) -> None:
+        self._decode = decode
+        self._resources: tuple[Resource, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._whole())
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._whole())
+
+    @overload
+    def __getitem__(self, index: int) -> Resource: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Resource]: ...
+    def __getitem__(self, index: int | slice) -> Resource | Sequence[Resource]:
+        return self._whole()[index]
+
+    def _whole(self) -> tuple[Resource, ...]:
+        if self._resources is None:
+            self._resources = self._decode()
+        return self._resources
+
+
+class _Search(msgspec.Struct, gc=False):
+    mode: Literal["match"] | None = None
+
+
+class _Link(msgspec.Struct, gc=False):
+    relation: str
+    url: str
+
+
+@lru_cache(maxsize=_DECODERS_KEPT)
+def _decoder(shape: Shape) -> Any:
+    """Of a Bundle with rows of a shape."""
+    entry = msgspec.defstruct(
+        "Entry", [("resource", shape.row), ("search", _Search | None, None)], gc=False
+    )
+    bundle = msgspec.defstruct(
+        "Bundle",
+        [
+            ("resourceType", Literal["Bundle"]),
+            ("entry", list[entry], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
+            ("link", list[_Link], msgspec.field(default_factory=list)),
+            ("total", int | None, None),
+        ],
+        gc=False,
+    )
+    return msgspec.json.Decoder(bundle)
+
+
+def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
+    """The page, None where there is anything odd about it."""
+    if not raw.is_success:
+        return None
+    try:
+        bundle = _decoder(shape).decode(raw.body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    rows = [entry.resource for entry in bundle.entry]
+    if len({row.id_ for row in rows}) < len(rows):
+        return None
+    links = {link.relation: link.url for link in bundle.link}
+    entries = Entries(total=bundle.total)
+    if ignored_codes(asked, links.get("self")):
+        return None
+    if link := links.get("next") or links.get("Next"):
+        take_next(asked, link, entries)
+    is_short = entries.next is None and bundle.total is not None and bundle.total > len(rows)
+    if entries.problems or (bundle.total or 0) < 0 or (is_short and asked.page is None):
+        return None
+    page = PlainPage(rows, asked.source, shape.type, raw.retrieved_at)
+    return PlainEntries(page, entries.next, bundle.total)
