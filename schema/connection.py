@@ -2,7 +2,7 @@
 
 from resolvers.connection import Connection, Edge
 from resolvers.total import total_count
-from schema.field import computed_field, fetch_field
+from schema.field import computed_field, fetch_field, rows_field
 from schema.making import definition, list_of, make_type, optional
 from schema.provenance import CompletenessEnum, SourceOutcomeType
 
@@ -46,7 +46,14 @@ def connection_type(resource: type) -> type:
             computed_field(
                 "edges", list_of(edge), lambda one: one.edges, description="Rows with their cursors."
             ),
-            computed_field("nodes", list_of(resource), _nodes, description="The rows."),
+            rows_field(
+                "nodes",
+                list_of(resource),
+                _nodes,
+                lambda one: one.straight,
+                row_type=name,
+                description="The rows.",
+            ),
             computed_field("pageInfo", PageInfo, lambda one: one, description="Where the page lies."),
             fetch_field(
                 "totalCount",

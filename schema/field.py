@@ -15,7 +15,13 @@ from strawberry.types.field import StrawberryField
 
 from resolvers.field import Compute, Derive, Fetch
 from resolvers.resource import Node, Resource
+from resolvers.shape import PlainPage
+from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
+
+
+OfRow = Callable[[Any, PlainPage], Any]
+"""A value that follows from a struct row and its page."""
 
 
 class Primitive(Enum):
@@ -92,13 +98,24 @@ class ElementField(StrawberryField):
 
 
 class ComputedField(StrawberryField):
-    """A value that follows from the parent alone: no arguments, no fetch, no failure."""
+    """A value that follows from the parent alone: no arguments, no fetch, no failure.
+
+    `of_row`, where it is set, gives the same of a struct row and its page (`resolvers.shape`).
+    """
 
     compute: Compute
+    of_row: OfRow | None = None
 
     def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
         """The computed value."""
         return self.compute(source)
+
+
+class RowsField(ComputedField):
+    """The rows of a list, all of one type: as nodes, or `straight` as structs of the type's shape."""
+
+    straight: Callable[[Any], Straight | None]
+    row_type: str
 
 
 class DerivedField(StrawberryField):
@@ -152,10 +169,27 @@ def element_field(
     return field
 
 
-def computed_field(name: str, annotation: object, compute: Compute, *, description: str) -> ComputedField:
+def computed_field(
+    name: str, annotation: object, compute: Compute, *, description: str, of_row: OfRow | None = None
+) -> ComputedField:
     """A computed value under a name of ours."""
     field = _named(ComputedField, name, annotation, description)
-    field.compute = compute
+    field.compute, field.of_row = compute, of_row
+    return field
+
+
+def rows_field(
+    name: str,
+    annotation: object,
+    compute: Compute,
+    straight: Callable[[Any], Straight | None],
+    *,
+    row_type: str,
+    description: str,
+) -> RowsField:
+    """The rows of a list, which may come as structs."""
+    field = _named(RowsField, name, annotation, description)
+    field.compute, field.straight, field.row_type = compute, straight, row_type
     return field
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from graphql import GraphQLSchema, VariableValues
@@ -11,15 +12,25 @@ from gateway.execution.collect import Collector
 from gateway.execution.executor import ExecutionResult
 from gateway.execution.projection import Projector
 from gateway.execution.run import Complete, Run, bubble
+from gateway.execution.shapes import Survey
 from gateway.execution.stock import StockExecutor, located
 from gateway.prepare import PreparedDocument
 from resolvers.context import RequestContext
+from resolvers.shape import Shape
 
 PLANS_KEPT: Final = 16
 """For each document: one plan for each set of values of its `@skip` and `@include` variables."""
 
 INTROSPECTIONS_KEPT: Final = 8
 """Answers about the schema, which take long to make and never change; each may be megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An operation as compiled: the function of its root, and the shapes in which pages are decoded."""
+
+    complete: Complete
+    shapes: Mapping[str, Shape]
 
 
 class CompiledExecutor:
@@ -48,7 +59,9 @@ class CompiledExecutor:
         if any(coerced.coerced.get(name, False) is None for name in prepared.conditions):
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
-        data = self._plan(prepared, coerced)(None, run, None)
+        plan = self._plan(prepared, coerced)
+        context.shapes = plan.shapes
+        data = plan.complete(None, run, None)
         await run.settle()
         errors = [*run.errors, *(located(one) for one in context.errors)]
         return ExecutionResult(bubble(data, run.nulls) if run.nulls else data, errors)
@@ -65,18 +78,20 @@ class CompiledExecutor:
                 self._introspections.popitem(last=False)
         return known
 
-    def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Complete:
+    def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Plan:
         """The plan for these values of the variables that select."""
         values = tuple(variables.coerced.get(name) is True for name in prepared.conditions)
-        plan: Complete | None = prepared.plans.get(values)
+        plan: Plan | None = prepared.plans.get(values)
         if plan is None:
             if len(prepared.plans) >= PLANS_KEPT:
                 prepared.plans.pop(next(iter(prepared.plans)))
             plan = prepared.plans[values] = self._compile(prepared, values)
         return plan
 
-    def _compile(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Complete:
+    def _compile(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Plan:
         conditions = dict(zip(prepared.conditions, values, strict=True))
-        projector = Projector(self._schema, Collector(self._schema, prepared.fragments, conditions))
-        assert self._schema.query_type is not None
-        return projector.operation(self._schema.query_type, prepared.operation.selection_set)
+        collector = Collector(self._schema, prepared.fragments, conditions)
+        root, selected = self._schema.query_type, prepared.operation.selection_set
+        assert root is not None
+        shapes = Survey(self._schema, collector).shapes(root, selected)
+        return Plan(Projector(self._schema, collector, shapes).operation(root, selected), shapes)

@@ -6,20 +6,29 @@ fields are called, and fields that fetch are left pending. The code knows GraphQ
 field in `schema.field`; it knows no FHIR type.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLOutputType, GraphQLSchema
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+    get_named_type,
+)
 
 from gateway.execution.collect import Collector
 from gateway.execution.elements import ElementCode
 from gateway.execution.emit import Source
+from gateway.execution.rows import RowCode
 from gateway.execution.run import Complete, Pending, Step
 from gateway.execution.site import Parent, Site, path_to
 from gateway.execution.values import DEFINITION, unpacked, write_value
 from resolvers.resource import Node
-from schema.field import ComputedField, DerivedField, ElementField, FetchField
+from resolvers.shape import Shape
+from schema.field import ComputedField, DerivedField, ElementField, FetchField, RowsField
 
 _NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
 
@@ -27,9 +36,10 @@ _NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
 class Projector:
     """Writes the functions of one operation."""
 
-    def __init__(self, schema: GraphQLSchema, collector: Collector) -> None:
+    def __init__(self, schema: GraphQLSchema, collector: Collector, shapes: Mapping[str, Shape]) -> None:
         self._schema = schema
         self._collector = collector
+        self._shapes = shapes
         self._made: dict[tuple[str, tuple[int, ...]], Complete] = {}
         self._count = 0
 
@@ -108,11 +118,27 @@ class Projector:
         if isinstance(field, ElementField):
             return ElementCode(self, site, parent, field).write(definition.type)
         source, value = site.source, site.source.fresh("v")
+        if isinstance(field, RowsField) and field.row_type in self._shapes:
+            return self._rows(site, definition, field, parent)
         with source.block("try:"):
             source.line(f"{value} = {self._call(site, definition, field, parent)}")
         with source.block("except Exception as problem:"):
             source.line(f"{value} = problem")
         write_value(self, site, definition.type, value)
+        return value
+
+    def _rows(self, site: Site, definition: GraphQLField, field: RowsField, parent: Parent) -> str:
+        """Rows that came as structs are answered by one call; others as nodes."""
+        source, value = site.source, site.source.fresh("v")
+        kind = get_named_type(definition.type)
+        assert isinstance(kind, GraphQLObjectType)
+        rows_of = RowCode(self._collector, self._shapes[field.row_type]).function(kind, site.nodes)
+        source.line(f"{value} = {source.constant(field.straight)}({parent.whole})")
+        with source.block(f"if {value} is not None:"):
+            source.line(f"{value} = {source.constant(rows_of)}({value}.rows, {value}.pages)")
+        with source.block("else:"):
+            source.line(f"{value} = {source.constant(field.compute)}({parent.whole})")
+            write_value(self, site, definition.type, value)
         return value
 
     def _call(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues, located_error
 from graphql.execution.values import get_argument_values
+from graphql.pyutils import is_iterable
 
 from resolvers.context import RequestContext
 from resolvers.field import Batched, Fetch, FieldCall, LinkedPath, flat
@@ -50,7 +51,7 @@ class Run:
     pending: list[Pending] = field(default_factory=list)
     _arguments: dict[Step, dict[str, Any]] = field(default_factory=dict)
 
-    def fail(self, error: BaseException, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
+    def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
         """Records an error at a path; what stands there is null."""
         self.errors.append(located_error(error, list(nodes), flat(path)))
         if path is not None and len(path) == 3:
@@ -75,6 +76,17 @@ class Run:
     ) -> None:
         """A list element that is no list."""
         self.fail(field.misshapen(holder), path, nodes)
+
+    def listed(self, value: Any, path: LinkedPath, nodes: Sequence[FieldNode]) -> list[Any] | None:
+        """The items of a collection where a list is expected; what is no collection is told, and null."""
+        try:
+            if not is_iterable(value):
+                name = nodes[0].name.value
+                raise TypeError(f"Expected Iterable, but did not find one for field '{name}'.")
+            return list(value)
+        except Exception as error:  # noqa: BLE001  an iterator may raise whatever it likes
+            self.fail(error, path, nodes)
+            return None
 
     def arguments(self, step: Step) -> dict[str, Any]:
         """The step's arguments, coerced once per request. Raises GraphQLError."""
@@ -108,7 +120,7 @@ class Run:
         # No await between these lines: the list of pending fetches is this branch's own for the moment.
         outer, self.pending = self.pending, []
         for one, value in zip(batch, values, strict=True):
-            if isinstance(value, BaseException):
+            if isinstance(value, Exception):
                 self.fail(value, one.path, step.nodes)
             else:
                 one.out[one.key] = step.complete(value, self, one.path)

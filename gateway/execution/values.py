@@ -1,10 +1,12 @@
 """Code for resolved values: CompleteValue of the GraphQL specification (6.4.3)."""
 
+from functools import partial
 from typing import Any, Final
 
 from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
 from graphql import is_abstract_type as is_abstract
 from graphql import is_leaf_type as is_leaf
+from graphql.pyutils import inspect
 
 from gateway.execution.site import ObjectWriter, Parent, Site
 from schema.field import ElementField
@@ -40,8 +42,7 @@ def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> No
     if is_leaf(kind):
         _write_leaf(site, kind, value)
     elif is_abstract(kind):
-        dispatch = source.constant(writer.dispatch(kind, site.nodes))
-        source.line(f"{value} = {dispatch}({value}, x, {site.path})")
+        _write_abstract(source.constant(writer.dispatch(kind, site.nodes)), site, value)
     elif source.depth > INLINE_DEPTH:
         apart = writer.value_apart if isinstance(kind, GraphQLList) else writer.object_apart
         source.line(f"{value} = {source.constant(apart(kind, site.nodes))}({value}, x, {site.path})")
@@ -63,8 +64,10 @@ def unpacked(site: Site, kind: GraphQLObjectType, value: str) -> Parent:
 def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:
     source = site.source
     made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
-    source.line(f"{made} = []")
-    with source.block(f"for {index}, {item} in enumerate({value}):"):
+    with source.block(f"if {value}.__class__ is not list:"):
+        source.line(f"{value} = x.listed({value}, {site.path}, {site.blamed})")
+    source.line(f"{made} = None if {value} is None else []")
+    with source.block(f"for {index}, {item} in enumerate({value} or ()):"):
         write_value(writer, site.item(index, kind), kind, item)
         source.line(f"{made}.append({item})")
     source.line(f"{value} = {made}")
@@ -75,11 +78,35 @@ def _write_leaf(site: Site, kind: Any, value: str) -> None:
         return
     source, plain = site.source, _PLAIN.get(kind.name)
     with source.block(f"if {value}.__class__ is not {plain}:" if plain else "if True:"):
+        coerced = source.fresh("c")
         with source.block("try:"):
-            source.line(f"{value} = {source.constant(kind.serialize)}({value})")
-        with source.block("except Exception as problem:"):
-            source.line(f"x.fail(problem, {site.path}, {site.blamed})")
-            source.line(f"{value} = None")
+            source.line(f"{coerced} = {source.constant(kind.serialize)}({value})")
+            with source.block(f"if {coerced} is None:"):
+                source.line(f"raise {source.constant(partial(_uncoerced, kind))}({value})")
+        _write_told(site, coerced)
+        source.line(f"{value} = {coerced}")
+
+
+def _write_abstract(dispatch: str, site: Site, value: str) -> None:
+    """Its type is told by a function of the schema, which may raise."""
+    with site.source.block("try:"):
+        site.source.line(f"{value} = {dispatch}({value}, x, {site.path})")
+    _write_told(site, value)
+
+
+def _write_told(site: Site, value: str) -> None:
+    """The end of a `try`: what was raised is told, and null."""
+    with site.source.block("except Exception as problem:"):
+        site.source.line(f"x.fail(problem, {site.path}, {site.blamed})")
+        site.source.line(f"{value} = None")
+
+
+def _uncoerced(kind: Any, value: Any) -> TypeError:
+    """A scalar or enum made null of a value that is not null (CoerceResult, 6.4.3)."""
+    return TypeError(
+        f"Expected `{kind.name}.coerce_output_value({inspect(value)})`"
+        " to return non-nullable value, returned: None"
+    )
 
 
 def _has_elements(kind: GraphQLObjectType) -> bool:

@@ -1,0 +1,119 @@
+"""What an operation needs of each type that it lists: the shapes in which pages are decoded.
+
+A list can be decoded straight into structs where nothing is asked of its rows but elements, and values that
+follow from a row and its page. One shape serves all lists of a type in the operation, so that equal
+searches stay equal.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type
+
+from gateway.execution.collect import Collector
+from gateway.execution.values import DEFINITION
+from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
+from schema.field import ComputedField, ElementField, RowsField
+
+TYPENAME: Final = "__typename"
+
+
+class NotElements(Exception):
+    """Something else than elements is asked of the rows."""
+
+
+class Survey:
+    """Walks an operation once, from its root, for the lists in it."""
+
+    def __init__(self, schema: GraphQLSchema, collector: Collector) -> None:
+        self._schema = schema
+        self._collector = collector
+        self._parts: dict[str, Parts] = {}
+        self._refused: set[str] = set()
+        self._seen: set[tuple[str, tuple[int, ...]]] = set()
+
+    def shapes(self, root: GraphQLObjectType, selection_set: Any) -> Mapping[str, Shape]:
+        """The shapes by resource type; a type that is not there is decoded whole."""
+        self._object(root, self._collector.fields(root, [selection_set]))
+        wanted = {name: parts for name, parts in self._parts.items() if name not in self._refused}
+        return {name: shape for name, parts in wanted.items() if (shape := _shape(name, parts)) is not None}
+
+    def _object(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldNode]]) -> None:
+        for nodes in fields.values():
+            name = nodes[0].name.value
+            if name not in kind.fields:
+                continue
+            definition = kind.fields[name]
+            inner = get_named_type(definition.type)
+            field = definition.extensions.get(DEFINITION)
+            if isinstance(field, RowsField) and isinstance(inner, GraphQLObjectType):
+                self._rows(field.row_type, inner, nodes)
+            elif isinstance(field, ComputedField) and _leads_to_rows(inner, self._rows_types(kind)):
+                self._refused |= self._rows_types(kind)  # edges need the whole row
+            self._below(inner, nodes)
+
+    def _below(self, inner: Any, nodes: Sequence[FieldNode]) -> None:
+        kinds: Iterable[Any] = (inner,)
+        if is_abstract_type(inner):
+            kinds = self._schema.get_possible_types(inner)
+        for kind in kinds:
+            key = (kind.name, tuple(map(id, nodes)))
+            if isinstance(kind, GraphQLObjectType) and key not in self._seen:
+                self._seen.add(key)
+                self._object(kind, self._collector.fields(kind, [node.selection_set for node in nodes]))
+
+    def _rows(self, row_type: str, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> None:
+        try:
+            found = parts_of(self._collector, kind, nodes, is_row=True)
+            self._parts[row_type] = joined(self._parts.get(row_type, ()), found)
+        except (NotElements, ShapeMixed):
+            self._refused.add(row_type)
+
+    def _rows_types(self, kind: GraphQLObjectType) -> set[str]:
+        """The types of the rows that an object of this type lists."""
+        fields = (one.extensions.get(DEFINITION) for one in kind.fields.values())
+        return {one.row_type for one in fields if isinstance(one, RowsField)}
+
+
+def parts_of(
+    collector: Collector, kind: GraphQLObjectType, nodes: Sequence[FieldNode], *, is_row: bool
+) -> Parts:
+    """The elements that are asked of an object. Raises NotElements, ShapeMixed."""
+    parts: Parts = ()
+    for below in collector.fields(kind, [node.selection_set for node in nodes]).values():
+        name = below[0].name.value
+        if name == TYPENAME:
+            continue
+        definition = kind.fields[name]
+        field = definition.extensions.get(DEFINITION)
+        if isinstance(field, ComputedField) and field.of_row is not None and is_row:
+            continue
+        if not isinstance(field, ElementField) or field.resources is not None:
+            raise NotElements
+        parts = joined(parts, ((field.element, _part(collector, field, definition, below)),))
+    return parts
+
+
+def _part(
+    collector: Collector, field: ElementField, definition: Any, nodes: Sequence[FieldNode]
+) -> Part:
+    if field.primitive is not None:
+        return Part(field.primitive.value, field.is_list)
+    inner = get_named_type(definition.type)
+    if not isinstance(inner, GraphQLObjectType):
+        raise NotElements
+    return Part(None, field.is_list, parts_of(collector, inner, nodes, is_row=False))
+
+
+def _leads_to_rows(inner: Any, rows: set[str]) -> bool:
+    """Whether a field's object holds one of these rows itself, as an edge does."""
+    if not rows or not isinstance(inner, GraphQLObjectType):
+        return False
+    return any(get_named_type(one.type).name in rows for one in inner.fields.values())
+
+
+def _shape(name: str, parts: Parts) -> Shape | None:
+    try:
+        return shape_of(name, parts)
+    except ShapeMixed:
+        return None
