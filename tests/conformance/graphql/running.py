@@ -1,0 +1,77 @@
+"""Runs documents over the small schema, by both executors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from gateway.document_errors import DocumentRefused
+from gateway.document_limits import LimitSettings
+from gateway.execution.compiled import CompiledExecutor
+from gateway.execution.executor import Executor
+from gateway.execution.stock import StockExecutor
+from gateway.prepare import Preparation
+from permissions.principal import Principal
+from resolvers.cache import MemoryCache
+from resolvers.context import RequestContext
+from resolvers.cursor import Cursors
+from resolvers.federation import Federation
+from resolvers.identity import Linking
+from resolvers.person import PersonKey
+from tests.conformance.graphql.counting import Count, now
+from tests.conformance.graphql.small_schema import small_schema
+
+ErrorTold = tuple[tuple[str | int, ...], str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request came to; `executed` is false where it failed before."""
+
+    data: Any
+    errors: list[ErrorTold]
+    executed: bool = True
+
+
+@cache
+def executors() -> dict[str, Executor]:
+    return {"compiled": CompiledExecutor(small_schema()), "stock": StockExecutor(small_schema())}
+
+
+@cache
+def preparation() -> Preparation:
+    limits = LimitSettings(
+        max_characters=1_000_000,
+        max_tokens=100_000,
+        max_depth=100,
+        max_aliases=10_000,
+        max_directives=10_000,
+        max_root_fields=1_000,
+    )
+    return Preparation(small_schema(), limits)
+
+
+def context() -> RequestContext:
+    """A request of a deployment that has no source at all."""
+    cache_ = MemoryCache()
+    linking = Linking((), frozenset(), PersonKey(b"k" * 64))
+    federation = Federation((), linking, Cursors(b"c" * 32, cache_), cache_, frozenset())
+    principal = Principal("i", "c", "s", ())
+    return federation.open(principal, is_limited=False, deadline_s=30, request_id="r")
+
+
+async def ask(
+    executor: Executor, text: str, operation: str | None = None, variables: Mapping[str, Any] | None = None
+) -> Answer:
+    """One request from its text to its answer."""
+    try:
+        prepared = preparation().prepare(text, operation, "")
+    except DocumentRefused as refused:
+        return Answer(None, [((), error.message) for error in refused.errors], executed=False)
+    now.set(Count())
+    opened = context()
+    try:
+        result = await executor.run(prepared, variables or {}, opened)
+    finally:
+        opened.close()
+    return Answer(result.data, [(tuple(error.path or ()), error.message) for error in result.errors])
