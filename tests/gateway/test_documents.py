@@ -1,11 +1,14 @@
 """A document is prepared once, and a bad one is refused once."""
 
+import asyncio
+import threading
+
 import pytest
 from graphql import GraphQLSchema
 
-from gateway.document_errors import DocumentRefused
+from gateway.document_errors import DocumentInvalid, DocumentRefused
 from gateway.document_limits import LimitSettings
-from gateway.documents import REFUSED_KEPT, Documents, document_hash
+from gateway.documents import CHARACTERS_KEPT, REFUSED_KEPT, Documents, document_hash
 from gateway.prepare import Preparation, PreparedDocument
 from tests.gateway.front_door import SCHEMA, FrontDoor, code_of
 
@@ -67,6 +70,92 @@ async def test_stream_of_bad_documents_does_not_push_good_ones_out(preparation: 
     await documents.lookup("{ hello }", None)
     assert preparation.log.count("{ hello }") == 1
     assert len(documents._refused) == REFUSED_KEPT
+
+
+async def test_many_who_bring_a_new_document_at_once_have_it_prepared_once(
+    preparation: CountingPreparation,
+) -> None:
+    documents = Documents(preparation)
+    found = await asyncio.gather(*(documents.lookup("{ hello }", None) for _ in range(50)))
+    assert len(set(map(id, found))) == 1
+    refused = await asyncio.gather(
+        *(documents.lookup("{ nothing }", None) for _ in range(50)), return_exceptions=True
+    )
+    assert len(set(map(id, refused))) == 50, "each has an exception of its own"
+    assert {type(one) for one in refused} == {DocumentInvalid}
+    assert preparation.log == ["{ hello }", "{ nothing }"]
+
+
+class HeldPreparation(CountingPreparation):
+    """Waits until it is let go; notes in which thread."""
+
+    __slots__ = ("threads",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "threads", [])
+
+    def prepare(self, text: str, operation_name: str | None, hash_: str) -> PreparedDocument:
+        self.threads.append(threading.current_thread())
+        assert LET_GO.wait(30)
+        return super().prepare(text, operation_name, hash_)
+
+
+LET_GO = threading.Event()
+
+
+async def test_nobody_waits_for_the_preparation_of_anothers_document() -> None:
+    LET_GO.clear()
+    preparation = HeldPreparation()
+    documents = Documents(preparation)
+    asking = asyncio.create_task(documents.lookup("{ hello }", None))
+    await asyncio.sleep(0)
+    assert not asking.done()
+    LET_GO.set()
+    await asking
+    assert threading.current_thread() not in preparation.threads
+
+
+async def test_client_that_leaves_does_not_take_a_document_from_others() -> None:
+    LET_GO.clear()
+    preparation = HeldPreparation()
+    documents = Documents(preparation)
+    first, second = (asyncio.create_task(documents.lookup("{ hello }", None)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    LET_GO.set()
+    assert (await second).hash == document_hash("{ hello }", None)
+    assert len(preparation.log) == 1
+
+
+async def test_fault_in_a_preparation_is_told_to_all_and_not_kept(
+    preparation: CountingPreparation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    documents = Documents(preparation)
+    with monkeypatch.context() as broken:
+        broken.setattr(CountingPreparation, "prepare", fail)
+        told = await asyncio.gather(
+            *(documents.lookup("{ hello }", None) for _ in range(2)), return_exceptions=True
+        )
+        assert {type(one) for one in told} == {RuntimeError}
+    assert await documents.lookup("{ hello }", None)
+
+
+async def test_long_documents_are_fewer(preparation: CountingPreparation) -> None:
+    documents = Documents(preparation)
+    texts = [
+        f"{{ hello }} #{number:09d}".ljust(10_000, "x") for number in range(CHARACTERS_KEPT // 10_000 + 1)
+    ]
+    for text in texts:
+        await documents.lookup(text, None)
+    await documents.lookup(texts[-1], None)
+    assert len(preparation.log) == len(texts)
+    await documents.lookup(texts[0], None)
+    assert len(preparation.log) == len(texts) + 1
 
 
 async def test_prepared_document_holds_what_executors_need(preparation: CountingPreparation) -> None:
