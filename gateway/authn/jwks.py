@@ -73,6 +73,7 @@ class IssuerKeys:
         self._client = client
         self._clock = clock
         self._keys = _Keys()
+        self._renew_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         self._next_fetch_at = float("-inf")
         self._next_unknown_at = float("-inf")
@@ -88,7 +89,8 @@ class IssuerKeys:
 
     async def holds(self, thumbprint: str) -> bool:
         """Whether the issuer still publishes a key: a retired key takes its tokens with it."""
-        await self._keep_fresh()
+        if self._clock() >= self._renew_at:
+            await self._keep_fresh()
         return thumbprint in self._keys.thumbprints
 
     async def close(self) -> None:
@@ -101,7 +103,7 @@ class IssuerKeys:
         age_s = self._clock() - self._keys.fetched_at
         if age_s >= self._keys.lifetime_s:
             await self._fetch()
-        elif age_s >= self._keys.lifetime_s * RENEW_AT:
+        elif self._clock() >= self._renew_at:
             self._start_fetch()
         if self._clock() - self._keys.fetched_at > STALE_MAX_S:
             raise KeysUnavailable("no keys of the issuer at hand")
@@ -149,6 +151,7 @@ class IssuerKeys:
         now = self._clock()
         thumbprints = frozenset(key.thumbprint for keys in by_kid.values() for key in keys)
         self._keys = _Keys(by_kid, thumbprints, now, min(lifetime_s(headers), LIFETIME_MAX_S))
+        self._renew_at = now + self._keys.lifetime_s * RENEW_AT
         self._next_fetch_at = now + PAUSE_AFTER_FETCH_S
 
 

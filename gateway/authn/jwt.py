@@ -42,6 +42,8 @@ class _Verified:
     principal: Principal
     issuer: Issuer
     thumbprint: str
+    expires_at: float
+    """Seconds since 1970, the leeway included."""
 
 
 def issuer_client() -> IssuerClient:
@@ -95,11 +97,12 @@ class JwtAuthenticator:
         if not _is_signed_by(signed, key, issuer.settings):
             raise TokenInvalid("the signature does not match")
         check_claims(claims, issuer.settings, self._clock())
-        return _Verified(principal_of(claims, issuer.settings), issuer, key.thumbprint)
+        principal = principal_of(claims, issuer.settings)
+        expires_at = principal.expires_at + issuer.settings.leeway_s
+        return _Verified(principal, issuer, key.thumbprint, expires_at)
 
     async def _still_holds(self, verified: _Verified) -> bool:
-        leeway_s = verified.issuer.settings.leeway_s
-        if verified.principal.expires_at <= self._clock() - leeway_s:
+        if verified.expires_at <= self._clock():
             return False
         return await verified.issuer.keys.holds(verified.thumbprint)
 
