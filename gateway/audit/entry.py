@@ -68,7 +68,7 @@ class Entry:
             issuer=principal.issuer if principal else None,
             client=principal.client if principal else None,
             subject=principal.subject if principal else None,
-            fhir_user=principal.fhir_user if principal else None,
+            fhir_user=_staff(principal.fhir_user) if principal else None,
             token_id=principal.token_id if principal else None,
             patient=context.own_id if context else None,
             kind=prepared.kind if prepared else None,
@@ -77,6 +77,11 @@ class Entry:
             sources=_asked(context) if context else (),
             disclosed=tuple(context.disclosures) if context and self._has_data else (),
         )
+
+
+def _staff(fhir_user: str | None) -> str | None:
+    """Not where the user is a Patient: the id of one may be an NHS number, and `patient` says who it is."""
+    return None if fhir_user is None or "Patient/" in fhir_user else fhir_user
 
 
 def _asked(context: RequestContext) -> tuple[SourceAsked, ...]:

@@ -42,6 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client: str | None = None
     subject: str | None = None
     fhir_user: str | None = None
+    """The `fhirUser` claim, unless that is a Patient."""
     token_id: str | None = None
     """The token's `jti`; None also where the issuer gives none."""
     patient: str | None = None

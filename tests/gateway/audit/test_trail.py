@@ -82,6 +82,22 @@ async def test_a_caller_without_the_scopes_is_named(door: FrontDoor) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fhir_user", "told"),
+    [
+        ("Practitioner/1", "Practitioner/1"),
+        ("https://ehr.test/fhir/RelatedPerson/1", "https://ehr.test/fhir/RelatedPerson/1"),
+        ("https://ehr.test/fhir/Patient/9990000000", None),
+        ("Patient/9990000000", None),
+    ],
+)
+async def test_a_user_who_is_a_patient_is_not_told_by_the_issuers_id(
+    door: FrontDoor, fhir_user: str, told: str | None
+) -> None:
+    await door.post({"query": "{ hello }"}, token=door.issuer.token(fhirUser=fhir_user))
+    assert only(door).get("fhir_user") == told
+
+
+@pytest.mark.parametrize(
     ("method", "sent", "outcome", "status"),
     [
         ("PUT", {}, "OPERATION_NOT_ALLOWED", 405),
