@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from operator import mul
 
 from clinical.syntax import split_bars
 
@@ -9,6 +10,7 @@ NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 
 _TEN_DIGITS = re.compile(r"[0-9]{10}")
 _NINE_DIGITS = re.compile(r"[0-9]{9}")
+_WEIGHTS = range(10, 1, -1)
 
 
 class TokenInvalid(ValueError):
@@ -33,14 +35,17 @@ def nhs_check_digit(nine_digits: str) -> int | None:
     """
     if _NINE_DIGITS.fullmatch(nine_digits) is None:
         raise ValueError("an NHS number begins with nine digits")
-    total = sum(int(digit) * weight for digit, weight in zip(nine_digits, range(10, 1, -1), strict=True))
-    check = 11 - total % 11
-    return {10: None, 11: 0}.get(check, check)
+    return _check_digit(nine_digits)
 
 
 def is_nhs_number(text: str) -> bool:
     """Whether the text is ten digits with a right check digit (it says nothing about whose it is)."""
-    return _TEN_DIGITS.fullmatch(text) is not None and nhs_check_digit(text[:9]) == int(text[9])
+    return _TEN_DIGITS.fullmatch(text) is not None and _check_digit(text) == int(text[9])
+
+
+def _check_digit(digits: str) -> int | None:
+    check = 11 - sum(map(mul, map(int, digits[:9]), _WEIGHTS)) % 11
+    return None if check == 10 else check % 11
 
 
 def parse_token(text: str) -> Token:

@@ -43,11 +43,14 @@ class _Term:
         self.parameter = parameter
         self.descends = descends
         self._comparable = _comparable(parameter.type, descends)
+        self._is_id = parameter.code == "_id"
         plain = _ONE_ELEMENT.fullmatch(parameter.expression) if parameter.type == "date" else None
         self.elements = (plain["element"], f"{plain['element']}DateTime") if plain else ()
 
     def key(self, resource: Json) -> tuple[Any, ...]:
         """The resource's value, to be compared with others' of this term."""
+        if self._is_id and type(resource.get("id")) is str:
+            return (0, self._comparable(resource["id"]))
         for name in self.elements:  # nearly every row says it in this one way
             text = resource.get(name)
             if type(text) is str:

@@ -31,18 +31,22 @@ class PersonKey:
 
     key: bytes = field(repr=False)
     key_id: str = field(init=False)
+    _cipher: AESSIV = field(init=False, repr=False, compare=False)
+    _bound_to: list[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
             raise ValueError(f"The identity key must be {KEY_BYTES} bytes, not {len(self.key)}.")
         object.__setattr__(self, "key_id", _base64url(hashlib.sha256(self.key).digest())[:4])
+        object.__setattr__(self, "_cipher", AESSIV(self.key))
+        object.__setattr__(self, "_bound_to", [_PURPOSE, self.key_id.encode()])
 
     def seal(self, system: str, value: str) -> str:
         """The person id of an identifier. Raises ValueError for one that is empty or holds U+0000."""
         if not system or not value or "\0" in system + value:
             raise ValueError("A linking identifier has a system and a value, without U+0000.")
         plain = f"{system}\0{value}".encode()
-        return f"{PREFIX}{self.key_id}.{_base64url(AESSIV(self.key).encrypt(plain, self._bound_to()))}"
+        return f"{PREFIX}{self.key_id}.{_base64url(self._cipher.encrypt(plain, self._bound_to))}"
 
     def open(self, token: str) -> tuple[str, str]:
         """The (system, value) that a person id was sealed from. Raises PersonIdInvalid for any other text."""
@@ -50,14 +54,11 @@ class PersonKey:
         if shape is None or shape[1] != self.key_id:
             raise PersonIdInvalid("This is not an id of a person here.")
         try:
-            plain = AESSIV(self.key).decrypt(_base64url_bytes(shape[2]), self._bound_to())
+            plain = self._cipher.decrypt(_base64url_bytes(shape[2]), self._bound_to)
         except (InvalidTag, ValueError) as problem:
             raise PersonIdInvalid("This is not an id of a person here.") from problem
         system, _, value = plain.decode().partition("\0")
         return system, value
-
-    def _bound_to(self) -> list[bytes]:
-        return [_PURPOSE, self.key_id.encode()]
 
 
 def _base64url(data: bytes) -> str:

@@ -1,8 +1,12 @@
 """Addresses of sources: what makes two of them one origin, and where a next link may lead."""
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 from resolvers.resource import Location
+
+_PLAIN_REST = re.compile(r"[/?][!$-\[\]-~]*")
+"""What may follow a base address without a closer look: no white space, no fragment, no backslash."""
 
 _IMPLIED_PORTS = {"http": 80, "https": 443}
 
@@ -34,6 +38,8 @@ def resolved_link(link: str, location: Location, is_only_place: bool) -> str | N
     the link's. Where a source has several places, each with headers of its own, it must stay below this one.
     """
     base = location.base_url
+    if link.startswith(base) and _PLAIN_REST.fullmatch(link, len(base)) and "/." not in link:
+        return link
     try:
         absolute = urljoin(base + "/", link.strip())
         origin = origin_of(absolute)

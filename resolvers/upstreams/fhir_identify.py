@@ -11,7 +11,7 @@ from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.fhir_walk import walk
-from resolvers.upstreams.patients import statements, states
+from resolvers.upstreams.patients import stating
 from resolvers.upstreams.upstream import Call
 
 Found = tuple[Resource, ...] | UpstreamError
@@ -51,9 +51,8 @@ async def identify_all(
             for token in group.values():
                 failures.setdefault(token, result)
             continue
-        stated = [(record, statements(record.json)) for record in result]
-        for token in group.values():
-            records[token] += [record for record, said in stated if states(said, token)]
+        for token, found in stating(group.values(), result).items():
+            records[token] += found
     return {
         token: failures[token]
         if token in failures and not (is_registered_once and records[token])

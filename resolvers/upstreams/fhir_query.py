@@ -1,6 +1,7 @@
 """FHIR searches as the text of an address (R4 search.html 3.1.1)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 from clinical.identifiers import Token
@@ -39,22 +40,28 @@ def id_query(ids: Sequence[str]) -> str:
 
 
 def identifier_query(values: Sequence[str], page_size: int) -> str:
-    """The query for the records that carry one of some identifiers (`system|value`)."""
-    return f"{_condition('identifier', values)}&_count={page_size}"
+    """The query for the records that carry one of some identifiers, each as `token_text` gives it."""
+    return f"identifier={','.join(values)}&_count={page_size}"
 
 
 def token_text(token: Token) -> str:
-    """A token in search syntax."""
-    code = escape(token.code or "")
-    return code if token.system is None else f"{escape(token.system)}|{code}"
+    """A token in search syntax, percent-encoded."""
+    code = quote(escape(token.code or ""), safe=_SAFE)
+    return code if token.system is None else f"{_system_text(token.system)}{code}"
+
+
+@lru_cache(maxsize=256)
+def _system_text(system: str) -> str:
+    return quote(f"{escape(system)}|", safe=_SAFE)
 
 
 def chunks(values: Iterable[str], count_max: int, length_max: int) -> Iterator[list[str]]:
-    """The values in groups of at most `count_max`, each shorter than `length_max` (encoded) if it can be."""
+    """The values, percent-encoded already, in groups of at most `count_max`, each shorter than `length_max`
+    if it can be."""
     group: list[str] = []
     length = 0
     for value in values:
-        more = len(quote(value, safe=_SAFE)) + 1
+        more = len(value) + 1
         if group and (len(group) == count_max or length + more > length_max):
             yield group
             group, length = [], 0

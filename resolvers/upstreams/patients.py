@@ -1,9 +1,9 @@
 """What a Patient record says of itself: its identifiers, and where the patient is registered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from clinical.identifiers import Token
-from resolvers.resource import Json
+from resolvers.resource import Json, Resource
 
 Statements = frozenset[tuple[str, str]]
 """The identifiers that a record states: system (empty where it says none) and value without spaces."""
@@ -14,10 +14,23 @@ def statements(patient: Mapping[str, object]) -> Statements:
     return frozenset(_identifiers(patient))
 
 
-def states(said: Statements, token: Token) -> bool:
-    """Whether this identifier is among them; spaces inside a value do not count."""
-    if token.system is not None and token.code is not None:
-        return (token.system, _plain(token.code)) in said
+def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token, list[Resource]]:
+    """For each identifier the records that state it; spaces inside a value do not count."""
+    said = [(record, statements(record.json)) for record in records]
+    by_statement: dict[tuple[str, str], list[Resource]] = {}
+    for record, one in said:
+        for statement in one:
+            by_statement.setdefault(statement, []).append(record)
+    found: dict[Token, list[Resource]] = {}
+    for token in tokens:
+        if token.system is not None and token.code is not None:
+            found[token] = by_statement.get((token.system, _plain(token.code)), [])
+        else:
+            found[token] = [record for record, one in said if _states(one, token)]
+    return found
+
+
+def _states(said: Statements, token: Token) -> bool:
     return any(
         token.system in (None, system) and (token.code is None or value == _plain(token.code))
         for system, value in said
@@ -59,4 +72,4 @@ def _identifiers(patient: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    return "".join(text.split())
+    return text if text.isalnum() else "".join(text.split())

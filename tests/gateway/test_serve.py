@@ -17,6 +17,7 @@ import pytest
 
 from tests.gateway.issuing import AUDIENCE, AuthorizationServer
 from tests.gateway.settings_files import write_secrets
+from tests.running import eventually
 
 PATIENCE_S = 30.0
 
@@ -27,6 +28,9 @@ request_deadline_s = 300.0
 resources = ["Patient"]
 [secrets]
 directory = "secrets"
+[audit]
+sink = "file"
+path = "audit.jsonl"
 [[issuers]]
 issuer = "{issuer}"
 audience = "{audience}"
@@ -95,6 +99,7 @@ class Serving:
 
     def __init__(self, folder: Path, issuer_url: str, workers: int) -> None:
         self.source = SilentSource()
+        self.audit = folder / "audit.jsonl"
         self.issuer = AuthorizationServer()
         self.issuer_url = issuer_url
         write_secrets(folder)
@@ -121,6 +126,10 @@ class Serving:
             else:
                 return
         raise AssertionError("the gateway does not answer")
+
+    def outcomes(self) -> list[str]:
+        """What the disclosure record says became of the requests so far."""
+        return [json.loads(line)["outcome"] for line in self.audit.read_text().splitlines()]
 
     def close(self) -> None:
         self.process.kill()
@@ -161,6 +170,7 @@ def test_client_that_leaves_frees_its_source(tmp_path: Path) -> None:
         hanging_request(gateway).close()
         assert gateway.source.left.wait(PATIENCE_S)
         assert gateway.process.poll() is None
+        assert eventually(lambda: gateway.outcomes() or None) == ["CANCELLED"]
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM])
@@ -169,10 +179,14 @@ def test_process_ends_when_told_even_while_a_source_hangs(tmp_path: Path, told: 
         gateway.process.send_signal(told)
         gateway.process.wait(PATIENCE_S)
         assert gateway.source.left.wait(PATIENCE_S)
+        assert gateway.outcomes() == ["CANCELLED"]
 
 
 def test_workers_share_one_port(tmp_path: Path) -> None:
     with serving(tmp_path, workers=2) as gateway:
         assert httpx.get(f"{gateway.url}/healthz").text == "ok\n"
+        for _ in range(20):
+            httpx.post(f"{gateway.url}/graphql", json={"query": "{ sources { source } }"})
+        assert gateway.outcomes() == ["UNAUTHENTICATED"] * 20
         gateway.process.terminate()
         gateway.process.wait(PATIENCE_S)
