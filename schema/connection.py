@@ -2,7 +2,7 @@
 
 from resolvers.connection import Connection, Edge
 from resolvers.total import total_count
-from schema.field import computed_field, fetch_field, rows_field
+from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.making import definition, list_of, make_type, optional
 from schema.provenance import CompletenessEnum, SourceOutcomeType
 
@@ -46,14 +46,7 @@ def connection_type(resource: type) -> type:
             computed_field(
                 "edges", list_of(edge), lambda one: one.edges, description="Rows with their cursors."
             ),
-            rows_field(
-                "nodes",
-                list_of(resource),
-                _nodes,
-                lambda one: one.straight,
-                row_type=name,
-                description="The rows.",
-            ),
+            _rows(name, resource),
             computed_field("pageInfo", PageInfo, lambda one: one, description="Where the page lies."),
             fetch_field(
                 "totalCount",
@@ -76,6 +69,19 @@ def connection_type(resource: type) -> type:
         )
     )
     return made
+
+
+def _rows(name: str, resource: type) -> ComputedField:
+    if name == "Patient":  # a person is more than a row of a page
+        return computed_field("nodes", list_of(resource), _nodes, description="The rows.")
+    return rows_field(
+        "nodes",
+        list_of(resource),
+        _nodes,
+        lambda one: one.straight,
+        row_type=name,
+        description="The rows.",
+    )
 
 
 def _node(edge: Edge) -> object:
