@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import ERROR_TABLE
 from sandbox.population.model import Person, Population
-from tests.pipeline.asking import Gateway, Told
+from tests.pipeline.asking import Gateway
+from tests.pipeline.recorded import id_of, lines_of, record_of
 from tests.running import Sandbox
 
 Json = dict[str, Any]
@@ -61,23 +62,6 @@ ROW_SHAPES = {
     "count": r"\d+",
 }
 SOURCE_SHAPES = {"source": "ehr|gp|wearable", "status": "[A-Z_]+"}
-
-
-def lines_of(sandbox: Sandbox, answer: Told) -> list[str]:
-    """The lines of the request that was answered so."""
-    id_ = answer.headers["x-request-id"]
-    lines = (sandbox.state / "audit.jsonl").read_text("utf-8").splitlines()
-    return [line for line in lines if json.loads(line)["request_id"] == id_]
-
-
-def record_of(sandbox: Sandbox, answer: Told) -> Json:
-    (line,) = lines_of(sandbox, answer)
-    record: Json = json.loads(line)
-    return record
-
-
-def id_of(sandbox: Sandbox, person: Person) -> str:
-    return str(sandbox.summary["patients"][person.index]["id"])
 
 
 @pytest.mark.parametrize(
