@@ -8,9 +8,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.union import StrawberryUnion
+
 from resolvers.field import Batched, FieldCall
 from schema.field import computed_field, derived_field, fetch_field
-from schema.making import list_of, make_type, optional
+from schema.making import list_of, make_type, optional, optional_list
 from tests.conformance.graphql.internal import DogCommandType, internal, member
 from tests.conformance.graphql.making import Union, add, given
 
@@ -68,6 +71,8 @@ Human = make_type("Human", interfaces=[Named, Sentient])
 Alien = make_type("Alien", interfaces=[Named, Sentient])
 CatOrDog = Union("CatOrDog", (Cat, Dog), kind_of)
 HumanOrAlien = Union("HumanOrAlien", (Human, Alien), kind_of)
+Stranger = StrawberryUnion("Stranger", (StrawberryAnnotation(Human), StrawberryAnnotation(Alien)))
+"""A union as Strawberry has it: the type of a value is that of which it is an instance."""
 TYPES = (Dog, Cat, Human, Alien)
 
 for one in (Named, Sentient, Pet, *TYPES):
@@ -95,6 +100,16 @@ add(Human, fetched_together("pets", optional(list_of(Pet))), fetched("enemy", op
 add(Alien, plain("homePlanet", optional(str)))
 
 
+def instance(made: type, **members: Any) -> Any:
+    """An object that is an instance of its type, and read like the others."""
+    one = made()
+    one.get = members.get
+    return one
+
+
+STRANGERS = [instance(Human, name="Alice"), instance(Alien, name="Zog", homePlanet="Mars"), instance(Dog)]
+
+
 def pets_for_query() -> tuple[Any, ...]:
     """`dog` and `human` of the specification's query type, which always are the same."""
 
@@ -106,4 +121,5 @@ def pets_for_query() -> tuple[Any, ...]:
         fetch_field("dog", optional(Dog), dog, description=""),
         computed_field("cat", optional(Cat), lambda parent: TOM, description=""),
         fetch_field("human", Human, lambda call: JOHN, description=""),
+        computed_field("strangers", optional_list(Stranger), lambda parent: STRANGERS, description=""),
     )

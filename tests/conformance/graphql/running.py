@@ -10,7 +10,7 @@ from gateway.document_limits import LimitSettings
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import Executor
 from gateway.execution.stock import StockExecutor
-from gateway.prepare import Preparation
+from gateway.prepare import Preparation, PreparedDocument
 from permissions.principal import Principal
 from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
@@ -26,11 +26,10 @@ ErrorTold = tuple[tuple[str | int, ...], str]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request came to; `executed` is false where it failed before."""
+    """What a request came to: data, and errors by place and message."""
 
     data: Any
     errors: list[ErrorTold]
-    executed: bool = True
 
 
 @cache
@@ -67,11 +66,16 @@ async def ask(
     try:
         prepared = preparation().prepare(text, operation, "")
     except DocumentRefused as refused:
-        return Answer(None, [((), error.message) for error in refused.errors], executed=False)
+        return Answer(None, [((), error.message) for error in refused.errors])
+    return await run(executor, prepared, variables or {})
+
+
+async def run(executor: Executor, prepared: PreparedDocument, variables: Mapping[str, Any]) -> Answer:
+    """One execution, with nothing remembered of any other."""
     now.set(Count())
     opened = context()
     try:
-        result = await executor.run(prepared, variables or {}, opened)
+        result = await executor.run(prepared, variables, opened)
     finally:
         opened.close()
     return Answer(result.data, [(tuple(error.path or ()), error.message) for error in result.errors])

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from clinical.codec import encode_json
-from tests.conformance.graphql.running import ask, executors
+from tests.conformance.graphql.running import ask, executors, preparation, run
 from tests.conformance.graphql.vectors import Vector, vectors
 
 SECTIONS = (
@@ -34,6 +34,18 @@ async def test_an_executor_answers_as_the_specification_says(name: str, vector: 
     missing = [one for one in vector.errors if not any(one.fits(*error) for error in told)]
     assert not missing, answer.errors
     assert len(told) == len(vector.errors), answer.errors
+
+
+async def test_a_prepared_document_selects_anew_at_each_request() -> None:
+    """6.3.2: what `@skip` and `@include` decided for one request says nothing of the next."""
+    text = (
+        "query ($a: Boolean!, $b: Boolean!) { int(value: 1) @skip(if: $a) string(value: 2) @include(if: $b) }"
+    )
+    prepared = preparation().prepare(text, None, "")
+    for executor in executors().values():
+        for a, b in [(True, True), (False, True), (True, False), (False, False), (True, True)]:
+            answer = await run(executor, prepared, {"a": a, "b": b})
+            assert answer.data == ({} if a else {"int": 1}) | ({"string": "2"} if b else {})
 
 
 def test_every_section_but_subscription_has_vectors() -> None:
