@@ -27,6 +27,9 @@ class Token:
     system: str | None
     code: str | None
 
+    def __hash__(self) -> int:
+        return hash(self.code)
+
 
 def nhs_check_digit(nine_digits: str) -> int | None:
     """The modulus 11 check digit for the first nine digits; None where no valid number begins so.

@@ -2,8 +2,27 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """What was made of a key, kept in the process for the next time; all is forgotten when it is full."""
+
+    def __init__(self, most: int = 1_000) -> None:
+        self._kept: dict[Hashable, Value] = {}
+        self._most = most
+
+    def of(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """The value, made where it is not there."""
+        value = self._kept.get(key)
+        if value is None:
+            if len(self._kept) >= self._most:
+                self._kept.clear()
+            value = self._kept[key] = make()
+        return value
 
 
 class Cache(Protocol):

@@ -317,12 +317,13 @@ async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]
 async def edges_of(connection: Connection, taken: Sequence[Taken]) -> list[Edge]:
     """Rows as edges; page marks that are too long for a cursor go to the cache."""
     cursors, ordering = connection.context.cursors, connection.question.ordering
+    has_text = ordering.has_text
     packed: dict[int, Mapping[str, str]] = {}
     edges = []
     for one in taken:
         if id(one.marks) not in packed:
             packed[id(one.marks)] = await cursors.pack(one.marks)
-        key = await cursors.pack_key(ordering.dump(one.row.key)) if ordering.has_text else None
+        key = await cursors.pack_key(ordering.dump(one.row.key)) if has_text else None
         node = Node(one.row.resource.json, one.row.resource)
         edges.append(Edge(node, one.row, packed[id(one.marks)], connection, key))
     return edges

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from permissions.principal import Principal
+from resolvers.cache import Kept
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
 from resolvers.errors import AccessForbidden
@@ -53,6 +54,8 @@ class RequestContext:
     disclosures: Disclosures = field(default_factory=Disclosures)
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     """For each type whose lists need few elements: which. What is not here is read whole."""
+    drafts: Kept[Any] = field(default_factory=Kept)
+    """How sources are asked (`resolvers.plan`), kept from request to request."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
 

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from permissions.principal import Principal
-from resolvers.cache import Cache
+from resolvers.cache import Cache, Kept
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
 from resolvers.identity import Identity, Linking
@@ -34,6 +35,7 @@ class Federation:
         self._cache = cache
         self._served_types = served_types
         self._pages_max = pages_max
+        self._drafts: Kept[Any] = Kept()
 
     def open(
         self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str
@@ -55,6 +57,7 @@ class Federation:
             served_types=self._served_types,
             is_limited=is_limited,
             pages_max=self._pages_max,
+            drafts=self._drafts,
         )
 
     async def start(self) -> None:

@@ -28,6 +28,9 @@ class Identify:
     identifier: Token
     locations: tuple[Location, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.identifier)
+
 
 class Loaders:
     """One set of loaders for one request, each made when it is first needed; `close` ends what is still
@@ -38,15 +41,16 @@ class Loaders:
         self._call = call
         self._pace = Pace()
         self._made: dict[tuple[str, str], SourceLoader] = {}
+        self._primed: list[Resource] = []
 
     async def read(self, source: str, key: Read) -> Resource | None:
         """One resource, or None where the source has none. Raises UpstreamError."""
-        found: Resource | None = await self._loader(source, "read").one(key)
+        found: Resource | None = await self._reads(source).one(key)
         return found
 
     async def read_all(self, source: str, keys: Sequence[Read]) -> list[Resource | UpstreamError | None]:
         """Many at once; an error stands in the place of its answer."""
-        return await self._loader(source, "read").all(keys)
+        return await self._reads(source).all(keys)
 
     async def search(self, source: str, key: Search, *, is_batched: bool = False) -> Page:
         """One page of a search. `is_batched`: the source takes many at once. Raises UpstreamError."""
@@ -82,14 +86,20 @@ class Loaders:
 
     def prime(self, record: Resource) -> None:
         """A whole resource that came by another way need not be read again."""
-        key = Read(record.type, record.id, record.location)
-        self._loader(record.source, "read").prime(key, record)
+        self._primed.append(record)
 
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
         self._pace.close()
         for loader in self._made.values():
             loader.close()
+
+    def _reads(self, source: str) -> SourceLoader:
+        for record in self._primed:
+            key = Read(record.type, record.id, record.location)
+            self._loader(record.source, "read").prime(key, record)
+        self._primed.clear()
+        return self._loader(source, "read")
 
     def _searches(self, source: str, is_batched: bool) -> SourceLoader:
         return self._loader(source, "batched search" if is_batched else "search")

@@ -81,24 +81,20 @@ class Ordering:
             raise ArgumentInvalid(f"sort: {problem}") from None
         self.codes = tuple(one.parameter.code for one in self._terms)
         self.code_set = frozenset(self.codes)
+        self.has_text = any(map(_has_text, self._terms))
+        """Whether a key may be of any length: sorted by text, a code or an address, but not by id."""
         self.sort = tuple(
             f"-{one.parameter.code}" if one.descends else one.parameter.code for one in self._terms
         )
 
     @property
-    def date_elements(self) -> tuple[str, ...] | None:
-        """The elements of which one says the date that rows are sorted by, newest first; None for any
-        other order. A row may say it in another way still."""
-        only = self._terms[0]
-        return (only.elements or None) if len(self._terms) == 1 and only.descends else None
+    def date_element(self) -> str | None:
+        """The element that says the date by which rows are sorted, newest first; None for any other order.
 
-    @property
-    def has_text(self) -> bool:
-        """Whether a key may be of any length: sorted by text, a code or an address, but not by id."""
-        return any(
-            one.parameter.type not in ("date", "number", "quantity") and one.parameter.code != "_id"
-            for one in self._terms
-        )
+        It is a date itself, or a Period, or a choice of several types (`effective` for `effectiveDateTime`).
+        """
+        only = self._terms[0]
+        return only.elements[0] if len(self._terms) == 1 and only.descends and only.elements else None
 
     def key(self, resource: Resource) -> Key:
         """The resource's sort key; ascending keys are the order asked for."""
@@ -121,6 +117,10 @@ class Ordering:
 def ordering_of(resource_type: str, sort: str | None) -> Ordering:
     """The ordering of a type's lists, made once. Raises ArgumentInvalid."""
     return Ordering(resource_type, sort)
+
+
+def _has_text(term: _Term) -> bool:
+    return term.parameter.type not in ("date", "number", "quantity") and term.parameter.code != "_id"
 
 
 def _dumped(part: tuple[Any, ...]) -> Any:

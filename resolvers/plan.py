@@ -14,6 +14,7 @@ from resolvers.ids import RecordId, parse_record_id
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.question import Question
 from resolvers.resource import Location, Resource
+from resolvers.shape import Shape
 from resolvers.stream import Keep
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
@@ -63,7 +64,7 @@ class _Draft:
         plan = self.plan
         searches, records = [], []
         for location, record in places:
-            told = _told_at(location, self.references)
+            told = _told_at(location, self.references) if self.references else ()
             for part in self.parts if told is not None else ():
                 searches.append(self._search(location, record, told or (), part))
                 records.append(record)
@@ -164,10 +165,29 @@ async def _draft(
 ) -> _Draft | SourceOutcome:
     if abilities.needs_patient and about_nobody:
         raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
-    sent, kept = _divide(upstream, question, question.filters, abilities)
+    shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
+    if not question.filters and not question.references:
+        key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
+        draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
+        return draft
     references, gaps = await _references(upstream, question, context)
     if references is None:
         return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
+    problems = tuple(map(_problem, gaps))
+    return _draft_of(upstream, question, abilities, shape, pages_max, about_nobody, references, problems)
+
+
+def _draft_of(
+    upstream: Upstream,
+    question: Question,
+    abilities: Abilities,
+    shape: Shape | None,
+    pages_max: int,
+    about_nobody: bool,
+    references: tuple[Filter, ...],
+    problems: tuple[str, ...],
+) -> _Draft:
+    sent, kept = _divide(upstream, question, question.filters, abilities)
     more_sent, more_kept = _divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
     partition = upstream.partition(question.type, filters)
@@ -181,7 +201,7 @@ async def _draft(
         patient_parameter=None if about_nobody else _patient_parameter(upstream, question.type, abilities),
         sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
-        shape=context.shapes.get(question.type),
+        shape=shape,
     )
     plan = SourcePlan(
         upstream,
@@ -190,10 +210,10 @@ async def _draft(
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
-        pages_max=min(abilities.pages_max, context.pages_max),
+        pages_max=pages_max,
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=(*map(_problem, gaps), *(() if partition.exhaustive else (_BY_PARTS,))),
+        problems=(*problems, *(() if partition.exhaustive else (_BY_PARTS,))),
     )
     return _Draft(plan, base, more_sent, partition.filters)
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from clinical.codec import digits
@@ -17,6 +17,7 @@ from resolvers.upstreams.upstream import Filter
 FIRST_DEFAULT = 20
 FIRST_MAX = 100
 _PAGING = frozenset({"first", "after", "sort"})
+_KEPT = _PAGING - {"after"}
 _STRING_MODIFIERS = {"startsWith": None, "exact": "exact", "contains": "contains"}
 _ENTERED_IN_ERROR = "entered-in-error"
 
@@ -39,7 +40,7 @@ class Question:
     @property
     def is_newest_first(self) -> bool:
         """Whether the list has the order that its type's lists have where none is asked for, by a date."""
-        return self.ordering is ordering_of(self.type, None) and self.ordering.date_elements is not None
+        return self.ordering is ordering_of(self.type, None) and self.ordering.date_element is not None
 
     @property
     def codes(self) -> frozenset[str]:
@@ -66,6 +67,18 @@ def arguments_of(resource_type: str) -> Mapping[str, SearchParameter]:
 
 def question_of(resource_type: str, arguments: Mapping[str, Any]) -> Question:
     """The question in a field's arguments. Raises ArgumentInvalid."""
+    if arguments.keys() <= _KEPT:
+        return _kept_question(resource_type, arguments.get("first"), arguments.get("sort"))
+    return _question(resource_type, arguments)
+
+
+@lru_cache(maxsize=1024)
+def _kept_question(resource_type: str, first: int | None, sort: str | None) -> Question:
+    """A question that tells nothing of anybody is kept for the next request."""
+    return _question(resource_type, {"first": first, "sort": sort})
+
+
+def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
     filters: list[Filter] = []
     references: list[tuple[str, tuple[str, ...]]] = []
     known = arguments_of(resource_type)

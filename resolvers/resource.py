@@ -19,6 +19,9 @@ class Location:
     headers: tuple[tuple[str, str], ...] = ()
     organization: str | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.base_url)  # nearly all that tells places apart, and hashed but once
+
 
 @dataclass(slots=True, eq=False)
 class Resource:

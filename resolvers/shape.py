@@ -49,6 +49,7 @@ Parts = tuple[tuple[str, Part], ...]
 
 _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
+_PERIOD: Final = Part(parts=(("start", _TEXT),))
 _STATUSES: Final[Parts] = (
     ("status", _TEXT),
     ("lifecycleStatus", _TEXT),
@@ -96,11 +97,11 @@ class Shape:
         self.type = type_
         subject = subject_element(type_)
         self._subject = attribute(subject) if subject else None
-        elements = ordering_of(type_, None).date_elements
+        dates = _dates(ordering_of(type_, None).date_element)
         needed: Parts = (
             *(((subject, _REFERENCE),) if subject else ()),
             *_STATUSES,
-            *((name, _TEXT) for name in elements or ()),
+            *dates,
         )
         self.parts = joined(parts, needed)
         self.row = _struct(
@@ -108,7 +109,7 @@ class Shape:
             (("resourceType_", Literal[type_], "resourceType"), ("id_", _ID, "id")),
         )
         self.admits: Callable[[Sequence[Any], str | None], bool] = _compiled_checks(self.parts, self._subject)
-        self.dates = _compiled_dates(elements) if elements else None
+        self.dates = _compiled_dates(dates) if dates else None
 
 
 _ID = Annotated[str, msgspec.Meta(min_length=1)]
@@ -157,8 +158,20 @@ def _is_number(raw: msgspec.Raw) -> bool:
     return bytes(raw)[0] in _NUMBER_STARTS
 
 
-def _compiled_dates(elements: Sequence[str]) -> Callable[[Sequence[Any]], list[str | None]]:
-    values = " or ".join(f"row.{attribute(one)}" for one in elements)
+def _dates(element: str | None) -> Parts:
+    """The ways in which an element says a date that is easily read: a date, or the start of a Period."""
+    if element is None:
+        return ()
+    if element.endswith("eriod"):
+        return ((element, _PERIOD),)
+    return ((element, _TEXT), (f"{element}DateTime", _TEXT), (f"{element}Period", _PERIOD))
+
+
+def _compiled_dates(dates: Parts) -> Callable[[Sequence[Any]], list[str | None]]:
+    values = " or ".join(
+        f"row.{attribute(name)}" if part.primitive else f"((p := row.{attribute(name)}) and p.start_)"
+        for name, part in dates
+    )
     made: Callable[[Sequence[Any]], list[str | None]] = eval(f"lambda rows: [{values} for row in rows]")  # noqa: S307
     return made
 

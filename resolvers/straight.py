@@ -85,8 +85,13 @@ def straight_rows(
 
 def key_of(row: Any, ordering: Ordering) -> Key:
     """A row's sort key."""
-    names = ordering.date_elements or ()
-    return ordering.key_of({name: text for name in names if (text := getattr(row, attribute(name)))})
+    element = ordering.date_element or ""
+    json = {
+        name: value if isinstance(value, str) else {"start": value.start_}
+        for name in (element, f"{element}DateTime", f"{element}Period")
+        if (value := getattr(row, attribute(name), None)) is not None
+    }
+    return ordering.key_of(json)
 
 
 def _of_one(question: Question, search: Search, page: Page | BaseException) -> Straight | None:

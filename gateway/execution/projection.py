@@ -19,6 +19,7 @@ from graphql import (
     get_named_type,
 )
 
+from gateway.execution.arguments import Arguments
 from gateway.execution.collect import Collector
 from gateway.execution.elements import ElementCode
 from gateway.execution.emit import Source
@@ -152,10 +153,10 @@ class Projector:
     def _step(self, definition: GraphQLField, site: Site, field: FetchField | None) -> Step:
         """What a fetch needs, or a derived field's arguments alone."""
         if field is None:
-            return Step(site.nodes, definition, None, _unchanged, frozenset())
+            return Step(site.nodes, Arguments(definition, site.nodes[0]), None, _unchanged, frozenset())
         selected = self._collector.names(node.selection_set for node in site.nodes)
         complete = self.value_apart(definition.type, site.nodes)
-        return Step(site.nodes, definition, field.fetch, complete, selected)
+        return Step(site.nodes, Arguments(definition, site.nodes[0]), field.fetch, complete, selected)
 
 
 def _unchanged(value: Any, run: Any, path: Any) -> Any:

@@ -1,15 +1,15 @@
 """One execution under way: its errors, its fetches, and the nulls that bubble."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
-from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues, located_error
-from graphql.execution.values import get_argument_values
+from graphql import FieldNode, GraphQLError, VariableValues, located_error
 from graphql.pyutils import is_iterable
 
+from gateway.execution.arguments import Arguments
 from resolvers.context import RequestContext
 from resolvers.field import Batched, Fetch, FieldCall, LinkedPath, flat
 from schema.field import ElementField
@@ -23,7 +23,7 @@ class Step:
     """A field with arguments or a fetch, as compiled: what does not change from request to request."""
 
     nodes: tuple[FieldNode, ...]
-    definition: GraphQLField
+    arguments: Arguments
     fetch: Fetch | None
     complete: Complete
     selected: frozenset[str]
@@ -49,7 +49,7 @@ class Run:
     errors: list[GraphQLError] = field(default_factory=list)
     nulls: list[LinkedPath] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
-    _arguments: dict[Step, dict[str, Any]] = field(default_factory=dict)
+    _arguments: dict[Step, Mapping[str, Any]] = field(default_factory=dict)
 
     def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
         """Records an error at a path; what stands there is null."""
@@ -88,12 +88,13 @@ class Run:
             self.fail(error, path, nodes)
             return None
 
-    def arguments(self, step: Step) -> dict[str, Any]:
-        """The step's arguments, coerced once per request. Raises GraphQLError."""
-        known = self._arguments.get(step)
+    def arguments(self, step: Step) -> Mapping[str, Any]:
+        """The step's arguments, coerced at most once per request. Raises GraphQLError."""
+        known = step.arguments.constant
         if known is None:
-            known = get_argument_values(step.definition, step.nodes[0], self.variables)
-            self._arguments[step] = known
+            known = self._arguments.get(step)
+        if known is None:
+            known = self._arguments[step] = step.arguments.of(self.variables)
         return known
 
     async def settle(self) -> None:

@@ -48,6 +48,7 @@ class FhirUpstream:
         self._settings = settings
         self._exchange = exchange
         self._locations = locations
+        self._abilities: dict[str, tuple[Abilities, Abilities]] = {}
         self._server = FhirServer(exchange, settings.capabilities, locations)
         self._discovery = Discovery(self._server, locations, settings.timeout_s, self._learn)
 
@@ -68,7 +69,12 @@ class FhirUpstream:
         found = await self._capabilities(call)
         if isinstance(found, UpstreamError):
             return found
-        return replace(found.abilities(resource_type), pages_max=self._settings.max_pages)
+        declared = found.abilities(resource_type)
+        known = self._abilities.get(resource_type)
+        if known is None or known[0] is not declared:
+            known = (declared, replace(declared, pages_max=self._settings.max_pages))
+            self._abilities[resource_type] = known
+        return known[1]
 
     def locations(self) -> tuple[Location, ...]:
         return self._locations

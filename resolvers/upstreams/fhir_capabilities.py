@@ -70,7 +70,7 @@ def _abilities(
     kind: str, settings: CapabilitySettings, declared: frozenset[str], has_batch: bool
 ) -> Abilities:
     known = parameters(kind)
-    codes = frozenset(settings.parameters.get(kind, declared)) & known.keys()
+    codes = frozenset(known.keys() & settings.parameters.get(kind, declared))
     return Abilities(
         parameters=codes,
         sorts=_sorts(kind, settings, codes if "_sort" in declared else frozenset()),
@@ -85,7 +85,7 @@ def _sorts(kind: str, settings: CapabilitySettings, declared: frozenset[str]) ->
     known = parameters(kind)
     stated: Sequence[str] | None = settings.sorts.get(kind, settings.sort)
     if stated is not None:
-        return frozenset(stated) & known.keys()
+        return frozenset(known.keys() & stated)
     return frozenset(code for code in declared if known[code].type in _SORTABLE)
 
 

@@ -19,10 +19,13 @@ def search_query(search: Search, page_size_max: int) -> str:
     ]
     if search.patient is not None:
         parts.insert(0, _condition(search.patient_parameter or "patient", (f"Patient/{search.patient}",)))
-    if search.sort:
-        parts.append(_condition("_sort", search.sort))
-    parts.append(f"_count={max(1, min(search.count, page_size_max))}")
+    parts.append(_paging(search.sort, max(1, min(search.count, page_size_max))))
     return "&".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _paging(sort: tuple[str, ...], count: int) -> str:
+    return f"{_condition('_sort', sort)}&_count={count}" if sort else f"_count={count}"
 
 
 def count_query(search: Search) -> str:

@@ -49,6 +49,9 @@ class Search:
     page: str | None = None
     shape: Shape | None = field(default=None, compare=False, repr=False)
 
+    def __hash__(self) -> int:
+        return hash((self.type, self.patient, self.page))  # what tells searches of one request apart
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -57,6 +60,9 @@ class Read:
     type: str
     id: str
     location: Location
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
 
 @dataclass(frozen=True, slots=True)
