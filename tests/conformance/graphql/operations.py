@@ -35,7 +35,7 @@ VARIABLES = {
     "$few": "$few: Int = 2",
     "$dog": "$dog: FindDogInput",
 }
-GIVEN = (
+GIVEN: tuple[dict[str, Any], ...] = (
     {},
     {"yes": False, "few": 0},
     {"no": True, "n": 4, "dog": {"name": "R", "inner": {"tags": "one"}}},

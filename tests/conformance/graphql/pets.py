@@ -19,7 +19,7 @@ from tests.conformance.graphql.making import Union, add, given
 
 HUMAN = {"kind": "Human", "name": "Alice"}
 REX = {"kind": "Dog", "name": "Rex", "nickname": "R", "barkVolume": 11, "knows": ["SIT"], "owner": HUMAN}
-TOM = {"kind": "Cat", "name": "Tom", "nickname": None, "meowVolume": 3, "knows": []}
+TOM: dict[str, Any] = {"kind": "Cat", "name": "Tom", "nickname": None, "meowVolume": 3, "knows": []}
 JOHN = {"kind": "Human", "name": "John", "pets": [REX, TOM]}
 
 
