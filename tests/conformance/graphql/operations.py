@@ -138,7 +138,7 @@ class Operations:
         name = self._pick(sorted(names))
         field = kind.fields[name]
         inner = get_named_type(field.type)
-        below = "" if is_leaf_type(inner) else self._selections(inner, depth + 1)  # type: ignore[arg-type]
+        below = "" if is_leaf_type(inner) else self._selections(inner, depth + 1)
         arguments = self._arguments(field)
         alias = f"{name}_{zlib.crc32(arguments.encode()):x}: " if arguments else ""
         return f"{alias}{name}{arguments} {self._directive()} {below}"
