@@ -24,16 +24,21 @@ def note_rows(noted: Disclosures, person_id: str | None, given: Straight) -> Non
         noted.note(person_id, pages[0].type, pages[0].source, len(pages))
         return
     for row, page in zip(given.rows, pages, strict=True):
-        noted.note(person_id or _named(page.source, _subject(row, page.type)), page.type, page.source)
+        who = person_id or _named(page.source, page.base_url, _subject(row, page.type))
+        noted.note(who, page.type, page.source)
 
 
 def patient_of(resource: Resource) -> str | None:
-    """The person that a resource is about: the person's id where it is known, else the source's record."""
+    """The person that a resource is about: the person's id where it is known, else the source's record.
+
+    None for what is about nobody, and for somebody whom another place knows by the id that is there.
+    """
     if resource.container is not None:
         return patient_of(resource.container)
     if resource.type == "Patient":
         return resource.person_id or f"{resource.source}/Patient/{resource.id}"
-    return next((_named(resource.source, one) for one in patient_references(resource.json)), None)
+    place = resource.location.base_url
+    return next((_named(resource.source, place, one) for one in patient_references(resource.json)), None)
 
 
 def _subject(row: Any, type_: str) -> str | None:
@@ -42,6 +47,9 @@ def _subject(row: Any, type_: str) -> str | None:
     return held.reference_ if held is not None else None
 
 
-def _named(source: str, reference: str | None) -> str | None:
-    local = parse_reference(reference).local if reference else None
-    return f"{source}/{local}" if local else None
+def _named(source: str, place: str, reference: str | None) -> str | None:
+    parsed = parse_reference(reference) if reference else None
+    if parsed is None or parsed.type != "Patient":
+        return None
+    is_here = parsed.base is None or parsed.base.rstrip("/") == place.rstrip("/")
+    return f"{source}/{parsed.local}" if is_here else None

@@ -76,6 +76,8 @@ class PlainPage:
 
     rows: Sequence[Any]
     source: str
+    base_url: str
+    """The place of the source that gave them."""
     type: str
     retrieved_at: datetime
     prefix: str = field(init=False)

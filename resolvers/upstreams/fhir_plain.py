@@ -102,5 +102,5 @@ def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | 
     is_short = entries.next is None and bundle.total is not None and bundle.total > len(rows)
     if entries.problems or (bundle.total or 0) < 0 or (is_short and asked.page is None):
         return None
-    page = PlainPage(rows, asked.source, shape.type, raw.retrieved_at)
+    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at)
     return PlainEntries(page, entries.next, bundle.total)
