@@ -1,0 +1,56 @@
+"""A field's arguments: coerced once per document where they hold no variable, else once per request.
+
+CoerceArgumentValues (GraphQL 6.4.1) is graphql-core's; here is decided when it runs, and over which
+arguments: a list has one for each search parameter, and a client gives two.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import FieldNode, GraphQLArgument, GraphQLError, GraphQLField, Undefined, VariableValues
+from graphql import is_non_null_type as is_non_null
+from graphql.execution.values import get_argument_values
+from graphql.language import ListValueNode, ObjectValueNode, ValueNode, VariableNode
+
+_NO_VARIABLES = VariableValues({}, {})
+
+
+class Arguments:
+    """The arguments of one field node."""
+
+    __slots__ = ("_definition", "_node", "constant")
+
+    def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
+        given = {one.name.value for one in node.arguments or ()}
+        wanted = {name: one for name, one in definition.args.items() if name in given or _counts(one)}
+        self._node = node
+        self._definition = GraphQLField(definition.type, args=wanted)
+        self.constant: Mapping[str, Any] | None = None
+        if not any(_has_variable(one.value) for one in node.arguments or ()):
+            self.constant = self._coerced_once()
+
+    def of(self, variables: VariableValues) -> Mapping[str, Any]:
+        """The coerced arguments. Raises GraphQLError."""
+        if self.constant is not None:
+            return self.constant
+        return get_argument_values(self._definition, self._node, variables)
+
+    def _coerced_once(self) -> Mapping[str, Any] | None:
+        try:
+            return get_argument_values(self._definition, self._node, _NO_VARIABLES)
+        except GraphQLError:
+            return None  # told at each request anew, at its own path
+
+
+def _counts(argument: GraphQLArgument) -> bool:
+    """Whether an argument matters that was not given: it has a default, or must not be missing."""
+    has_default = argument.default is not None or argument.default_value is not Undefined
+    return has_default or is_non_null(argument.type)
+
+
+def _has_variable(value: ValueNode) -> bool:
+    if isinstance(value, VariableNode):
+        return True
+    if isinstance(value, ListValueNode):
+        return any(map(_has_variable, value.values))
+    return isinstance(value, ObjectValueNode) and any(_has_variable(one.value) for one in value.fields)
