@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from graphql import GraphQLNonNull, GraphQLOutputType
+from graphql import GraphQLNonNull, GraphQLOutputType, is_abstract_type
 
 from gateway.execution.site import ObjectWriter, Parent, Site
 from gateway.execution.values import INLINE_DEPTH, write_present
 from schema.field import ElementField, Primitive
+from schema.scalars import as_recorded
 
 _UNUSUAL: Final[dict[Primitive, str]] = {
     Primitive.TEXT: "{v}.__class__ is not str",
@@ -15,6 +16,14 @@ _UNUSUAL: Final[dict[Primitive, str]] = {
     Primitive.INTEGER: "{v}.__class__ is not int or not -2147483648 <= {v} <= 2147483647",
 }
 """When a value needs a closer look than its Python type."""
+
+_OWN_RESULT: Final[dict[Primitive, frozenset[str]]] = {
+    Primitive.TEXT: frozenset({"String", "ID"}),
+    Primitive.BOOLEAN: frozenset({"Boolean"}),
+    Primitive.DECIMAL: frozenset(),
+    Primitive.INTEGER: frozenset({"Int"}),
+}
+"""GraphQL's own types for which a value of the primitive's shape is its own result."""
 
 
 class ElementCode:
@@ -38,10 +47,14 @@ class ElementCode:
                 self._list(inner.of_type, value)
             else:
                 self._entry(self._site, inner, value)
-        if isinstance(kind, GraphQLNonNull):
-            with source.block(f"if {value} is None:"):
-                source.line(f"x.absent({self._site.path}, {self._site.blamed})")
+        self._refuse_null(self._site, kind)
         return value
+
+    def _refuse_null(self, site: Site, kind: Any) -> None:
+        """After an `if` that the value is not null: null is told where it may not be."""
+        if isinstance(kind, GraphQLNonNull):
+            with self._source.block("else:"):
+                self._source.line(f"x.absent({site.path}, {site.blamed})")
 
     def _list(self, kind: Any, value: str) -> None:
         source, site = self._source, self._site
@@ -49,8 +62,11 @@ class ElementCode:
         with source.block(f"if {value}.__class__ is list:"):
             source.line(f"{made} = []")
             with source.block(f"for {index}, {item} in enumerate({value}):"):
+                place = site.item(index, kind)
+                inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
                 with source.block(f"if {item} is not None:"):
-                    self._entry(site.item(index, kind), kind, item)
+                    self._entry(place, inner, item)
+                self._refuse_null(place, kind)
                 source.line(f"{made}.append({item})")
             source.line(f"{value} = {made}")
         with source.block("else:"):
@@ -62,7 +78,10 @@ class ElementCode:
         if self._field.primitive is not None:
             with self._source.block(f"if {_UNUSUAL[self._field.primitive].format(v=value)}:"):
                 self._check(site, value)
-        elif self._field.resources is not None:
+            if not self._is_its_own_result(kind, self._field.primitive):
+                with self._source.block(f"if {value} is not None:"):
+                    write_present(self._writer, site, kind, value)
+        elif self._field.resources is not None or is_abstract_type(kind):
             self._check(site, value)
             with self._source.block(f"if {value} is not None:"):
                 write_present(self._writer, site, kind, value)
@@ -71,6 +90,9 @@ class ElementCode:
                 self._source.line(f"{value} = {self._object(site, kind, value)}")
             with self._source.block("else:"):
                 self._check(site, value)
+
+    def _is_its_own_result(self, kind: Any, primitive: Primitive) -> bool:
+        return kind.serialize is as_recorded or kind.name in _OWN_RESULT[primitive]
 
     def _object(self, site: Site, kind: Any, value: str) -> str:
         holder = self._parent.holder

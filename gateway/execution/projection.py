@@ -26,7 +26,7 @@ from gateway.execution.emit import Source
 from gateway.execution.rows import RowCode
 from gateway.execution.run import Complete, Pending, Step
 from gateway.execution.site import Parent, Site, path_to
-from gateway.execution.values import DEFINITION, unpacked, write_value
+from gateway.execution.values import DEFINITION, Place, possible_type, unpacked, write_value
 from resolvers.resource import Node
 from resolvers.shape import Shape
 from schema.field import ComputedField, DerivedField, ElementField, FetchField, RowsField
@@ -71,11 +71,15 @@ class Projector:
 
     def dispatch(self, kind: Any, nodes: Sequence[FieldNode]) -> Complete:
         """The function for an abstract type: that of the value's own type, written when first met."""
+        known: dict[str, Complete] = {}
+        place = Place(nodes[0].name.value, self._schema)
 
         def complete(value: Any, run: Any, path: Any) -> Any:
-            found = self._schema.type_map[kind.resolve_type(value, None, kind)]
-            assert isinstance(found, GraphQLObjectType)
-            return self.object_apart(found, nodes)(value, run, path)
+            name = kind.resolve_type(value, place, kind)
+            made = known.get(name)
+            if made is None:
+                made = known[name] = self.object_apart(possible_type(self._schema, kind, name), nodes)
+            return made(value, run, path)
 
         return complete
 

@@ -1,9 +1,18 @@
 """Code for resolved values: CompleteValue of the GraphQL specification (6.4.3)."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
+from graphql import (
+    GraphQLAbstractType,
+    GraphQLError,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLSchema,
+)
 from graphql import is_abstract_type as is_abstract
 from graphql import is_leaf_type as is_leaf
 from graphql.pyutils import inspect
@@ -99,6 +108,25 @@ def _write_told(site: Site, value: str) -> None:
     with site.source.block("except Exception as problem:"):
         site.source.line(f"x.fail(problem, {site.path}, {site.blamed})")
         site.source.line(f"{value} = None")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a schema's function that tells a value's type may ask of the field, under graphql-core's names."""
+
+    field_name: str
+    schema: GraphQLSchema
+
+
+def possible_type(schema: GraphQLSchema, kind: GraphQLAbstractType, name: Any) -> GraphQLObjectType:
+    """The type that a value of an abstract type is said to have (ResolveAbstractType, 6.4.3).
+
+    Raises GraphQLError where the schema has no such object type, or it is none of the possible ones.
+    """
+    found = schema.type_map.get(name)
+    if not isinstance(found, GraphQLObjectType) or not schema.is_sub_type(kind, found):
+        raise GraphQLError(f"Runtime Object type '{name}' is not a possible type for '{kind.name}'.")
+    return found
 
 
 def _uncoerced(kind: Any, value: Any) -> TypeError:
