@@ -8,18 +8,19 @@ from typing import Any
 
 from resolvers.context import LocatedError, RequestContext
 from resolvers.cursor import Position
+from resolvers.edge import Edge, Sealer, edges_of
 from resolvers.errors import CursorInvalid
 from resolvers.field import FieldCall
+from resolvers.given import note_resources, note_rows
 from resolvers.hidden import is_entered_in_error
 from resolvers.identity import Person
-from resolvers.merge import Merge, Taken
+from resolvers.merge import Merge
 from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
-from resolvers.given import note_resources, note_rows
 from resolvers.plan import SourcePlan, outcome_of, plan_sources
 from resolvers.question import Question
-from resolvers.resource import Node, Resource
+from resolvers.resource import Resource
 from resolvers.straight import Straight, key_of, straight_rows, takes_short_way
-from resolvers.stream import Keep, Row, Stream
+from resolvers.stream import Admit, Stream
 from resolvers.together import settled, together
 from resolvers.upstreams.errors import (
     SearchNotSupported,
@@ -58,23 +59,6 @@ def gap_error(outcome: SourceOutcome) -> UpstreamError:
 
 
 @dataclass(slots=True)
-class Edge:
-    """One row of a page, with what its cursor is made of."""
-
-    node: Node
-    row: Row
-    marks: Mapping[str, str]
-    connection: "Connection"
-    key: list[Any] | None = None
-    """The sort key as the cursor holds it, where that is not what `Ordering.dump` gives."""
-
-    @property
-    def cursor(self) -> str:
-        """Where to go on after this row."""
-        return self.connection.cursor_at(self)
-
-
-@dataclass(slots=True)
 class Connection:
     """One page of a merged list: `edges` once the long way has been taken, else `straight`."""
 
@@ -90,16 +74,10 @@ class Connection:
     merge: Merge | None = None
     tells: bool = True
     """Whether the caller asked how complete the list is."""
-    _bound_to: bytes | None = None
+    sealer: Sealer = field(init=False)
 
-    @property
-    def bound_to(self) -> bytes:
-        """What its cursors are good for: this list, for this caller."""
-        if self._bound_to is None:
-            principal, person = self.context.principal, self.person
-            owner = (principal.issuer, principal.client, principal.subject, person.id if person else None)
-            self._bound_to = self.question.fingerprint(repr(owner))
-        return self._bound_to
+    def __post_init__(self) -> None:
+        self.sealer = Sealer(self.question, self.person, self.context)
 
     @property
     def completeness(self) -> Completeness:
@@ -115,11 +93,6 @@ class Connection:
         """Whether any of the source's searches failed so far."""
         failures = self.merge.failures if self.merge else {}
         return any(one.id in failures for one in self.streams.get(source, ()))
-
-    def edge_of(self, resource: Resource, node: Node) -> Edge:
-        """An edge that no merge made."""
-        row = Row((self.question.ordering.key(resource), 0, resource.id), resource, None, "")
-        return Edge(node, row, {}, self)
 
     def outcomes_after(self, merge: Merge) -> list[SourceOutcome]:
         """How each source did its part."""
@@ -138,8 +111,7 @@ class Connection:
             return None
         row, page = self.straight.rows[index], self.straight.pages[index]
         ordering = self.question.ordering
-        position = Position(ordering.dump(key_of(row, ordering)), page.source, row.id_, {})
-        return self.context.cursors.seal(position, self.bound_to)
+        return self.sealer.seal(Position(ordering.dump(key_of(row, ordering)), page.source, row.id_, {}))
 
     def disclose(self, selected: frozenset[str]) -> None:
         """Notes the rows that are given out."""
@@ -150,14 +122,6 @@ class Connection:
             note_rows(noted, person_id, self.straight)
         else:
             note_resources(noted, person_id, [edge.node.resource for edge in self.edges])
-
-    def cursor_at(self, edge: Edge) -> str:
-        """The cursor of a row."""
-        row = edge.row
-        source = row.resource.source
-        key = edge.key or self.question.ordering.dump(row.key)
-        position = Position(key, source, row.resource.id, edge.marks)
-        return self.context.cursors.seal(position, self.bound_to)
 
 
 async def connect(
@@ -234,7 +198,7 @@ async def _load_page(connection: Connection, call: FieldCall) -> None:
     taken = await merge.take(connection.question.first)
     connection.has_next = await merge.has_more()
     connection.outcomes = connection.outcomes_after(merge)
-    connection.edges = await edges_of(connection, taken)
+    connection.edges = await edges_of(taken, connection.question, connection.sealer, connection.context)
     connection.disclose(call.selected)
     tell(connection.context, connection.outcomes, call)
 
@@ -274,16 +238,16 @@ def _streams(plan: SourcePlan, rank: int, question: Question, context: RequestCo
             is_batched=plan.is_batched,
             pages_max=plan.pages_max,
         )
-        stream.keep = _keep(plan, question, record, stream)
+        stream.admit = _admission(plan, question, record)
         stream.problems.extend(plan.problems)
         streams.append(stream)
     return streams
 
 
-def _keep(plan: SourcePlan, question: Question, record: Resource | None, stream: Stream) -> Keep:
+def _admission(plan: SourcePlan, question: Question, record: Resource | None) -> Admit:
     """All that a row must satisfy. A row about somebody else is a fault of the source, and is told."""
 
-    def keep(resource: Resource) -> bool:
+    def admit(resource: Resource, stream: Stream) -> bool:
         if resource.type != question.type:
             return False
         if record is not None and not is_about(resource, record):
@@ -296,14 +260,14 @@ def _keep(plan: SourcePlan, question: Question, record: Resource | None, stream:
             return False
         return all(test(resource) for test in plan.keeps)
 
-    return keep
+    return admit
 
 
 async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]]) -> None:
     if connection.question.after is None:
         return
     cursors = connection.context.cursors
-    position = cursors.open(connection.question.after, connection.bound_to)
+    position = cursors.open(connection.question.after, connection.sealer.bound_to)
     names = list(streams)
     if position.source not in names:
         raise CursorInvalid("after: the cursor's source is no longer configured; start again without it")
@@ -312,21 +276,6 @@ async def _resume(connection: Connection, streams: Mapping[str, Sequence[Stream]
     marks = await cursors.unpack(position.marks)
     for stream in (one for of_source in streams.values() for one in of_source):
         stream.resume(place, marks.get(stream.id))
-
-
-async def edges_of(connection: Connection, taken: Sequence[Taken]) -> list[Edge]:
-    """Rows as edges; page marks that are too long for a cursor go to the cache."""
-    cursors, ordering = connection.context.cursors, connection.question.ordering
-    has_text = ordering.has_text
-    packed: dict[int, Mapping[str, str]] = {}
-    edges = []
-    for one in taken:
-        if id(one.marks) not in packed:
-            packed[id(one.marks)] = await cursors.pack(one.marks)
-        key = await cursors.pack_key(ordering.dump(one.row.key)) if has_text else None
-        node = Node(one.row.resource.json, one.row.resource)
-        edges.append(Edge(node, one.row, packed[id(one.marks)], connection, key))
-    return edges
 
 
 def _plain_outcome(plan: SourcePlan, asked: tuple[Search, Page | BaseException] | None) -> SourceOutcome:

@@ -249,7 +249,9 @@ class Identity:
         remember: dict[str, bytes] = {}
         found: dict[Token, Person | UpstreamError | None] = {}
         for place, (token, record) in enumerate(wanted.items()):
-            mine = {name: self._stating(token, one[place]) for name, one in zip(upstreams, answers, strict=True)}
+            mine = {
+                name: self._stating(token, one[place]) for name, one in zip(upstreams, answers, strict=True)
+            }
             person = self._person_of(token, record, mine)
             if isinstance(person, Person):
                 await self._mark(person, remember)

@@ -32,7 +32,9 @@ def reverse_list(resource_type: str) -> Batched:
         call = calls[0]
         question = question_of(resource_type, call.arguments)
         persons = await call.context.identity.of_records([one.parent.resource for one in calls])
-        known = [(one, person) for one, person in zip(calls, persons, strict=True) if isinstance(person, Person)]
+        known = [
+            (one, person) for one, person in zip(calls, persons, strict=True) if isinstance(person, Person)
+        ]
         if not known:
             return persons
         found = iter(await connect([one for one, _ in known], question, [person for _, person in known]))

@@ -7,8 +7,9 @@ from typing import Any
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.connection import TELLING, Connection, Edge, edges_of, gap_error, open_merge, plan, tell
+from resolvers.connection import TELLING, Connection, gap_error, open_merge, plan, tell
 from resolvers.context import LocatedError
+from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.identity import IdentifierAmbiguous, Person
@@ -124,13 +125,14 @@ async def _load_own(connection: Connection) -> None:
     unsure = {one.upstream.name: one.outcome for one in connection.plans if one.outcome}
     plans = {one.upstream.name: one for one in connection.plans}
     if connection.question.after is not None:
-        connection.context.cursors.open(connection.question.after, connection.bound_to)
+        connection.sealer.open(connection.question.after)
         return
     for record in person.records:
         if _is_withheld(connection, person):
             return
         if connection.question.first and _matches(plans[record.source], record):
-            connection.edges = [connection.edge_of(record, person_node(person))]
+            node = person_node(person)
+            connection.edges = [edge_of(record, node, connection.question, connection.sealer)]
             return
     if connection.question.first:
         known = {record.source for record in person.records}
@@ -142,13 +144,14 @@ async def _load_own(connection: Connection) -> None:
 
 async def _load_persons(connection: Connection) -> None:
     merge = await open_merge(connection)
-    wanted = connection.question.first
+    question = connection.question
+    wanted = question.first
     edges: list[Edge] = []
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
         shown = await _first_sights(connection, taken)
         fresh = [(one, person) for one, person in zip(taken, shown, strict=True) if person is not None]
-        made = await edges_of(connection, [one for one, _ in fresh])
+        made = await edges_of([one for one, _ in fresh], question, connection.sealer, connection.context)
         for edge, (_, person) in zip(made, fresh, strict=True):
             edge.node = person_node(person)
         edges.extend(made)

@@ -131,9 +131,7 @@ def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
     return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
 
 
-def _plan(
-    upstream: Upstream, draft: _Draft | SourceOutcome | None, person: Person | None
-) -> SourcePlan:
+def _plan(upstream: Upstream, draft: _Draft | SourceOutcome | None, person: Person | None) -> SourcePlan:
     if not isinstance(draft, _Draft):
         return SourcePlan(upstream, outcome=draft)
     if person is None:

@@ -185,7 +185,9 @@ def _compiled_checks(parts: Parts, subject: str | None) -> Callable[[Sequence[An
         lines.append(f"    if about is not None and ((s := row.{subject}) is None or s.reference_ != about):")
         lines.append("      return False")
     lines.append("    if row.status_ == ERROR or row.lifecycleStatus_ == ERROR: return False")
-    lines.append("    if row.verificationStatus_ is not None and is_error(row.verificationStatus_): return False")
+    lines.append(
+        "    if row.verificationStatus_ is not None and is_error(row.verificationStatus_): return False"
+    )
     _write_numbers(lines, parts, "row", 4)
     lines.append("  return True")
     scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "is_number": _is_number}

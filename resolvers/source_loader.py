@@ -57,8 +57,13 @@ class SourceLoader:
             self._known[question] = (future, 0)
 
     def close(self) -> None:
-        """Whoever still waits for a batch that has not gone out is told that the request was ended."""
+        """Whoever still waits for a batch that has not gone out is told that the request was ended.
+
+        The loader lets go of this object, so that what the request has loaded is freed with the request
+        and not left to the garbage collector.
+        """
         self._loader.drop(lambda group: [self._ended] * len(group))
+        self._loader.batch_load_fn = _nothing
 
     async def _load(self, groups: list[Sequence[Any]]) -> list[Sequence[Any]]:
         questions = groups[0] if len(groups) == 1 else [one for group in groups for one in group]
@@ -77,3 +82,7 @@ class SourceLoader:
         except asyncio.CancelledError:
             # A waiter must not hang on a batch that was ended.
             return [self._ended] * len(questions)
+
+
+async def _nothing(groups: list[Sequence[Any]]) -> list[Sequence[Any]]:
+    return []

@@ -16,7 +16,10 @@ from resolvers.upstreams.errors import PageExpired
 from resolvers.upstreams.upstream import Page, Search
 
 Keep = Callable[[Resource], bool]
-"""Whether a resource belongs in the answer. It may note a problem on its own account."""
+"""Whether a resource belongs in the answer."""
+
+Admit = Callable[[Resource, "Stream"], bool]
+"""Whether a resource of a stream belongs in the answer. It may note a problem of the stream."""
 
 
 Place = tuple[Key, int, str]
@@ -62,7 +65,7 @@ class Stream:
         self.rank = rank
         self.id = _stream_id(search)
         self.head: Row | None = None
-        self.keep: Keep = lambda resource: True
+        self.admit: Admit = _any
         self.problems: list[str] = []
         self.has_answered = False
         self.has_strays = False
@@ -171,7 +174,7 @@ class Stream:
                 self._pending.append(row)
 
     def _is_wanted(self, row: Row) -> bool:
-        return (self._after is None or row.place > self._after) and self.keep(row.resource)
+        return (self._after is None or row.place > self._after) and self.admit(row.resource, self)
 
     def _check_order(self, row: Row) -> None:
         """A source that does not sort as it says is read to its end, or run by run, and sorted here."""
@@ -209,6 +212,10 @@ class Stream:
                 row.mark = mark
             settled.sort(key=_place, reverse=True)
             self._ready = settled
+
+
+def _any(resource: Resource, stream: Stream) -> bool:
+    return True
 
 
 def _place(row: Row) -> Place:

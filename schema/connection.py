@@ -1,6 +1,7 @@
 """Connections: one page of a list, in the shape of Relay, with its completeness."""
 
-from resolvers.connection import Connection, Edge
+from resolvers.connection import Connection
+from resolvers.edge import Edge
 from resolvers.total import total_count
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.making import definition, list_of, make_type, optional
@@ -21,9 +22,7 @@ definition(PageInfo).fields.extend(
         computed_field(
             "startCursor", optional(str), lambda one: one.cursor(0), description="The first row's."
         ),
-        computed_field(
-            "endCursor", optional(str), lambda one: one.cursor(-1), description="The last row's."
-        ),
+        computed_field("endCursor", optional(str), lambda one: one.cursor(-1), description="The last row's."),
     )
 )
 

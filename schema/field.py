@@ -19,7 +19,6 @@ from resolvers.shape import PlainPage
 from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 
-
 OfRow = Callable[[Any, PlainPage], Any]
 """A value that follows from a struct row and its page."""
 

@@ -54,9 +54,7 @@ class RowCode:
         """An expression for the answer of one object that is there."""
         known = dict(parts)
         fields = self._collector.fields(kind, [node.selection_set for node in nodes])
-        values = [
-            self._value(source, kind, below, known, value, is_row=is_row) for below in fields.values()
-        ]
+        values = [self._value(source, kind, below, known, value, is_row=is_row) for below in fields.values()]
         return f"{source.constant(answer_of(tuple(fields)))}({', '.join(values)})"
 
     def _value(

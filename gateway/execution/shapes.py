@@ -94,9 +94,7 @@ def parts_of(
     return parts
 
 
-def _part(
-    collector: Collector, field: ElementField, definition: Any, nodes: Sequence[FieldNode]
-) -> Part:
+def _part(collector: Collector, field: ElementField, definition: Any, nodes: Sequence[FieldNode]) -> Part:
     if field.primitive is not None:
         return Part(field.primitive.value, field.is_list)
     inner = get_named_type(definition.type)

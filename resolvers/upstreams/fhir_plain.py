@@ -66,9 +66,7 @@ class _Link(msgspec.Struct, gc=False):
 @lru_cache(maxsize=_DECODERS_KEPT)
 def _decoder(shape: Shape) -> Any:
     """Of a Bundle with rows of a shape."""
-    entry = msgspec.defstruct(
-        "Entry", [("resource", shape.row), ("search", _Search | None, None)], gc=False
-    )
+    entry = msgspec.defstruct("Entry", [("resource", shape.row), ("search", _Search | None, None)], gc=False)
     bundle = msgspec.defstruct(
         "Bundle",
         [
