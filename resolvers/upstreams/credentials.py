@@ -116,7 +116,7 @@ def open_credential(
     """
     match settings:
         case StaticCredentials():
-            value = required_secret(secrets, settings.secret or f"upstream_{source}_token")
+            value = header_secret(secrets, settings.secret or f"upstream_{source}_token")
             return StaticCredential(settings.header, settings.prefix + value)
         case ClientCredentials():
             secret = required_secret(secrets, settings.secret or f"upstream_{source}_client_secret")
@@ -138,12 +138,24 @@ def required_secret(secrets: SecretSource, name: str) -> str:
     return value
 
 
+def header_secret(secrets: SecretSource, name: str) -> str:
+    """The secret of that name, which goes into a header. Raises SecretMissing, SecretInvalid."""
+    value = required_secret(secrets, name)
+    if not _is_sendable(value):
+        raise SecretInvalid(f"the secret {name!r} holds a character that no header can hold")
+    return value
+
+
+def _is_sendable(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isprintable()
+
+
 def _grants(name: str, text: str) -> Mapping[str, str]:
     try:
         grants = decode_json(text)
     except JsonInvalid as problem:
         raise SecretInvalid(f"the secret {name!r} is not JSON") from problem
-    if not isinstance(grants, dict) or not all(isinstance(token, str) for token in grants.values()):
+    if not isinstance(grants, dict) or not all(map(_is_sendable, grants.values())):
         raise SecretInvalid(f"the secret {name!r} must be a JSON object of user id to token")
     return grants
 

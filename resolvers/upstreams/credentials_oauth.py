@@ -108,7 +108,8 @@ class OAuthClientCredential:
     async def _renew(self) -> Mapping[str, str]:
         token = await self._fetched()
         access, kind = token.get("access_token"), token.get("token_type")
-        if not isinstance(access, str) or not isinstance(kind, str) or kind.lower() != "bearer":
+        is_sendable = isinstance(access, str) and access.isascii() and access.isprintable()
+        if not is_sendable or not isinstance(kind, str) or kind.lower() != "bearer":
             raise UpstreamInvalidResponse(self._source, f"The issuer of {self._source} gave no bearer token.")
         lifetime = token.get("expires_in")
         now = time.monotonic()

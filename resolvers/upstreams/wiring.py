@@ -7,7 +7,7 @@ from opentelemetry.trace import Tracer, get_tracer
 
 from resolvers.resource import Location
 from resolvers.upstreams.addresses import origin_of
-from resolvers.upstreams.credentials import SecretSource, open_credential, required_secret
+from resolvers.upstreams.credentials import SecretSource, header_secret, open_credential
 from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.links import LinkTable
 from resolvers.upstreams.settings import UpstreamSettings
@@ -38,7 +38,7 @@ class Wiring:
         return Exchange(settings, transport, credential, self.tracer, origins)
 
     def locations(self, settings: UpstreamSettings) -> tuple[Location, ...]:
-        """Every place of a source, with its headers. Raises SecretMissing."""
+        """Every place of a source, with its headers. Raises SecretMissing, SecretInvalid."""
         if settings.base_url is not None:
             return (Location(settings.base_url),)
         return tuple(
@@ -46,10 +46,7 @@ class Wiring:
                 place.base_url,
                 (
                     *place.headers.items(),
-                    *(
-                        (name, required_secret(self.secrets, key))
-                        for name, key in place.secret_headers.items()
-                    ),
+                    *((name, header_secret(self.secrets, key)) for name, key in place.secret_headers.items()),
                 ),
                 place.organization,
             )

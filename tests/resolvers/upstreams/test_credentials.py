@@ -31,8 +31,10 @@ from resolvers.upstreams.settings import (
     GrantsCredentials,
     NoCredentials,
     StaticCredentials,
+    UpstreamSettings,
 )
 from resolvers.upstreams.transport import Request, Response
+from resolvers.upstreams.wiring import Wiring
 
 
 class Issuer:
@@ -198,6 +200,7 @@ async def test_a_source_at_odds_with_its_issuer_does_not_hammer_it() -> None:
         (200, b"{}", UpstreamInvalidResponse),
         (200, b'{"access_token":"T","token_type":"mac"}', UpstreamInvalidResponse),
         (200, b'{"access_token":5,"token_type":"Bearer"}', UpstreamInvalidResponse),
+        (200, b'{"access_token":"T\\r\\nX-A: 1","token_type":"Bearer"}', UpstreamInvalidResponse),
         (200, b'{"access_token":"T","token_type":"Bearer","expires_in":"soon"}', UpstreamInvalidResponse),
         (302, b"", UpstreamInvalidResponse),
     ],
@@ -280,7 +283,17 @@ def test_a_missing_secret_is_named(settings: Any, name: str) -> None:
         open_credential("ehr", settings, {}, Issuer())
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[]", '{"1":2}', '"x"'])
+@pytest.mark.parametrize("secret", ["a\nb", "a\r\nX-A: 1", "a\0", "café"])
+def test_a_secret_that_no_header_can_hold_is_refused_at_the_start(secret: str) -> None:
+    with pytest.raises(SecretInvalid, match="upstream_ehr_token"):
+        open_credential("ehr", StaticCredentials(kind="static"), {"upstream_ehr_token": secret}, Issuer())
+    place = {"base_url": "http://ehr.test", "secret_headers": {"X-Key": "practice_key"}}
+    table = UpstreamSettings.model_validate({"name": "ehr", "kind": "fhir", "locations": [place]})
+    with pytest.raises(SecretInvalid, match="practice_key"):
+        Wiring({"practice_key": secret}).locations(table)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"1":2}', '"x"', '{"1":"a\\nb"}'])
 def test_grants_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(SecretInvalid):
         open_credential("ehr", GrantsCredentials(kind="grants"), {"upstream_ehr_grants": text}, Issuer())
