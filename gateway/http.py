@@ -9,7 +9,7 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from gateway.body import ClientGone, read_body
-from gateway.compression import COMPRESSED_FROM_BYTES, gzipped
+from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
 from gateway.edge import headers_of, request_id_of
 from gateway.ending import WATCHED_AFTER_S, Alarm, Leaving
 from gateway.graphiql import page
@@ -48,6 +48,7 @@ class GraphQLEndpoint:
         self._max_variables_bytes = max_variables_bytes
         self._has_page = has_page
         self._slow = Alarm(WATCHED_AFTER_S)
+        self._gzip = Gzip()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry. A client that leaves ends the work that was done for it."""
@@ -59,7 +60,7 @@ class GraphQLEndpoint:
             reply = await self._reply(scope, headers, receive)
         except ClientGone:
             return
-        await _send(reply, headers, send)
+        await self._send(reply, headers, send)
 
     async def _reply(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Reply:
         media_type, request_id = JSON, request_id_of(scope)
@@ -88,18 +89,17 @@ class GraphQLEndpoint:
         body = await read_body(headers.get(b"content-length"), receive, self._max_body_bytes)
         return request_of_body(body, self._max_variables_bytes)
 
+    async def _send(self, reply: Reply, request_headers: Mapping[bytes, bytes], send: Send) -> None:
+        body, headers = reply.body, [_CONTENT_TYPES[reply.media_type], _NO_STORE, _VARY]
+        if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(request_headers, b"accept-encoding")):
+            body = await self._gzip.compressed(body)
+            headers.append(_GZIP)
+        headers.append((b"content-length", b"%d" % len(body)))
+        headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
     value = headers.get(name)
     return None if value is None else value.decode("latin-1")
-
-
-async def _send(reply: Reply, request_headers: Mapping[bytes, bytes], send: Send) -> None:
-    body, headers = reply.body, [_CONTENT_TYPES[reply.media_type], _NO_STORE, _VARY]
-    if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(request_headers, b"accept-encoding")):
-        body = await gzipped(body)
-        headers.append(_GZIP)
-    headers.append((b"content-length", b"%d" % len(body)))
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
