@@ -1,8 +1,9 @@
 """Business identifiers: the NHS number and its check digit, and `system|code` tokens."""
 
 import re
-from dataclasses import dataclass
 from operator import mul
+
+import msgspec
 
 from clinical.syntax import split_bars
 
@@ -17,8 +18,7 @@ class TokenInvalid(ValueError):
     """A token search value that names neither a system nor a code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token asked for (R4 search 3.1.1.4.10).
 
     `system` None: any system; empty: only values without a system. `code` None: any code of the system.
@@ -26,9 +26,6 @@ class Token:
 
     system: str | None
     code: str | None
-
-    def __hash__(self) -> int:
-        return hash(self.code)
 
 
 def nhs_check_digit(nine_digits: str) -> int | None:

@@ -36,7 +36,7 @@ from gateway.telemetry import Telemetry, open_telemetry
 from resolvers.cache import Cache
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
-from resolvers.identity import Linking
+from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams

@@ -8,17 +8,17 @@ from typing import Any
 
 from resolvers.context import LocatedError, RequestContext
 from resolvers.cursor import Position
-from resolvers.edge import Edge, Sealer, edges_of
+from resolvers.edge import Edge, Sealer, edge_of, edges_of
 from resolvers.errors import CursorInvalid
 from resolvers.field import FieldCall
 from resolvers.given import note_resources, note_rows
 from resolvers.hidden import is_entered_in_error
-from resolvers.identity import Person
 from resolvers.merge import Merge
 from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
+from resolvers.persons import Person
 from resolvers.plan import SourcePlan, outcome_of, plan_sources
 from resolvers.question import Question
-from resolvers.resource import Resource
+from resolvers.resource import Node, Resource
 from resolvers.straight import Straight, key_of, straight_rows, takes_short_way
 from resolvers.stream import Admit, Stream
 from resolvers.together import settled, together
@@ -66,7 +66,6 @@ class Connection:
     person: Person | None
     context: RequestContext
     plans: list[SourcePlan]
-    edges: list[Edge] = field(default_factory=list)
     straight: Straight | None = None
     outcomes: list[SourceOutcome] = field(default_factory=list)
     has_next: bool = False
@@ -74,10 +73,37 @@ class Connection:
     merge: Merge | None = None
     tells: bool = True
     """Whether the caller asked how complete the list is."""
+    _edges: list[Edge] | None = None
+    _shown: Sequence[tuple[Resource, Node]] = ()
     sealer: Sealer = field(init=False)
 
     def __post_init__(self) -> None:
         self.sealer = Sealer(self.question, self.person, self.context)
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The rows with their cursors."""
+        if self._edges is None:
+            made = (edge_of(record, node, self.question, self.sealer) for record, node in self._shown)
+            self._edges = list(made)
+        return self._edges
+
+    @edges.setter
+    def edges(self, edges: list[Edge]) -> None:
+        self._edges = edges
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The rows."""
+        if self._edges is None:
+            return [node for _, node in self._shown]
+        return [edge.node for edge in self._edges]
+
+    def show(
+        self, rows: Sequence[tuple[Resource, Node]], outcomes: list[SourceOutcome], has_next: bool
+    ) -> None:
+        """Makes this a page of records that no merge has gone through, each with the node that it is."""
+        self._shown, self.outcomes, self.has_next = rows, outcomes, has_next
 
     @property
     def completeness(self) -> Completeness:
@@ -121,7 +147,7 @@ class Connection:
         if self.straight is not None:
             note_rows(noted, person_id, self.straight)
         else:
-            note_resources(noted, person_id, [edge.node.resource for edge in self.edges])
+            note_resources(noted, person_id, [node.resource for node in self.nodes])
 
 
 async def connect(

@@ -10,9 +10,10 @@ from resolvers.cache import Kept
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
 from resolvers.errors import AccessForbidden
-from resolvers.identity import Identity, Person
+from resolvers.identity import Identity
 from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.persons import Person
 from resolvers.shape import Shape
 from resolvers.upstreams.upstream import Call, Upstream
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from resolvers.context import RequestContext
 from resolvers.cursor import Position
-from resolvers.identity import Person
 from resolvers.merge import Taken
+from resolvers.persons import Person
 from resolvers.question import Question
 from resolvers.resource import Node, Resource
 from resolvers.stream import Row

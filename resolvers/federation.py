@@ -9,7 +9,8 @@ from permissions.principal import Principal
 from resolvers.cache import Cache, Kept
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
-from resolvers.identity import Identity, Linking
+from resolvers.identity import Identity
+from resolvers.linking import Linking
 from resolvers.loaders import Loaders
 from resolvers.upstreams.upstream import Call, Upstream
 

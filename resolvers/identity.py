@@ -6,64 +6,40 @@ never link. Every id of a person leads to the same `Person` (docs/schema.md).
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
+from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.agreement import agreeing
 from resolvers.cache import Cache
 from resolvers.errors import ArgumentInvalid
 from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
+from resolvers.linking import Linking, Links
 from resolvers.loaders import Identify, Loaders
-from resolvers.outcome import SourceOutcome, SourceStatus
-from resolvers.person import PersonIdInvalid, PersonKey
+from resolvers.outcome import SourceStatus
+from resolvers.person import PersonIdInvalid
+from resolvers.persons import (
+    Answer,
+    Person,
+    first_error,
+    found_outcome,
+    linked_records,
+    outcomes,
+    unlinked,
+)
 from resolvers.records import find_record
 from resolvers.resource import Location, Resource
-from resolvers.restriction import Restrictions, without_whereabouts
+from resolvers.restriction import Restrictions
 from resolvers.together import settled, together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
 LINK_TTL_S = 3600.0
 
-_VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_number}
-"""Identifier systems with a check of their own; values that fail it never link."""
-
 
 class IdentifierAmbiguous(ArgumentInvalid):
     """An identifier that several people have names none of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linking:
-    """How a deployment links: identifier systems, and the sources trusted to state them."""
-
-    systems: tuple[str, ...]
-    trusted_sources: frozenset[str]
-    key: PersonKey
-
-
-@dataclass(eq=False)
-class Person:
-    """One person: `records` in order of precedence, and how each source's lookup ended."""
-
-    id: str
-    records: tuple[Resource, ...]
-    outcomes: Mapping[str, SourceOutcome]
-    is_withheld: bool = False
-    """Whether where the person is, or can be reached, is not to be told from any record."""
-
-    @cached_property
-    def shown(self) -> Resource:
-        """What a client sees: the record of the source that takes precedence, less what is withheld."""
-        return without_whereabouts(self.records[0]) if self.is_withheld else self.records[0]
-
-    def records_of(self, source: str) -> tuple[Resource, ...]:
-        """The person's records in one source."""
-        return tuple(record for record in self.records if record.source == source)
 
 
 class Identity:
@@ -85,7 +61,7 @@ class Identity:
         self._principal = principal
         self._lookups: dict[Token, asyncio.Future[Person | UpstreamError | None]] = {}
         self._persons: dict[Resource, Person] = {}
-        self._linking_of: dict[Resource, Token | None] = {}
+        self._links = Links(linking, self._upstreams)
 
     async def of_id(self, text: str) -> Person | None:
         """The person that any of the person's ids names. Raises UpstreamError."""
@@ -101,7 +77,7 @@ class Identity:
 
         Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
         """
-        if not self._links(identifier):
+        if not self._linking.links(identifier):
             return await self._found_by(identifier)
         await self._look_up({identifier: None})
         return await self._looked_up(identifier)
@@ -120,17 +96,9 @@ class Identity:
         of itself is its holder's word. It has no records, and no source links it.
         """
         fresh = [one for one in records if one not in self._persons and one.container is None]
-        tokens = {one: token for one in fresh if (token := self.linking_identifier(one)) is not None}
+        tokens = {one: token for one in fresh if (token := self._links.identifier_of(one)) is not None}
         await self._look_up({token: record for record, token in tokens.items()})
         return [await self._person(record, tokens.get(record)) for record in records]
-
-    def linking_identifier(self, record: Resource) -> Token | None:
-        """The verified identifier by which a record links, if a trusted source states one."""
-        known = self._linking_of
-        if record not in known:
-            stated = _identifiers(record, self._linking.systems) if self._is_trusted(record.source) else ()
-            known[record] = next((one for one in stated if self._links(one)), None)
-        return known[record]
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
@@ -144,15 +112,14 @@ class Identity:
         asked = [(one.name, Identify(identifier, one.locations())) for one in self._upstreams.values()]
         answers = await settled(*(self._loaders.identify(name, key) for name, key in asked))
         records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
-        if not records:
-            _raise_first_error(answers)
-            return None
         found = await self.of_records(records)
-        _raise_first_error(found)
+        error = first_error(found or answers)
+        if error is not None:
+            raise error
         persons = {one.id: one for one in found if isinstance(one, Person)}
         if len(persons) > 1:
             raise IdentifierAmbiguous("identifier: more than one person has it")
-        return next(iter(persons.values()))
+        return next(iter(persons.values()), None)
 
     async def _of_person_id(self, text: str) -> Person | None:
         try:
@@ -179,8 +146,7 @@ class Identity:
         if known is not None:
             return known
         if record.container is not None:
-            unlinked = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
-            return Person(global_id(record), (), unlinked)
+            return Person(global_id(record), (), unlinked(self._upstreams))
         joined = None
         if token is not None:
             try:
@@ -205,10 +171,10 @@ class Identity:
             return None
         record.person_id = person.id
         self._loaders.prime(record)
-        outcomes = dict(person.outcomes)
-        if outcomes[record.source].status is SourceStatus.NOT_LINKED:
-            outcomes[record.source] = _found(record)
-        return replace(person, records=tuple(every), outcomes=outcomes)
+        ended = dict(person.outcomes)
+        if ended[record.source].status is SourceStatus.NOT_LINKED:
+            ended[record.source] = found_outcome(record)
+        return replace(person, records=tuple(every), outcomes=ended)
 
     async def _looked_up(self, identifier: Token) -> Person | None:
         """What the lookup gave that is done or under way. Raises UpstreamError."""
@@ -272,33 +238,30 @@ class Identity:
         # The same places in the same order are one batch, however likely each is for this person.
         return every if set(places) == set(every) else tuple(places)
 
-    def _stating(self, identifier: Token, answer: Any) -> Any:
+    def _stating(self, identifier: Token, answer: Answer) -> Answer:
         """Of the records in an answer those that link by the identifier; an error as it is."""
-        if isinstance(answer, BaseException):
+        if isinstance(answer, UpstreamError):
             return answer
-        return tuple([one for one in answer if self.linking_identifier(one) == identifier])
+        identifier_of = self._links.identifier_of
+        return [one for one in answer if identifier_of(one) == identifier]
 
     def _person_of(
-        self, identifier: Token, found: Resource | None, answers: Mapping[str, Any]
+        self, identifier: Token, found: Resource | None, answers: Mapping[str, Answer]
     ) -> Person | UpstreamError | None:
         """The person of the records that agree; an error where none is found and a source may know one."""
-        stated = [record for answer in answers.values() if isinstance(answer, tuple) for record in answer]
-        records = agreeing(stated)
-        if found is not None and found.source in answers and not records:
-            records = (found,)
+        found = found if found is not None and found.source in answers else None
+        records = linked_records(answers.values(), found)
         if not records:
-            return next((one for one in answers.values() if isinstance(one, UpstreamError)), None)
+            return first_error(answers.values())
         person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
-        outcomes = {name: _outcome(name, answer, records) for name, answer in answers.items()}
-        return Person(person_id, records, outcomes)
+        return Person(person_id, records, outcomes(answers, records))
 
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""
         record.person_id = f"{record.source}/Patient/{record.id}"
         self._loaders.prime(record)
-        outcomes = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in self._upstreams}
-        outcomes[record.source] = _found(record)
-        return Person(record.person_id, (record,), outcomes)
+        ended = {**unlinked(self._upstreams), record.source: found_outcome(record)}
+        return Person(record.person_id, (record,), ended)
 
     async def _mark(self, person: Person, remember: dict[str, bytes]) -> None:
         """Marks the records as this person's, and the links as to be remembered."""
@@ -307,50 +270,9 @@ class Identity:
             self._persons[record] = person
             self._loaders.prime(record)
             remember[_link_key(record.source, record.id)] = person.id.encode()
-        outcomes = person.outcomes.values()
-        withheld = self._restrictions.judge(person.id, person.records, outcomes, remember)
+        ended = person.outcomes.values()
+        withheld = self._restrictions.judge(person.id, person.records, ended, remember)
         person.is_withheld = await self._restrictions.recall(person.id) if withheld is None else withheld
-
-    def _links(self, identifier: Token) -> bool:
-        verified = _VERIFIED.get(identifier.system or "", bool)
-        return identifier.system in self._linking.systems and verified(identifier.code or "")
-
-    def _is_trusted(self, source: str) -> bool:
-        upstream = self._upstreams.get(source)
-        return source in self._linking.trusted_sources or bool(upstream and upstream.links_by_table)
-
-
-def _identifiers(record: Resource, systems: Collection[str]) -> Iterable[Token]:
-    """The record's identifiers of these systems that are in use."""
-    entries = record.json.get("identifier")
-    for entry in entries if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("system") in systems and entry.get("use") != "old":
-            value = entry.get("value")
-            if isinstance(value, str):
-                yield Token(entry["system"], value.replace(" ", ""))
-
-
-def _outcome(source: str, answer: Any, records: tuple[Resource, ...]) -> SourceOutcome:
-    if isinstance(answer, UpstreamError):
-        return SourceOutcome(source, answer.status, answer.message, code=answer.code)
-    if isinstance(answer, BaseException):
-        raise answer
-    mine = [record for record in records if record.source == source]
-    if len(mine) < len(answer):
-        # Not linked, and not nobody either: what this record holds is missing from the answer.
-        message = "a record with this identifier disagrees on the birth date; it is left out"
-        return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
-    return _found(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)
-
-
-def _found(record: Resource) -> SourceOutcome:
-    return SourceOutcome(record.source, SourceStatus.OK, retrieved_at=record.retrieved_at)
-
-
-def _raise_first_error(answers: Iterable[Any]) -> None:
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
 
 
 def _link_key(source: str, record_id: str) -> str:

@@ -7,7 +7,7 @@ from clinical.compartment import patient_parameter
 from resolvers.connection import Connection, connect
 from resolvers.errors import AccessForbidden
 from resolvers.field import Batched, FieldCall
-from resolvers.identity import Person
+from resolvers.persons import Person
 from resolvers.question import Question, question_of
 
 

@@ -1,9 +1,10 @@
 """How each source answered: the words in which completeness is told."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+
+import msgspec
 
 
 class SourceStatus(Enum):
@@ -26,8 +27,7 @@ class Completeness(Enum):
     PARTIAL = "PARTIAL"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceOutcome:
+class SourceOutcome(msgspec.Struct, frozen=True):
     """One source's part in one answer. `message` is safe to show; `code` is the error's code."""
 
     source: str

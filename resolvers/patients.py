@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import lt
 from typing import Any
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
@@ -12,19 +13,21 @@ from resolvers.context import LocatedError
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
-from resolvers.identity import IdentifierAmbiguous, Person
+from resolvers.hidden import is_entered_in_error
+from resolvers.identity import IdentifierAmbiguous
 from resolvers.merge import Merge, Taken
 from resolvers.names import patient_lists
-from resolvers.ordering import Key, Ordering
-from resolvers.outcome import Completeness, SourceOutcome, completeness
+from resolvers.ordering import MISSING, Key, Ordering
+from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
+from resolvers.persons import Person
 from resolvers.plan import SourcePlan
-from resolvers.question import question_of
+from resolvers.question import Question, question_of
 from resolvers.resource import Node, Resource
 from resolvers.restriction import is_restricted, withheld_searches
-from resolvers.stream import Row
+from resolvers.straight import is_simple
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.upstream import Filter, Search
+from resolvers.upstreams.upstream import Filter, Page, Search
 
 _OF_THE_PERSON = frozenset({"id", "resourceType", "__typename"})
 """Fields that are the same whichever source answers."""
@@ -143,6 +146,46 @@ async def _load_own(connection: Connection) -> None:
 
 
 async def _load_persons(connection: Connection) -> None:
+    if not await _load_straight(connection):
+        await _load_merged(connection)
+
+
+async def _load_straight(connection: Connection) -> bool:
+    """Makes the page of the first page of the only source, where that can be: False where it cannot."""
+    question = connection.question
+    if question.after is not None or len(connection.plans) != 1 or not is_simple(connection.plans[0]):
+        return False
+    plan, search = connection.plans[0], connection.plans[0].searches[0]
+    loaders = connection.context.loaders
+    (page,) = await loaders.search_all(plan.upstream.name, (search,), is_batched=plan.is_batched)
+    if isinstance(page, UpstreamError) or not _is_whole(question, page):
+        return False
+    records = page.resources[: question.first]
+    persons = await connection.context.identity.of_records(records)
+    for record, person in zip(records, persons, strict=True):
+        if isinstance(person, UpstreamError) or await _first_sight(connection, record, 0, person) is None:
+            return False
+    nodes = [person_node(person) for person in persons if isinstance(person, Person)]
+    retrieved_at = page.resources[-1].retrieved_at if page.resources else None
+    outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
+    connection.show(list(zip(records, nodes, strict=True)), [outcome], len(page.resources) > question.first)
+    return True
+
+
+def _is_whole(question: Question, page: Page) -> bool:
+    """Whether the page's rows are in order, none to be left out, and more than are asked for or all."""
+    resources = page.resources
+    places = [(question.ordering.key(one), one.id) for one in resources]
+    return (
+        not page.problems
+        and (page.next is None or len(resources) > question.first)
+        and all(map(lt, places, places[1:]))
+        and not any(MISSING in key for key, _ in places[:1])
+        and not any(is_entered_in_error(one.json) for one in resources)
+    )
+
+
+async def _load_merged(connection: Connection) -> None:
     merge = await open_merge(connection)
     question = connection.question
     wanted = question.first
@@ -175,27 +218,29 @@ async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Seque
     records = [one.row.resource for one in taken]
     persons = await connection.context.identity.of_records(records)
     pairs = zip(taken, persons, strict=True)
-    sights = (_first_sight(connection, one.row, person) for one, person in pairs)
+    sights = (_first_sight(connection, one.row.resource, one.row.rank, person) for one, person in pairs)
     if all(one.row.rank == 0 for one in taken):
         return [await sight for sight in sights]  # no other source is asked
     return await together(*sights)
 
 
-async def _first_sight(connection: Connection, row: Row, person: Person | UpstreamError) -> Person | None:
+async def _first_sight(
+    connection: Connection, record: Resource, rank: int, person: Person | UpstreamError
+) -> Person | None:
     if isinstance(person, UpstreamError):
         raise person
     if _is_withheld(connection, person):
         return None
-    for source in connection.plans[: row.rank]:
+    for source in connection.plans[:rank]:
         outcome = person.outcomes.get(source.upstream.name)
         if outcome is not None and outcome.is_gap:
             _tell_unsure(connection, source)
-        for record in person.records_of(source.upstream.name):
-            if await _source_matches(connection, source, record):
+        for one in person.records_of(source.upstream.name):
+            if await _source_matches(connection, source, one):
                 return None
-    same = person.records_of(row.resource.source)
-    is_later_twin = same and any(
-        one.id < row.resource.id and _matches(connection.plans[row.rank], one) for one in same
+    same = person.records_of(record.source)
+    is_later_twin = len(same) > 1 and any(
+        one.id < record.id and _matches(connection.plans[rank], one) for one in same
     )
     return None if is_later_twin else person
 

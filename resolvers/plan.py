@@ -9,9 +9,9 @@ from clinical.references import parse_reference
 from clinical.search import compile_search, is_exact
 from resolvers.context import RequestContext
 from resolvers.hidden import hidden_filter
-from resolvers.identity import Person
 from resolvers.ids import RecordId, parse_record_id
 from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.persons import Person
 from resolvers.question import Question
 from resolvers.resource import Location, Resource
 from resolvers.shape import Shape
@@ -150,7 +150,7 @@ async def _drafted(
         return await _draft(upstream, question, abilities, context, about_nobody=None in persons)
     except UpstreamError as error:
         # The fault may be another source's, met while a person was looked up: this one is the one not asked.
-        return replace(outcome_of(error), source=upstream.name)
+        return SourceOutcome(upstream.name, error.status, error.message, code=error.code)
 
 
 async def _draft(

@@ -71,7 +71,7 @@ class Restrictions:
         return is_known and len(records) > 1
 
     async def recall(self, person_id: str) -> bool:
-        """What was remembered when every source was last asked; where nothing is, whereabouts are withheld."""
+        """What was remembered when every source was last asked; where nothing is, they are withheld."""
         return await self._cache.get(_key(person_id)) != b"0"
 
 

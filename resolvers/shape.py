@@ -31,7 +31,7 @@ class ShapeMixed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An element that is needed: of a primitive (`text`, `boolean`, `integer`, `decimal`), else with parts."""
+    """An element that is needed: a primitive (text, boolean, integer, decimal), else one with parts."""
 
     primitive: str | None = None
     is_list: bool = False

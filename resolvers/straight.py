@@ -38,20 +38,22 @@ def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
         question.after is None
         and question.is_newest_first
         and any(plan.searches for plan in plans)
-        and all(map(_is_simple, plans))
+        and all(plan.outcome is not None or _has_shape(plan) for plan in plans)
     )
 
 
-def _is_simple(plan: SourcePlan) -> bool:
-    if plan.outcome is not None:
-        return True
+def _has_shape(plan: SourcePlan) -> bool:
+    return is_simple(plan) and plan.searches[0].shape is not None
+
+
+def is_simple(plan: SourcePlan) -> bool:
+    """Whether a source is asked once, answers in the order asked for, and leaves nothing to be tested."""
     return (
         plan.is_sorted_by_id
         and len(plan.searches) == 1
         and not plan.keeps
         and not plan.checks
         and not plan.problems
-        and plan.searches[0].shape is not None
     )
 
 

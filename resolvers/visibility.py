@@ -6,7 +6,7 @@ caller with a compartment only where a visible resource refers to them.
 
 from clinical.compartment import compartment_parameters, patient_references, subject_element
 from clinical.references import parse_reference
-from resolvers.identity import Person
+from resolvers.persons import Person
 from resolvers.resource import Resource
 
 

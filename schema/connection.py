@@ -87,5 +87,5 @@ def _node(edge: Edge) -> object:
     return edge.node
 
 
-def _nodes(connection: Connection) -> list[object]:
-    return [edge.node for edge in connection.edges]
+def _nodes(connection: Connection) -> object:
+    return connection.nodes

@@ -144,6 +144,7 @@ def _hear(asked: Asked, outcome: object, entries: Entries) -> None:
 
 
 def take_next(asked: Asked, link: str, entries: Entries) -> None:
+    """Notes where the next page is, or why it is not followed."""
     address = resolved_link(link, asked.location, asked.is_only_place)
     if address is None:
         entries.problems.append(f"{asked.source} gave a next link to another place, which is not followed.")

@@ -49,7 +49,9 @@ def identifier_query(values: Sequence[str], page_size: int) -> str:
 
 def token_text(token: Token) -> str:
     """A token in search syntax, percent-encoded."""
-    code = quote(escape(token.code or ""), safe=_SAFE)
+    code = token.code or ""
+    if not (code.isascii() and code.isalnum()):
+        code = quote(escape(code), safe=_SAFE)
     return code if token.system is None else f"{_system_text(token.system)}{code}"
 
 

@@ -5,36 +5,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from clinical.identifiers import Token
 from resolvers.resource import Json, Resource
 
-Statements = frozenset[tuple[str, str]]
-"""The identifiers that a record states: system (empty where it says none) and value without spaces."""
-
-
-def statements(patient: Mapping[str, object]) -> Statements:
-    """The identifiers of a record, read once for many questions."""
-    return frozenset(_identifiers(patient))
-
 
 def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token, list[Resource]]:
     """For each identifier the records that state it; spaces inside a value do not count."""
-    said = [(record, statements(record.json)) for record in records]
-    by_statement: dict[tuple[str, str], list[Resource]] = {}
-    for record, one in said:
-        for statement in one:
-            by_statement.setdefault(statement, []).append(record)
-    found: dict[Token, list[Resource]] = {}
-    for token in tokens:
+    found: dict[Token, list[Resource]] = {token: [] for token in tokens}
+    whole: dict[tuple[str, str], list[Token]] = {}
+    for token in found:
         if token.system is not None and token.code is not None:
-            found[token] = by_statement.get((token.system, _plain(token.code)), [])
-        else:
-            found[token] = [record for record, one in said if _states(one, token)]
+            whole.setdefault((token.system, _plain(token.code)), []).append(token)
+    others = [one for one in found if one.system is None or one.code is None]
+    for record in records:
+        said = set(_identifiers(record.json))  # what is said twice is found once
+        for statement in said:
+            for token in whole.get(statement, ()):
+                found[token].append(record)
+        for token in others:
+            if any(_is_meant(token, *statement) for statement in said):
+                found[token].append(record)
     return found
 
 
-def _states(said: Statements, token: Token) -> bool:
-    return any(
-        token.system in (None, system) and (token.code is None or value == _plain(token.code))
-        for system, value in said
-    )
+def _is_meant(token: Token, system: str, value: str) -> bool:
+    return token.system in (None, system) and (token.code is None or value == _plain(token.code))
 
 
 def organization_codes(patient: Json) -> Iterator[str]:

@@ -27,7 +27,7 @@ from resolvers.cache import MemoryCache
 from resolvers.cursor import Cursors
 from resolvers.errors import ArgumentInvalid
 from resolvers.federation import Federation
-from resolvers.identity import Linking
+from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from resolvers.upstreams.errors import UpstreamTimeout
 from tests.gateway.issuing import AuthorizationServer

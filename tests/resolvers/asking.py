@@ -13,7 +13,7 @@ from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
-from resolvers.identity import Linking
+from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from resolvers.upstreams.upstream import Upstream
 from schema.build import build_schema

@@ -16,7 +16,7 @@ from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
-from resolvers.identity import Linking
+from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from tests.conformance.graphql.counting import Count, now
 from tests.conformance.graphql.small_schema import small_schema

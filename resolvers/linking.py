@@ -1,0 +1,61 @@
+"""Which identifier links a record to a person: of a configured system, verified, from a trusted source."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
+from resolvers.person import PersonKey
+from resolvers.resource import Resource
+from resolvers.upstreams.upstream import Upstream
+
+_VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_number}
+"""Identifier systems with a check of their own; values that fail it never link."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """How a deployment links: identifier systems, and the sources trusted to state them."""
+
+    systems: tuple[str, ...]
+    trusted_sources: frozenset[str]
+    key: PersonKey
+
+    def links(self, identifier: Token) -> bool:
+        """Whether the identifier can link at all."""
+        verified = _VERIFIED.get(identifier.system or "", bool)
+        return identifier.system in self.systems and verified(identifier.code or "")
+
+
+class Links:
+    """The linking identifiers of records, each verified once in a request.
+
+    A vendor's account is linked by a reviewed table, which is trusted as such.
+    """
+
+    def __init__(self, linking: Linking, upstreams: Mapping[str, Upstream]) -> None:
+        self._linking = linking
+        by_table = {name for name, one in upstreams.items() if one.links_by_table}
+        self._trusted = linking.trusted_sources | by_table
+        self._known: dict[tuple[str, str], Token | None] = {}
+
+    def identifier_of(self, record: Resource) -> Token | None:
+        """The verified identifier by which a record links, if a trusted source states one."""
+        entries = record.json.get("identifier")
+        if type(entries) is not list or record.source not in self._trusted:
+            return None
+        for entry in entries:
+            if type(entry) is not dict or entry.get("use") == "old":
+                continue
+            system, value = entry.get("system"), entry.get("value")
+            if system in self._linking.systems and type(value) is str:
+                token = self._verified(system, value)
+                if token is not None:
+                    return token
+        return None
+
+    def _verified(self, system: str, value: str) -> Token | None:
+        key = (system, value)
+        if key not in self._known:
+            token = Token(system, value.replace(" ", ""))
+            self._known[key] = token if self._linking.links(token) else None
+        return self._known[key]

@@ -1,0 +1,74 @@
+"""A person: the records that are one person's, and how each source's lookup of them ended."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from resolvers.agreement import agreeing
+from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.resource import Resource
+from resolvers.restriction import without_whereabouts
+from resolvers.upstreams.errors import UpstreamError
+
+
+@dataclass(eq=False)
+class Person:
+    """One person: `records` in order of precedence, and how each source's lookup ended."""
+
+    id: str
+    records: tuple[Resource, ...]
+    outcomes: Mapping[str, SourceOutcome]
+    is_withheld: bool = False
+    """Whether where the person is, or can be reached, is not to be told from any record."""
+
+    @cached_property
+    def shown(self) -> Resource:
+        """What a client sees: the record of the source that takes precedence, less what is withheld."""
+        return without_whereabouts(self.records[0]) if self.is_withheld else self.records[0]
+
+    def records_of(self, source: str) -> tuple[Resource, ...]:
+        """The person's records in one source."""
+        return tuple([record for record in self.records if record.source == source])
+
+
+Answer = Sequence[Resource] | UpstreamError
+"""What a source says to a lookup: the records that state the identifier, or why it cannot."""
+
+
+def linked_records(answers: Iterable[Answer], found: Resource | None) -> tuple[Resource, ...]:
+    """The records that are one person's: those that agree, else the record `found` that was asked about."""
+    stated = [record for answer in answers if not isinstance(answer, UpstreamError) for record in answer]
+    records = tuple(stated) if len(stated) < 2 else agreeing(stated)
+    return records if records or found is None else (found,)
+
+
+def outcomes(answers: Mapping[str, Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
+    """How each source's lookup ended, where these records turned out to be the person's."""
+    return {name: _outcome(name, answer, records) for name, answer in answers.items()}
+
+
+def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:
+    """Sources that know nothing of somebody."""
+    return {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in sources}
+
+
+def found_outcome(record: Resource) -> SourceOutcome:
+    """The outcome of a source that has the record."""
+    return SourceOutcome(record.source, SourceStatus.OK, None, record.retrieved_at)
+
+
+def first_error(answers: Iterable[Any]) -> UpstreamError | None:
+    """Why it is not known whether there is such a person, where a source could not say."""
+    return next((one for one in answers if isinstance(one, UpstreamError)), None)
+
+
+def _outcome(source: str, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
+    if isinstance(answer, UpstreamError):
+        return SourceOutcome(source, answer.status, answer.message, code=answer.code)
+    mine = [record for record in records if record.source == source]
+    if len(mine) < len(answer):
+        # Not linked, and not nobody either: what this record holds is missing from the answer.
+        message = "a record with this identifier disagrees on the birth date; it is left out"
+        return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
+    return found_outcome(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)
