@@ -7,8 +7,10 @@ are equal questions: they are asked once per request, whatever aliases or paths 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
+
+import msgspec
 
 from clinical.identifiers import Token
 from resolvers.pace import Pace
@@ -21,15 +23,11 @@ LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identify:
+class Identify(msgspec.Struct, frozen=True):
     """Which Patient records carry a business identifier, at these places of a source."""
 
     identifier: Token
     locations: tuple[Location, ...]
-
-    def __hash__(self) -> int:
-        return hash(self.identifier)
 
 
 class Loaders:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from operator import lt
 from typing import Any
 
+from msgspec import structs
+
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
@@ -267,7 +269,7 @@ async def _source_matches(connection: Connection, source: SourcePlan, record: Re
     if all(is_exact(known[one.code]) and one.modifier is None for one in source.searches[0].filters):
         return _matches(source, record)
     only = Filter("_id", (record.id,))
-    asked = replace(_at(source, record), filters=(*source.searches[0].filters, only), count=1)
+    asked = structs.replace(_at(source, record), filters=(*source.searches[0].filters, only), count=1)
     try:
         page = await connection.context.loaders.search(source.upstream.name, asked)
     except UpstreamError:

@@ -1,7 +1,9 @@
 """From a question to searches: what each source is asked, and what is checked here instead."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from clinical.compartment import patient_parameter
 from clinical.parameters import SearchParameter, parameters

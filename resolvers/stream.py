@@ -6,8 +6,10 @@ here. A source that says it sorts but does not is found out by its rows, then wa
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from resolvers.loaders import Loaders
 from resolvers.ordering import MISSING, Key, Ordering
@@ -224,5 +226,5 @@ def _place(row: Row) -> Place:
 
 def _stream_id(search: Search) -> str:
     """Short, and the same for the same search: a cursor finds its stream again by it."""
-    text = repr(replace(search, page=None, count=0))
+    text = repr((search.type, search.location, search.filters, search.patient, search.sort))
     return hashlib.blake2s(text.encode(), digest_size=5).hexdigest()

@@ -5,6 +5,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from clinical.identifiers import Token
+from clinical.references import is_resource_id
 from clinical.syntax import escape
 from resolvers.upstreams.upstream import Search
 
@@ -18,9 +19,13 @@ def search_query(search: Search, page_size_max: int) -> str:
         for f in search.filters
     ]
     if search.patient is not None:
-        parts.insert(0, _condition(search.patient_parameter or "patient", (f"Patient/{search.patient}",)))
+        parts.insert(0, f"{search.patient_parameter or 'patient'}={_reference(search.patient)}")
     parts.append(_paging(search.sort, max(1, min(search.count, page_size_max))))
     return "&".join(parts)
+
+
+def _reference(patient_id: str) -> str:
+    return f"Patient/{patient_id if is_resource_id(patient_id) else quote(patient_id, safe=_SAFE)}"
 
 
 @lru_cache(maxsize=1024)

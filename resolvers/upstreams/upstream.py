@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
@@ -17,8 +19,7 @@ from resolvers.shape import PlainPage, Shape
 from resolvers.upstreams.errors import UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True):
     """One search parameter with its OR-ed values in FHIR search syntax (`ge2020`, `system|code`).
 
     `modifier` is the FHIR modifier without colon (`exact`, `contains`), or None.
@@ -29,8 +30,7 @@ class Filter:
     modifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True, cache_hash=True):
     """One logical search at one place of a source; hashable, and holds all that affects its answer.
 
     `patient` is the source's own Patient id, `patient_parameter` the search parameter that
@@ -47,22 +47,15 @@ class Search:
     sort: tuple[str, ...] = ()
     count: int = 20
     page: str | None = None
-    shape: Shape | None = field(default=None, compare=False, repr=False)
-
-    def __hash__(self) -> int:
-        return hash((self.type, self.patient, self.page))  # what tells searches of one request apart
+    shape: Shape | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """One resource by its id at one place of a source."""
 
     type: str
     id: str
     location: Location
-
-    def __hash__(self) -> int:
-        return hash(self.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.links import LinkTable
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import Transport
-from resolvers.upstreams.transport_http1 import Http1Transport
+from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 
 
 def pooled(settings: UpstreamSettings) -> Transport:
     """The transport of production."""
-    return Http1Transport(settings.name, settings.max_response_bytes)
+    return AiohttpTransport(settings.name, settings.max_response_bytes, settings.max_concurrency)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from clinical.order import in_order
 from resolvers.resource import Location
@@ -206,7 +207,7 @@ async def test_a_row_that_was_not_asked_for_is_left_out_and_counts_are_not_belie
     text = """{ patient(id: "a/Patient/1") { observations(date: {eq: "2021-02"}) {
       nodes { id } totalCount completeness } } }"""
     matching = up._matching
-    up._matching = lambda search: matching(replace(search, filters=()))  # type: ignore[method-assign]
+    up._matching = lambda search: matching(structs.replace(search, filters=()))  # type: ignore[method-assign]
     found = (await Asker(up).data(text))["patient"]["observations"]
     assert found == {"nodes": [{"id": "a/Observation/a1"}], "totalCount": None, "completeness": "COMPLETE"}
 
@@ -320,7 +321,7 @@ async def test_a_cursor_stays_short_over_many_partitions_with_long_page_marks() 
     page = up._page
 
     def marked(search: Any) -> Any:
-        found = page(replace(search, page=search.page and search.page.lstrip("x")))
+        found = page(structs.replace(search, page=search.page and search.page.lstrip("x")))
         return replace(found, next=found.next and "x" * 60 + found.next)
 
     up._page = marked  # type: ignore[method-assign]

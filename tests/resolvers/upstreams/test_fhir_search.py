@@ -1,10 +1,10 @@
 """Searching FHIR servers as they are (UPSTREAMS.md 1-14): each rule here is one of their habits."""
 
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from clinical.codec import decode_json
 from resolvers.upstreams.errors import (

@@ -18,12 +18,12 @@ from resolvers.upstreams.errors import (
     UpstreamUnavailable,
 )
 from resolvers.upstreams.transport import ConnectionLost, Request, Response, Transport
-from resolvers.upstreams.transport_http1 import Http1Transport
+from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 from resolvers.upstreams.transport_httpx import HttpxTransport
 from tests.resolvers.upstreams.loopback import Behave, Conversation, Loopback, loopback, reset
 
 LIMIT = 100_000
-KINDS = ("http1", "httpx")
+KINDS = ("aiohttp", "httpx")
 
 
 def deadline(seconds: float = 5.0) -> float:
@@ -31,8 +31,8 @@ def deadline(seconds: float = 5.0) -> float:
 
 
 def transport_of(kind: str) -> Transport:
-    if kind == "http1":
-        return Http1Transport("ehr", LIMIT)
+    if kind == "aiohttp":
+        return AiohttpTransport("ehr", LIMIT, max_concurrency=4)
     return HttpxTransport("ehr", LIMIT, httpx.AsyncHTTPTransport())
 
 
@@ -107,7 +107,7 @@ async def test_one_connection_serves_many_calls() -> None:
     async def behave(said: Conversation) -> None:
         await said.answer(b"ok")
 
-    async with talking("http1", behave) as (transport, server):
+    async with talking("aiohttp", behave) as (transport, server):
         for _ in range(5):
             await transport.send(Request("GET", server.url, {}), deadline())
         assert (len(server.heads), server.connections) == (5, 1)
@@ -144,7 +144,7 @@ async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
         await asyncio.sleep(30)
 
     with pytest.raises(UpstreamInvalidResponse):
-        await answer_of("http1", behave)
+        await answer_of("aiohttp", behave)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -197,7 +197,7 @@ async def test_a_host_that_takes_no_connection_ends_at_the_deadline(kind: str) -
 
 async def test_a_host_that_does_not_finish_the_handshake_ends_at_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        transport = transport_of("http1")
+        transport = transport_of("aiohttp")
         await transport.start()
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(UpstreamTimeout):
@@ -206,7 +206,7 @@ async def test_a_host_that_does_not_finish_the_handshake_ends_at_the_deadline() 
 
 
 async def test_no_header_can_smuggle_another() -> None:
-    async with talking("http1", lambda said: said.answer(b"")) as (transport, server):
+    async with talking("aiohttp", lambda said: said.answer(b"")) as (transport, server):
         for name, value in (("X-A", "1\r\nX-B: 2"), ("X-A\r\nX-B", "2"), ("X-A", "1\n"), ("X-A", "\0")):
             with pytest.raises((ValueError, UpstreamError)):
                 await transport.send(Request("GET", server.url, {name: value}), deadline())

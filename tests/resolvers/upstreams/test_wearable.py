@@ -1,7 +1,6 @@
 """The wearable source over the sandbox's API and a scripted one: searching, reading, linking, failing."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token
 from clinical.order import in_order
