@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ COLLECT_AFTER: Final = (50_000, 50, 1_000)
 """Allocations after which the collector looks (gc.set_threshold). One page of FHIR is tens of thousands of
 objects, and nearly all that a request makes is freed without the collector."""
 
+SWITCH_AFTER_S: Final = 0.001
+"""How long the thread that prepares documents may hold up the event loop at a time; 5 ms is Python's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outside:
@@ -92,6 +96,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
+        sys.setswitchinterval(SWITCH_AFTER_S)
         try:
             yield
         finally:
