@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from clinical.codec import encode_json
 from clinical.compartment import patient_parameter
 from clinical.identifiers import Token
 from clinical.order import in_order
@@ -12,7 +13,11 @@ from clinical.parameters import parameters
 from clinical.search import matches
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
+from resolvers.shape import PlainPage
 from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.fhir_entries import Asked
+from resolvers.upstreams.fhir_plain import plain_entries
+from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -125,6 +130,14 @@ class MemoryUpstream:
         start = int(search.page or 0)
         size = min(search.count, self.page_size_max)
         end = start + size
-        return Page(
-            tuple(self._resource(one) for one in found[start:end]), str(end) if end < len(found) else None
-        )
+        rows, following = found[start:end], str(end) if end < len(found) else None
+        return Page(tuple(map(self._resource, rows)), following, plain=self._plain(search, rows))
+
+    def _plain(self, search: Search, rows: list[dict[str, Any]]) -> PlainPage | None:
+        """The rows as a FHIR server's bytes would give them."""
+        if search.shape is None:
+            return None
+        bundle = {"resourceType": "Bundle", "entry": [{"resource": one} for one in rows]}
+        asked = Asked(self.name, search.type, search.location, is_only_place=True)
+        found = plain_entries(asked, search.shape, RawAnswer(self.name, 200, encode_json(bundle), NOW))
+        return found.page if found else None

@@ -31,6 +31,7 @@ VALUES = {
 VARIABLES = {"$t": "$t: Boolean = true", "$f": "$f: Boolean = false", "$n": "$n: Int"}
 IDS = (
     "a/Patient/1",
+    "a/Patient/2",
     "b/Patient/9",
     "a/Observation/o1",
     "b/Observation/o2",

@@ -32,6 +32,8 @@ INTERESTING = {
     "Query": ("patient", "patients", "observations", "node", "nodes", "observation"),
     "Patient": ("observations", "conditions", "name", "id", "records", "birthDate", "generalPractitioner"),
     "ObservationConnection": ("nodes", "edges", "sources", "completeness", "pageInfo", "totalCount"),
+    "ConditionConnection": ("nodes", "nodes", "completeness", "pageInfo"),
+    "Condition": ("id", "code", "recordedDate", "verificationStatus", "clinicalStatus", "subject", "note"),
     "Observation": (
         "subject",
         "encounter",
@@ -68,6 +70,18 @@ def executors() -> tuple[Executor, Executor, Preparation]:
     return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
 
 
+def condition(id_: str, patient_id: str, when: str) -> dict[str, Any]:
+    made = observation(id_, patient_id)
+    status = {"coding": [{"code": "confirmed"}]}
+    return {
+        **made,
+        "resourceType": "Condition",
+        "status": None,
+        "verificationStatus": status,
+        "recordedDate": when,
+    }
+
+
 def rows(source: str, patient_id: str) -> list[dict[str, Any]]:
     """Good rows and bad ones: misshapen elements, dead references, contained resources, errors."""
     quantity = {"value": 5, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}
@@ -98,6 +112,25 @@ def rows(source: str, patient_id: str) -> list[dict[str, Any]]:
     return decode_json(text)  # type: ignore[no-any-return]
 
 
+def good_rows(patient_id: str) -> list[dict[str, Any]]:
+    """Rows with nothing odd about them, which are decoded straight into structs."""
+    made = [
+        observation(
+            f"g{index}",
+            patient_id,
+            when,
+            valueQuantity={"value": 5, "unit": "kg"},
+            note=[{"text": "a"}, None],
+            component=[{"valueQuantity": {"value": index}}, {"valueString": "x", "code": {"text": "t"}}],
+            issued="2020-01-01T00:00:00Z",
+        )
+        for index, when in enumerate(("2020-01-02T10:00:00Z", "2020-01-01", "2019", "2018-03-04"))
+    ]
+    del made[3]["effectiveDateTime"]
+    made[3]["effectivePeriod"] = {"start": "2018-03-04"}
+    return decode_json(encode_json(made).replace(b'"value":5,', b'"value":5.10,'))  # type: ignore[no-any-return]
+
+
 def sources(is_down: bool) -> list[MemoryUpstream]:
     name = {"name": [{"family": "Smith", "given": ["A", None, "B"], "_given": [None, {"id": "x"}]}, "bad"]}
     visit = {
@@ -110,12 +143,18 @@ def sources(is_down: bool) -> list[MemoryUpstream]:
         "a",
         {
             "Patient": [patient("1", NUMBER, **name), patient("2", gender=5)],
-            "Observation": rows("a", "1"),
+            "Observation": rows("a", "1") + good_rows("2"),
             "Encounter": [visit],
-            "Condition": [],
+            "Condition": [condition(f"c{index}", "1", f"201{index}-05-06") for index in range(3)],
         },
+        sorts=frozenset({"date", "recorded-date", "_id"}),
     )
-    b = MemoryUpstream("b", {"Patient": [patient("9", NUMBER)], "Observation": rows("b", "9")})
+    conditions = [condition(f"d{index}", "9", f"201{index}-05-0{index + 5}") for index in range(3)]
+    b = MemoryUpstream(
+        "b",
+        {"Patient": [patient("9", NUMBER)], "Observation": rows("b", "9"), "Condition": conditions},
+        sorts=frozenset({"recorded-date", "_id"}),
+    )
     c = MemoryUpstream("c", {"Patient": [], "Observation": [], "Condition": []})
     c.down = UpstreamTimeout("c", "too slow") if is_down else None
     return [a, b, c]
