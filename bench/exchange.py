@@ -24,7 +24,7 @@ from resolvers.resource import Location
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import Transport
-from resolvers.upstreams.transport_http1 import Http1Transport
+from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 from resolvers.upstreams.transport_httpx import HttpxTransport
 from resolvers.upstreams.upstream import Call
 from resolvers.upstreams.wiring import Wiring
@@ -84,7 +84,7 @@ async def by_httpx(base: str) -> AsyncIterator[Way]:
 async def measure(base: str) -> None:
     async with AsyncExitStack() as stack:
         ways: dict[str, Way] = {
-            "gateway": await stack.enter_async_context(by_gateway(base, Http1Transport("ehr", LIMIT))),
+            "gateway": await stack.enter_async_context(by_gateway(base, AiohttpTransport("ehr", LIMIT, 256))),
             "gateway, httpx transport": await stack.enter_async_context(
                 by_gateway(base, HttpxTransport("ehr", LIMIT, httpx.AsyncHTTPTransport()))
             ),

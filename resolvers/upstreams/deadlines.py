@@ -1,0 +1,86 @@
+"""Ends calls that last too long: one timer for all of them, where `asyncio.timeout` takes one for each."""
+
+import asyncio
+from types import TracebackType
+from typing import Final
+
+_NEVER: Final = float("inf")
+
+
+class Deadlines:
+    """The calls that are under way on one event loop, and when the first of them must end."""
+
+    __slots__ = ("_armed_for", "_limits", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._limits: set[Limit] = set()
+        self._armed_for = _NEVER
+        self._timer: asyncio.TimerHandle | None = None
+
+    def within(self, seconds: float) -> "Limit":
+        """`with deadlines.within(s):` cancels what is in it after that time, and raises TimeoutError there."""
+        return Limit(self, self._loop.time() + seconds)
+
+    def close(self) -> None:
+        """Watches nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = _NEVER
+
+    def add(self, limit: "Limit") -> None:
+        self._limits.add(limit)
+        if limit.at < self._armed_for:
+            self._arm(limit.at)
+
+    def discard(self, limit: "Limit") -> None:
+        """The timer stays: it finds nothing then, or the calls that came since."""
+        self._limits.discard(limit)
+
+    def _arm(self, at: float) -> None:
+        self.close()
+        self._armed_for = at
+        self._timer = self._loop.call_at(at, self._look)
+
+    def _look(self) -> None:
+        self._timer, self._armed_for = None, _NEVER
+        now = self._loop.time()
+        for limit in [one for one in self._limits if one.at <= now]:
+            self._limits.discard(limit)
+            limit.expire()
+        if self._limits:
+            self._arm(min(one.at for one in self._limits))
+
+
+class Limit:
+    """The end of one call; the same rules as `asyncio.timeout`: a cancellation from elsewhere stays one."""
+
+    __slots__ = ("_cancelling", "_deadlines", "_is_over", "_task", "at")
+
+    def __init__(self, deadlines: Deadlines, at: float) -> None:
+        self.at = at
+        self._deadlines = deadlines
+        self._is_over = False
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+
+    def __enter__(self) -> None:
+        task = self._task = asyncio.current_task()
+        assert task is not None, "a limit is for a task"
+        self._cancelling = task.cancelling()
+        self._deadlines.add(self)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._task = self._task, None
+        self._deadlines.discard(self)
+        if self._is_over and task is not None and task.uncancel() <= self._cancelling:
+            if kind is asyncio.CancelledError:
+                raise TimeoutError from problem
+
+    def expire(self) -> None:
+        self._is_over = True
+        if self._task is not None:
+            self._task.cancel()

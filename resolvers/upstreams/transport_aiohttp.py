@@ -1,0 +1,129 @@
+"""The transport of the hot path: aiohttp, one pool for each source."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import aiohttp
+from aiohttp.connector import Connection
+from yarl import URL
+
+from resolvers.upstreams.deadlines import Deadlines
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.transport import (
+    Request,
+    Response,
+    cut_short,
+    lost,
+    seconds_left,
+    timed_out,
+    too_large,
+    unreachable,
+)
+
+_UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
+_HEADER_LINE_MAX: Final = 65_536
+
+
+class _Asking(aiohttp.ClientRequest):
+    """A request that does not take an answer that lay in a kept connection before it was asked: it would be
+    the answer to another question, so perhaps of another patient."""
+
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        if conn.protocol is None or conn.protocol.should_close:
+            raise aiohttp.ServerDisconnectedError("an answer came that nobody asked for")
+        return super().send(conn)
+
+
+class AiohttpTransport:
+    """A pool of `max_concurrency` connections; answers up to `max_response_bytes` after decompression."""
+
+    def __init__(self, source: str, max_response_bytes: int, max_concurrency: int) -> None:
+        self._source = source
+        self._max_bytes = max_response_bytes
+        self._max_concurrency = max_concurrency
+        self._session: aiohttp.ClientSession | None = None
+        self._deadlines: Deadlines | None = None
+
+    async def start(self) -> None:
+        if self._session is not None:
+            return
+        self._deadlines = Deadlines(asyncio.get_running_loop())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._max_concurrency),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=_Asking,
+            timeout=_UNLIMITED,  # Deadlines is cheaper
+            trust_env=False,
+            max_line_size=_HEADER_LINE_MAX,
+            max_field_size=_HEADER_LINE_MAX,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        if self._deadlines is not None:
+            self._deadlines.close()
+
+    async def send(self, request: Request, deadline: float) -> Response:
+        session, deadlines = self._session, self._deadlines
+        assert session is not None, "start() comes before send()"
+        assert deadlines is not None
+        try:
+            with deadlines.within(seconds_left(self._source, deadline)):
+                return await self._exchange(session, request)
+        except (
+            aiohttp.ClientError,
+            OSError,
+            ValueError,
+            aiohttp.http_exceptions.HttpProcessingError,
+        ) as problem:
+            raise self._meaning(problem) from problem
+
+    def _meaning(self, problem: Exception) -> UpstreamError:
+        match problem:
+            case TimeoutError():
+                return timed_out(self._source)
+            case aiohttp.ServerDisconnectedError() | ConnectionResetError() | BrokenPipeError():
+                return lost(self._source, problem)
+            case (
+                aiohttp.ClientPayloadError()
+                | aiohttp.ClientResponseError()
+                | aiohttp.http_exceptions.HttpProcessingError()
+            ):
+                return cut_short(self._source, problem)
+        if isinstance(problem.__cause__, ConnectionResetError | BrokenPipeError):
+            return lost(self._source, problem)
+        return unreachable(self._source, problem)
+
+    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
+        url = request.url
+        is_sendable = url.isascii() and url.isprintable() and " " not in url
+        answer = await session.request(
+            request.method,
+            URL(url, encoded=is_sendable),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+        )
+        try:
+            return Response(answer.status, answer.headers, await self._body(answer))
+        except BaseException:
+            answer.close()
+            raise
+
+    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+        """Read whole; the connection goes back to the pool with its last byte."""
+        content = answer.content
+        if not content.is_eof() and (answer.content_length or 0) > self._max_bytes:
+            raise too_large(self._source, self._max_bytes)
+        parts: list[bytes] = []
+        size = 0
+        while not content.at_eof():
+            part = await content.readany()
+            size += len(part)
+            if size > self._max_bytes:
+                raise too_large(self._source, self._max_bytes)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
