@@ -84,6 +84,11 @@ class RequestContext:
         if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
             self._outcomes[outcome.source] = outcome
 
+    def statuses(self) -> dict[str, str]:
+        """How each source that was asked fared, in order of precedence."""
+        known = self._outcomes
+        return {name: known[name].status.value for name in self.upstreams if name in known}
+
     def source_summary(self) -> list[dict[str, Any]]:
         """What `extensions.sources` says: each source that was asked, in order of precedence."""
         known = (self._outcomes[name] for name in self.upstreams if name in self._outcomes)

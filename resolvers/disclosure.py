@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 
-class Disclosure(msgspec.Struct, frozen=True):
+class Disclosure(msgspec.Struct, frozen=True, gc=False):
     """So many records of one type, of one person, from one source, given out in one request."""
 
     patient: str | None
@@ -29,12 +29,16 @@ class Disclosures:
         key = (patient, type_, source)
         counts[key] = counts.get(key, 0) + count
 
-    def __iter__(self) -> Iterator[Disclosure]:
-        """The rows by patient (nobody's first), type and source; none where nothing was given out."""
+    def rows(self) -> list[Disclosure]:
+        """By patient (nobody's first), type and source; none where nothing was given out."""
         rows = [Disclosure(*key, count) for key, count in self._counts.items() if count]
         if len(rows) > 1:
             rows.sort(key=_place)
-        return iter(rows)
+        return rows
+
+    def __iter__(self) -> Iterator[Disclosure]:
+        """The rows."""
+        return iter(self.rows())
 
 
 def _place(row: Disclosure) -> tuple[str, str, str]:

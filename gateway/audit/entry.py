@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from graphql import GraphQLError
 
 from gateway import errors
-from gateway.audit.record import CANCELLED, OK, PARTIAL, Record, SourceAsked
+from gateway.audit.record import CANCELLED, OK, PARTIAL, Record
 from gateway.prepare import PreparedDocument
 from permissions.principal import Principal
 from resolvers.context import RequestContext
@@ -57,7 +57,16 @@ class Entry:
     def record(self) -> Record:
         """The entry as it stands now. What was gathered for an answer without data was not given out."""
         principal, prepared, context = self.principal, self.prepared, self.context
-        duration_ms = round((time.perf_counter() - self._began_s) * 1000, 3)
+        duration_ms = int((time.perf_counter() - self._began_s) * 1e6) / 1e3
+        if principal is None:
+            return Record(
+                time=self._time,
+                request_id=self.request_id,
+                outcome=self._outcome,
+                status=self._status,
+                duration_ms=duration_ms,
+                errors=self._codes,
+            )
         return Record(
             time=self._time,
             request_id=self.request_id,
@@ -65,24 +74,20 @@ class Entry:
             status=self._status,
             duration_ms=duration_ms,
             errors=self._codes,
-            issuer=principal.issuer if principal else None,
-            client=principal.client if principal else None,
-            subject=principal.subject if principal else None,
-            fhir_user=_staff(principal.fhir_user) if principal else None,
-            token_id=principal.token_id if principal else None,
-            patient=context.own_id if context else None,
+            issuer=principal.issuer,
+            client=principal.client,
+            subject=principal.subject,
+            fhir_user=_staff(principal.fhir_user),
+            token_id=principal.token_id,
+            patient=context.own_id if context and context.is_limited else None,
             kind=prepared.kind if prepared else None,
             operation=prepared.operation_name if prepared else None,
             document=prepared.hash if prepared else None,
-            sources=_asked(context) if context else (),
-            disclosed=tuple(context.disclosures) if context and self._has_data else (),
+            sources=context.statuses() if context else {},
+            disclosed=context.disclosures.rows() if context and self._has_data else [],
         )
 
 
 def _staff(fhir_user: str | None) -> str | None:
     """Not where the user is a Patient: the id of one may be an NHS number, and `patient` says who it is."""
     return None if fhir_user is None or "Patient/" in fhir_user else fhir_user
-
-
-def _asked(context: RequestContext) -> tuple[SourceAsked, ...]:
-    return tuple(SourceAsked(one["source"], one["status"]) for one in context.source_summary())

@@ -4,6 +4,7 @@ What is in a line is decided here and nowhere else. Never: a token, the text of 
 a message, anything that a source says of a person. A patient is the gateway's own person id.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -18,14 +19,7 @@ CANCELLED: Final = "CANCELLED"
 """Nothing went out: the client left, or the process was told to end."""
 
 
-class SourceAsked(msgspec.Struct, frozen=True):
-    """How one source fared in the request, as `extensions.sources` tells the client."""
-
-    source: str
-    status: str
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One request. What is not known stays out of the line."""
 
     time: datetime
@@ -52,8 +46,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The operation's name in the document."""
     document: str | None = None
     """SHA-256 (hex) of the document's text and the operation's name."""
-    sources: tuple[SourceAsked, ...] = ()
-    disclosed: tuple[Disclosure, ...] = ()
+    sources: Mapping[str, str] = {}
+    """How each source that was asked fared (its status), by its name."""
+    disclosed: Sequence[Disclosure] = []
 
 
 _ENCODER: Final = msgspec.json.Encoder()

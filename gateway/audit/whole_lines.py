@@ -14,8 +14,13 @@ class WholeLines:
 
     def write(self, line: bytes) -> None:
         """Appends the line; raises OSError where not all of it could be written."""
-        rest = b"\n" + line if self._may_be_torn else line
-        self._may_be_torn = True
-        while rest:
-            rest = rest[os.write(self.descriptor, rest) :]
+        if not self._may_be_torn:
+            self._may_be_torn = True
+            self._write(line)
+        else:
+            self._write(b"\n" + line)
         self._may_be_torn = False
+
+    def _write(self, rest: bytes) -> None:
+        while (written := os.write(self.descriptor, rest)) < len(rest):
+            rest = rest[written:]

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.audit.record import Record, SourceAsked, line_of
+from gateway.audit.record import Record, line_of
 from resolvers.disclosure import Disclosure
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -30,12 +30,12 @@ def test_what_is_not_known_stays_out() -> None:
 
 def test_rows_name_person_type_source_and_count() -> None:
     rows = (Disclosure(None, "Practitioner", "ehr", 1), Disclosure("person/a", "Observation", "gp", 20))
-    told = read(disclosed=rows, sources=(SourceAsked("gp", "OK"),))
+    told = read(disclosed=rows, sources={"gp": "OK"})
     assert told["disclosed"] == [
         {"patient": None, "type": "Practitioner", "source": "ehr", "count": 1},
         {"patient": "person/a", "type": "Observation", "source": "gp", "count": 20},
     ]
-    assert told["sources"] == [{"source": "gp", "status": "OK"}]
+    assert told["sources"] == {"gp": "OK"}
 
 
 @given(any_text, any_text)
