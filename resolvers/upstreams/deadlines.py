@@ -1,6 +1,7 @@
 """Ends calls that last too long: one timer for all of them, where `asyncio.timeout` takes one for each."""
 
 import asyncio
+import time
 from types import TracebackType
 from typing import Final
 
@@ -18,9 +19,10 @@ class Deadlines:
         self._armed_for = _NEVER
         self._timer: asyncio.TimerHandle | None = None
 
-    def within(self, seconds: float) -> "Limit":
-        """`with deadlines.within(s):` cancels what is in it after that time, and raises TimeoutError there."""
-        return Limit(self, self._loop.time() + seconds)
+    def until(self, at: float) -> "Limit":
+        """`with deadlines.until(at):` cancels what is in it at that time of `time.monotonic()`, and raises
+        TimeoutError there."""
+        return Limit(self, at)
 
     def close(self) -> None:
         """Watches nothing any more."""
@@ -41,11 +43,11 @@ class Deadlines:
     def _arm(self, at: float) -> None:
         self.close()
         self._armed_for = at
-        self._timer = self._loop.call_at(at, self._look)
+        self._timer = self._loop.call_later(at - time.monotonic(), self._look)
 
     def _look(self) -> None:
         self._timer, self._armed_for = None, _NEVER
-        now = self._loop.time()
+        now = time.monotonic()
         for limit in [one for one in self._limits if one.at <= now]:
             self._limits.discard(limit)
             limit.expire()
@@ -76,9 +78,11 @@ class Limit:
     ) -> None:
         task, self._task = self._task, None
         self._deadlines.discard(self)
-        if self._is_over and task is not None and task.uncancel() <= self._cancelling:
-            if kind is asyncio.CancelledError:
-                raise TimeoutError from problem
+        if not self._is_over or task is None:
+            return
+        is_alone = task.uncancel() <= self._cancelling
+        if is_alone and kind is asyncio.CancelledError:
+            raise TimeoutError from problem
 
     def expire(self) -> None:
         self._is_over = True

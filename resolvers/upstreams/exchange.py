@@ -7,8 +7,9 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
@@ -82,12 +83,13 @@ class Exchange:
         await self.credential.close()
         await self._transport.close()
 
-    async def send(self, question: Question, call: Call) -> Response:
+    def send(self, question: Question, call: Call) -> Coroutine[Any, Any, Response]:
         """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured."""
         if not question.url.startswith(self._prefixes) and question.url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
-        if not self._is_traced:
-            return await self._asked(question, call, INVALID_SPAN)
+        return self._traced(question, call) if self._is_traced else self._asked(question, call, INVALID_SPAN)
+
+    async def _traced(self, question: Question, call: Call) -> Response:
         with self._span(question) as span:
             response = await self._asked(question, call, span)
             span.set_attribute("http.response.status_code", response.status)
@@ -106,8 +108,14 @@ class Exchange:
             headers.update(shown)
             request = Request(question.method, question.url, headers, question.body)
             may_repeat = question.is_repeatable and not has_repeated
+            if not self._places.taken():
+                await self._waited(deadline)
+            ends = min(deadline, time.monotonic() + self._timeout_s)
             try:
-                response = await self._sent(request, deadline)
+                try:
+                    response = await self._transport.send(request, ends)
+                finally:
+                    self._places.release()
             except ConnectionLost:
                 if not may_repeat or not await self._paused(deadline):
                     raise
@@ -126,17 +134,13 @@ class Exchange:
                     continue
             return response
 
-    async def _sent(self, request: Request, deadline: float) -> Response:
-        if not self._places.taken():
-            try:
-                async with asyncio.timeout(seconds_left(self.source, deadline)):
-                    await self._places.wait()
-            except TimeoutError as problem:
-                raise timed_out(self.source) from problem
+    async def _waited(self, deadline: float) -> None:
+        """For a place. Raises UpstreamTimeout."""
         try:
-            return await self._transport.send(request, min(deadline, time.monotonic() + self._timeout_s))
-        finally:
-            self._places.release()
+            async with asyncio.timeout(seconds_left(self.source, deadline)):
+                await self._places.wait()
+        except TimeoutError as problem:
+            raise timed_out(self.source) from problem
 
     async def _paused(self, deadline: float) -> bool:
         """A short wait before the second try; False where the deadline leaves no room for it."""

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from clinical.codec import encode_json
 from resolvers.resource import Location
@@ -19,8 +20,7 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _NO_BATCH_STATUSES: Final = frozenset((400, 404, 405, 415, 422, 501))
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One interaction: `path` and `query` below the base URL (both percent-encoded), or a page's own address.
 
     A query is a search of the type `path`; a path without query is a read or a search for everything.
@@ -70,9 +70,10 @@ class FhirServer:
                 ask.query.encode(),
             )
         else:
-            url = ask.page or (f"{base}/{ask.relative}" if ask.relative else base)
+            relative = ask.relative
+            url = ask.page or (f"{base}/{relative}" if relative else base)
             question = Question(ask.operation, url, headers)
-        return await self._fetched(question, call)
+        return raw_answer(self.source, await self._exchange.send(question, call))
 
     async def ask(self, ask: Ask, call: Call) -> Answer:
         """One answer. Raises UpstreamError where there is none, or one that is no JSON."""
@@ -139,7 +140,7 @@ class FhirServer:
             encode_json({"resourceType": "Bundle", "type": "batch", "entry": entries}),
         )
         try:
-            answer = await self._fetched(question, call)
+            answer = raw_answer(self.source, await self._exchange.send(question, call))
             if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
                 self._refuses_bundles = True
                 return await self.fetch_all(asks, call, has_batch=False)
@@ -152,9 +153,6 @@ class FhirServer:
             return await self.fetch(ask, call)
         except UpstreamError as problem:
             return problem
-
-    async def _fetched(self, question: Question, call: Call) -> RawAnswer:
-        return raw_answer(self.source, await self._exchange.send(question, call))
 
 
 def _decoded(answer: RawAnswer | UpstreamError) -> Answer | UpstreamError:

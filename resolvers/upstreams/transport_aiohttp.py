@@ -71,7 +71,8 @@ class AiohttpTransport:
         assert session is not None, "start() comes before send()"
         assert deadlines is not None
         try:
-            with deadlines.within(seconds_left(self._source, deadline)):
+            seconds_left(self._source, deadline)
+            with deadlines.until(deadline):
                 return await self._exchange(session, request)
         except (
             aiohttp.ClientError,
@@ -107,23 +108,19 @@ class AiohttpTransport:
             data=request.body,
             allow_redirects=False,
         )
+        content, limit = answer.content, self._max_bytes
+        parts: list[bytes] = []
+        size = 0
         try:
-            return Response(answer.status, answer.headers, await self._body(answer))
+            if not content.is_eof() and (answer.content_length or 0) > limit:
+                raise too_large(self._source, limit)
+            while not content.at_eof():  # the connection goes back to the pool with the last byte
+                part = await content.readany()
+                size += len(part)
+                if size > limit:
+                    raise too_large(self._source, limit)
+                parts.append(part)
         except BaseException:
             answer.close()
             raise
-
-    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
-        """Read whole; the connection goes back to the pool with its last byte."""
-        content = answer.content
-        if not content.is_eof() and (answer.content_length or 0) > self._max_bytes:
-            raise too_large(self._source, self._max_bytes)
-        parts: list[bytes] = []
-        size = 0
-        while not content.at_eof():
-            part = await content.readany()
-            size += len(part)
-            if size > self._max_bytes:
-                raise too_large(self._source, self._max_bytes)
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return Response(answer.status, answer.headers, parts[0] if len(parts) == 1 else b"".join(parts))
