@@ -1,8 +1,8 @@
 """The floor: what somebody would write by hand for exactly these questions, as fast as it can be written.
 
-Starlette, aiohttp, typed decode and encode by msgspec; no GraphQL, no authentication, no checks. It asks
-the source the same questions as the gateway and answers the same bytes; `bench.agreement` proves both
-before anything is measured.
+Starlette, aiohttp without a timeout and with nothing released where it goes wrong, typed decode and encode
+by msgspec; no GraphQL, no authentication, no checks. It asks the source the same questions as the gateway
+and answers the same bytes; `bench.agreement` proves both before anything is measured.
 
 `python -m bench.floor --port N --upstream-port N`, with the identity key in IDENTITY_KEY.
 """
@@ -87,7 +87,8 @@ class Floor:
     async def _opened(self, _: Starlette) -> AsyncIterator[None]:
         connector = aiohttp.TCPConnector(limit=256)
         jar = aiohttp.DummyCookieJar()
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        limit = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=limit) as session:
             self._session = session
             yield
 
@@ -165,14 +166,15 @@ class Floor:
 
     async def _get(self, path: str) -> bytes:
         assert self._session is not None
-        async with self._session.get(URL(f"{self._base}/{path}", encoded=True), headers=JSON) as answer:
-            return await answer.read()
+        url = URL(f"{self._base}/{path}", encoded=True)
+        answer = await self._session.get(url, headers=JSON, allow_redirects=False)
+        return await answer.content.read()
 
     async def _post(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
         assert self._session is not None
         url = URL(self._base + path, encoded=True)
-        async with self._session.post(url, data=body, headers=headers) as answer:
-            return await answer.read()
+        answer = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
+        return await answer.content.read()
 
 
 def _number(found: shapes.Found | shapes.FoundPerson) -> str:
