@@ -23,8 +23,8 @@ _VERSION_4: Final = 0x4 << 76 | 0x2 << 62
 class Edge:
     """Gives each request its id (RFC 9562), answers preflights, and marks every response with both.
 
-    A route to an ASGI application at a plain path needs no router and no exception middleware of
-    Starlette's, which cost 12 us: it is called from here.
+    A route to an ASGI application at a plain path is called from here: it needs neither the router nor
+    the exception middleware of Starlette, which take 4 us.
     """
 
     def __init__(self, app: Starlette, origins: OriginList) -> None:
