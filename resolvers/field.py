@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any
 
 from resolvers.context import RequestContext
@@ -17,7 +18,7 @@ class FieldCall:
     `parent` is the value of the object that the field stands on (a `Node` for FHIR types);
     `arguments` are coerced, by their GraphQL names, absent where the client gave none.
     `selected` holds the names of the fields asked for below this one, fragments merged and
-    `@skip` / `@include` applied.
+    `@skip` / `@include` applied. `about` is what a `Batched` resolver was made for.
     """
 
     parent: Any
@@ -25,6 +26,7 @@ class FieldCall:
     context: RequestContext
     at: LinkedPath
     selected: frozenset[str]
+    about: Any = None
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -36,7 +38,8 @@ Fetch = Callable[[FieldCall], Any]
 """A resolver: a value, or an awaitable of one."""
 
 FetchAll = Callable[[Sequence[FieldCall]], Awaitable[Sequence[Any]]]
-"""A resolver of many places at once: a value, or the exception in its place, for each call in order."""
+"""A resolver of many places at once: for each call in order a value, the exception in its place, or an
+awaitable of one where the others need not wait for it."""
 
 Compute = Callable[[Any], Any]
 """A value that follows from the parent alone, at once and without a failure."""
@@ -47,17 +50,22 @@ Derive = Callable[[Any, Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Batched:
-    """A resolver that takes all places of one field at once: same arguments, same selection.
+    """A resolver that takes all places of a level at once: of its own field, and of every other field whose
+    resolver has the same `all`.
 
-    `apart` tells places whose answers should not wait for each other, such as those of other sources.
-    Called as an ordinary resolver it answers one place.
+    `about` tells such fields apart. `apart` tells places whose answers should not wait for each other, such
+    as those of other sources. Called as an ordinary resolver it answers one place.
     """
 
     all: FetchAll
+    about: Any = None
     apart: Callable[[Any], Hashable] | None = None
 
     async def __call__(self, call: FieldCall) -> Any:
+        call.about = self.about
         (value,) = await self.all((call,))
+        if isawaitable(value):
+            value = await value
         if isinstance(value, BaseException):
             raise value
         return value

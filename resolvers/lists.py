@@ -1,12 +1,14 @@
 """List fields: `observations(...)` at the root, and a Patient's reverse connections."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 from clinical.compartment import patient_parameter
-from resolvers.connection import Connection, connect
-from resolvers.errors import AccessForbidden
+from resolvers.connection import Connection
+from resolvers.errors import AccessForbidden, ArgumentInvalid
 from resolvers.field import Batched, FieldCall
+from resolvers.listing import connect
 from resolvers.persons import Person
 from resolvers.question import Question, question_of
 
@@ -27,24 +29,28 @@ def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection]
 
 def reverse_list(resource_type: str) -> Batched:
     """All of a type about the Patients that the field stands on, from every linked source."""
+    return Batched(_reverse_lists, resource_type)
 
-    async def fetch(calls: Sequence[FieldCall]) -> Sequence[Any]:
-        call = calls[0]
-        question = question_of(resource_type, call.arguments)
-        persons = await call.context.identity.of_records([one.parent.resource for one in calls])
-        known = [
-            (one, person) for one, person in zip(calls, persons, strict=True) if isinstance(person, Person)
-        ]
-        if not known:
-            return persons
-        found = iter(await connect([one for one, _ in known], question, [person for _, person in known]))
-        return [next(found) if isinstance(person, Person) else person for person in persons]
 
-    return Batched(fetch)
+async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
+    """Lists of any types (`call.about`), about any patients."""
+    persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
+    found: list[Any] = list(persons)
+    lists: dict[int, tuple[Question, Person]] = {}
+    for place, (call, person) in enumerate(zip(calls, persons, strict=True)):
+        try:
+            if isinstance(person, Person):
+                lists[place] = (question_of(call.about, call.arguments), person)
+        except ArgumentInvalid as problem:
+            found[place] = problem
+    if lists:
+        made = await connect([calls[place] for place in lists], list(lists.values()))
+        for place, one in zip(lists, made, strict=True):
+            found[place] = one
+    return found
 
 
 async def _only(call: FieldCall, question: Question, person: Person | None) -> Connection:
-    (found,) = await connect((call,), question, (person,))
-    if isinstance(found, BaseException):
-        raise found
-    return found
+    (found,) = await connect((call,), ((question, person),))
+    made: Connection = await found if isawaitable(found) else found
+    return made

@@ -10,14 +10,16 @@ from msgspec import structs
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.connection import TELLING, Connection, gap_error, open_merge, plan, tell
+from resolvers.connection import TELLING, Connection, gap_error, tell
 from resolvers.context import LocatedError
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.hidden import is_entered_in_error
 from resolvers.identity import IdentifierAmbiguous
+from resolvers.listing import plan
 from resolvers.merge import Merge, Taken
+from resolvers.merging import open_merge, outcomes_after
 from resolvers.names import patient_lists
 from resolvers.ordering import MISSING, Key, Ordering
 from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
@@ -112,7 +114,7 @@ async def patients(call: FieldCall) -> Connection:
     context = call.context
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
     question = replace(question, ordering=ordering)
-    (connection,) = await plan(context, question, (None,))
+    (connection,) = await plan(context, ((question, None),))
     connection.tells = bool(call.selected & TELLING)
     if context.is_limited:
         await _load_own(connection)
@@ -204,7 +206,7 @@ async def _load_merged(connection: Connection) -> None:
             break
     connection.edges = edges
     connection.has_next = await _has_more(connection, merge)
-    connection.outcomes = connection.outcomes_after(merge)
+    connection.outcomes = outcomes_after(connection, merge)
 
 
 async def _has_more(connection: Connection, merge: Merge) -> bool:

@@ -105,20 +105,32 @@ class _Draft:
         )
 
 
-async def plan_sources(
-    upstream: Upstream, question: Question, persons: Sequence[Person | None], context: RequestContext
-) -> list[SourcePlan]:
-    """How one source is asked about each of some persons, or about nobody in particular.
+Asked = tuple[Question, Person | None]
+"""A list, and the person that it is about; None: about nobody in particular."""
+
+
+async def plan_lists(
+    upstream: Upstream, lists: Sequence[Asked], context: RequestContext
+) -> list[SourcePlan | None]:
+    """How one source is asked for each of some lists; None where it cannot hold the type.
 
     Never raises: a source that cannot be asked gets its outcome.
     """
-    absences = [_absence(upstream, person) for person in persons]
-    draft: _Draft | SourceOutcome | None = None
-    if None in absences:
-        draft = await _drafted(upstream, question, persons, context)
-    return [
-        _plan(upstream, absence or draft, person) for absence, person in zip(absences, persons, strict=True)
-    ]
+    drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
+    plans: list[SourcePlan | None] = []
+    for question, person in lists:
+        if question.type not in upstream.types:
+            plans.append(None)
+            continue
+        absence = _absence(upstream, person)
+        if absence is not None:
+            plans.append(SourcePlan(upstream, outcome=absence))
+            continue
+        key = (id(question), person is None)
+        if key not in drafts:
+            drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
+        plans.append(_plan(upstream, drafts[key], person))
+    return plans
 
 
 def outcome_of(error: UpstreamError) -> SourceOutcome:
@@ -133,23 +145,23 @@ def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
     return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
 
 
-def _plan(upstream: Upstream, draft: _Draft | SourceOutcome | None, person: Person | None) -> SourcePlan:
+def _plan(upstream: Upstream, draft: _Draft | SourceOutcome, person: Person | None) -> SourcePlan:
     if not isinstance(draft, _Draft):
         return SourcePlan(upstream, outcome=draft)
     if person is None:
-        return draft.about(None, ((location, None) for location in upstream.locations()))
+        return draft.about(None, [(location, None) for location in upstream.locations()])
     name = upstream.name
     return draft.about(person, [(one.location, one) for one in person.records if one.source == name])
 
 
 async def _drafted(
-    upstream: Upstream, question: Question, persons: Sequence[Person | None], context: RequestContext
+    upstream: Upstream, question: Question, context: RequestContext, *, about_nobody: bool
 ) -> _Draft | SourceOutcome:
     try:
         abilities = await upstream.abilities(question.type, context.call)
         if isinstance(abilities, UpstreamError):
             raise abilities
-        return await _draft(upstream, question, abilities, context, about_nobody=None in persons)
+        return await _draft(upstream, question, abilities, context, about_nobody=about_nobody)
     except UpstreamError as error:
         # The fault may be another source's, met while a person was looked up: this one is the one not asked.
         return SourceOutcome(upstream.name, error.status, error.message, code=error.code)

@@ -1,7 +1,7 @@
 """One execution under way: its errors, its fetches, and the nulls that bubble."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
@@ -112,41 +112,80 @@ class Run:
             await asyncio.gather(*map(self._fetch, batches))
 
     async def _fetch(self, batch: list[Pending]) -> None:
-        """The places of one field, and what they lead to."""
-        step = batch[0].step
-        try:
-            values = await self._values(step, batch)
-        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
-            values = [error] * len(batch)
+        """Places that are answered together, and what they lead to."""
+        values = await self._values(batch)
         # No await between these lines: the list of pending fetches is this branch's own for the moment.
         outer, self.pending = self.pending, []
+        late = []
         for one, value in zip(batch, values, strict=True):
-            if isinstance(value, Exception):
-                self.fail(value, one.path, step.nodes)
+            if isawaitable(value):
+                late.append(self._wait(one, value))
             else:
-                one.out[one.key] = step.complete(value, self, one.path)
+                self._put(one, value)
+        mine, self.pending = self.pending, outer
+        if late:
+            await asyncio.gather(self._fetch_all(mine), *late)
+        else:
+            await self._fetch_all(mine)
+
+    async def _wait(self, one: Pending, value: Awaitable[Any]) -> None:
+        """A place that its batch did not wait for, and what it leads to."""
+        try:
+            found = await value
+        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+            found = error
+        outer, self.pending = self.pending, []
+        self._put(one, found)
         mine, self.pending = self.pending, outer
         await self._fetch_all(mine)
 
-    async def _values(self, step: Step, batch: list[Pending]) -> Sequence[Any]:
-        arguments, context, selected = self.arguments(step), self.context, step.selected
-        calls = [FieldCall(one.parent, arguments, context, one.path, selected) for one in batch]
-        fetch = step.fetch
+    def _put(self, one: Pending, value: Any) -> None:
+        if isinstance(value, Exception):
+            self.fail(value, one.path, one.step.nodes)
+        else:
+            one.out[one.key] = one.step.complete(value, self, one.path)
+
+    async def _values(self, batch: list[Pending]) -> Sequence[Any]:
+        """What the resolver says to each place. What it raises is told at all of them."""
+        calls: list[FieldCall] = []
+        values: dict[int, Any] = {}
+        for place, one in enumerate(batch):
+            step = one.step
+            try:
+                arguments = self.arguments(step)
+            except GraphQLError as error:
+                values[place] = error
+                continue
+            about = step.fetch.about if isinstance(step.fetch, Batched) else None
+            calls.append(FieldCall(one.parent, arguments, self.context, one.path, step.selected, about))
+        found = await _answers(batch[0].step.fetch, calls)
+        if not values:
+            return found
+        rest = iter(found)
+        return [values[place] if place in values else next(rest) for place in range(len(batch))]
+
+
+async def _answers(fetch: Fetch | None, calls: list[FieldCall]) -> Sequence[Any]:
+    if not calls:
+        return ()
+    try:
         if isinstance(fetch, Batched):
             return await fetch.all(calls)
         value = fetch(calls[0]) if fetch else None
-        return [await value if isawaitable(value) else value]
+        return (await value if isawaitable(value) else value,)
+    except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+        return [error] * len(calls)
 
 
 def _batches(pending: list[Pending]) -> list[list[Pending]]:
-    """Places of one field that are answered together; a field that takes one place at a time is alone."""
+    """Places that are answered together; a resolver that takes one place at a time has it to itself."""
     batches: dict[Any, list[Pending]] = {}
     for one in pending:
         fetch = one.step.fetch
         if not isinstance(fetch, Batched):
             batches[id(one)] = [one]
             continue
-        key = one.step if fetch.apart is None else (one.step, fetch.apart(one.parent))
+        key = fetch.all if fetch.apart is None else (fetch.all, fetch.apart(one.parent))
         batches.setdefault(key, []).append(one)
     return list(batches.values())
 
