@@ -6,9 +6,16 @@ from typing import Any
 from clinical.compartment import patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.disclosure import Disclosures
-from resolvers.resource import Resource
+from resolvers.resource import Node, Resource
 from resolvers.shape import attribute
 from resolvers.straight import Straight
+
+
+def give(noted: Disclosures, node: Node | None) -> Node | None:
+    """The node, noted where there is one."""
+    if node is not None:
+        note_resources(noted, None, (node.resource,))
+    return node
 
 
 def note_resources(noted: Disclosures, person_id: str | None, resources: Sequence[Resource]) -> None:

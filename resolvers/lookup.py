@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from resolvers.context import RequestContext
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
+from resolvers.given import give
 from resolvers.ids import PERSON, RecordId, parse_record_id
 from resolvers.patients import show
 from resolvers.question import FIRST_MAX
@@ -19,7 +20,7 @@ from resolvers.visibility import is_in_compartment
 
 async def node(call: FieldCall) -> Node | None:
     """`node(id)`: any resource, under the same rules as any other path to it."""
-    return await _node(call, call.arguments["id"])
+    return give(call.context.disclosures, await _node(call, call.arguments["id"]))
 
 
 async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
@@ -28,6 +29,9 @@ async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
     if len(ids) > FIRST_MAX:
         raise ArgumentInvalid(f"ids: at most {FIRST_MAX} at once")
     found = await asyncio.gather(*(_node(call, one) for one in ids), return_exceptions=True)
+    for one in found:
+        if not isinstance(one, BaseException):
+            give(call.context.disclosures, one)
     return list(found)
 
 
@@ -36,7 +40,8 @@ def by_id(resource_type: str) -> Callable[[FieldCall], Awaitable[Node | None]]:
 
     async def fetch(call: FieldCall) -> Node | None:
         found = await _node(call, call.arguments["id"])
-        return found if found is not None and found.resource.type == resource_type else None
+        is_of_type = found is not None and found.resource.type == resource_type
+        return give(call.context.disclosures, found if is_of_type else None)
 
     return fetch
 

@@ -15,6 +15,7 @@ from resolvers.context import LocatedError
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
+from resolvers.given import give, note_resources
 from resolvers.hidden import is_entered_in_error
 from resolvers.identity import IdentifierAmbiguous
 from resolvers.listing import plan
@@ -65,9 +66,10 @@ async def patient(call: FieldCall) -> Node | None:
         raise ArgumentInvalid("patient: give either id or identifier")
     identity = call.context.identity
     if id_ is not None:
-        return await show(call, await identity.of_id(id_))
+        return give(call.context.disclosures, await show(call, await identity.of_id(id_)))
     try:
-        return await show(call, await identity.of_identifier(_identifier(identifier or "")))
+        person = await identity.of_identifier(_identifier(identifier or ""))
+        return give(call.context.disclosures, await show(call, person))
     except IdentifierAmbiguous:
         if call.context.is_limited:
             return None  # that others have it is nothing to tell
@@ -78,7 +80,7 @@ async def me(call: FieldCall) -> Node | None:
     """The token's own patient, null for a token without one."""
     if call.context.principal.patient is None:
         return None
-    return await show(call, await call.context.own_person())
+    return give(call.context.disclosures, await show(call, await call.context.own_person()))
 
 
 async def show(call: FieldCall, person: Person | None, *, followed: bool = False) -> Node | None:
@@ -120,6 +122,7 @@ async def patients(call: FieldCall) -> Connection:
         await _load_own(connection)
     else:
         await _load_persons(connection)
+    connection.disclose(call.selected)
     tell(context, connection.outcomes, call)
     return connection
 
@@ -316,6 +319,7 @@ def _identifier(text: str) -> Token:
 async def records(call: FieldCall) -> list[Resource]:
     """`Patient.records`: in order of precedence."""
     person = await _person(call)
+    note_resources(call.context.disclosures, person.id, person.records)
     return list(person.records)
 
 

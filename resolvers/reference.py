@@ -9,6 +9,7 @@ from clinical.references import ParsedReference, parse_reference
 from resolvers.context import RequestContext
 from resolvers.errors import ReferenceNotFound
 from resolvers.field import FieldCall
+from resolvers.given import give
 from resolvers.lookup import admit, contained_in
 from resolvers.patients import show
 from resolvers.resource import Location, Node, Resource
@@ -17,6 +18,10 @@ from resolvers.upstreams.upstream import Read
 
 async def follow(call: FieldCall) -> Node | None:
     """The resource that a Reference names, or null. Raises ReferenceNotFound, UpstreamError."""
+    return give(call.context.disclosures, await _followed(call))
+
+
+async def _followed(call: FieldCall) -> Node | None:
     text = call.parent.element.get("reference")
     if not isinstance(text, str) or not text:
         return None
