@@ -80,7 +80,10 @@ class Identity:
         if not self._linking.links(identifier):
             return await self._found_by(identifier)
         await self._look_up({identifier: None})
-        return await self._looked_up(identifier)
+        found = await self._result(identifier)
+        if isinstance(found, UpstreamError):
+            raise found
+        return found
 
     async def of_record(self, record: Resource) -> Person:
         """The person whose record this is. Raises UpstreamError."""
@@ -98,7 +101,7 @@ class Identity:
         fresh = [one for one in records if one not in self._persons and one.container is None]
         tokens = {one: token for one in fresh if (token := self._links.identifier_of(one)) is not None}
         await self._look_up({token: record for record, token in tokens.items()})
-        return [await self._person(record, tokens.get(record)) for record in records]
+        return [self._persons.get(one) or await self._person(one, tokens.get(one)) for one in records]
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
@@ -142,18 +145,12 @@ class Identity:
         return None if record is None else await self.of_record(record)
 
     async def _person(self, record: Resource, token: Token | None) -> Person | UpstreamError:
-        known = self._persons.get(record)
-        if known is not None:
-            return known
         if record.container is not None:
             return Person(global_id(record), (), unlinked(self._upstreams))
-        joined = None
-        if token is not None:
-            try:
-                person = await self._looked_up(token)
-            except UpstreamError as error:
-                return error
-            joined = None if person is None else self._joined(person, record)
+        found = None if token is None else await self._result(token)
+        if isinstance(found, UpstreamError):
+            return found
+        joined = None if found is None else self._joined(found, record)
         made = self._persons[record] = joined or self._alone(record)
         return made
 
@@ -162,8 +159,7 @@ class Identity:
 
         A source that failed or forgot in the lookup does not part a record in hand from its person.
         """
-        key = record.key
-        if any(one is record or one.key == key for one in person.records):
+        if any(one.is_same(record) for one in person.records):
             return person
         ranks = list(self._upstreams)
         every = sorted((*person.records, record), key=lambda one: ranks.index(one.source))
@@ -176,13 +172,10 @@ class Identity:
             ended[record.source] = found_outcome(record)
         return replace(person, records=tuple(every), outcomes=ended)
 
-    async def _looked_up(self, identifier: Token) -> Person | None:
-        """What the lookup gave that is done or under way. Raises UpstreamError."""
+    async def _result(self, identifier: Token) -> Person | UpstreamError | None:
+        """What the lookup gave that is done or under way."""
         lookup = self._lookups[identifier]
-        found = lookup.result() if lookup.done() else await asyncio.shield(lookup)
-        if isinstance(found, UpstreamError):
-            raise found
-        return found
+        return lookup.result() if lookup.done() else await asyncio.shield(lookup)
 
     async def _look_up(self, wanted: Mapping[Token, Resource | None]) -> None:
         """Looks up those whom nobody in this request has asked for; concurrent askers share a lookup.

@@ -254,8 +254,9 @@ async def _first_sight(
 
 def _is_withheld(connection: Connection, person: Person) -> bool:
     """Whether finding the person by this query would tell what a record of the person withholds."""
-    hides = person.is_withheld or any(map(is_restricted, person.records))
-    return hides and bool(connection.question.codes & withheld_searches())
+    if not connection.question.codes & withheld_searches():
+        return False
+    return person.is_withheld or any(map(is_restricted, person.records))
 
 
 def _tell_unsure(connection: Connection, source: SourcePlan) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from resolvers.agreement import agreeing
@@ -12,7 +11,7 @@ from resolvers.restriction import without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Person:
     """One person: `records` in order of precedence, and how each source's lookup ended."""
 
@@ -22,10 +21,16 @@ class Person:
     is_withheld: bool = False
     """Whether where the person is, or can be reached, is not to be told from any record."""
 
-    @cached_property
+    _bare: Resource | None = None
+
+    @property
     def shown(self) -> Resource:
         """What a client sees: the record of the source that takes precedence, less what is withheld."""
-        return without_whereabouts(self.records[0]) if self.is_withheld else self.records[0]
+        if not self.is_withheld:
+            return self.records[0]
+        if self._bare is None:
+            self._bare = without_whereabouts(self.records[0])
+        return self._bare
 
     def records_of(self, source: str) -> tuple[Resource, ...]:
         """The person's records in one source."""

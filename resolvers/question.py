@@ -17,6 +17,7 @@ from resolvers.upstreams.upstream import Filter
 FIRST_DEFAULT = 20
 FIRST_MAX = 100
 _PAGING = frozenset({"first", "after", "sort"})
+_NONE: frozenset[str] = frozenset()
 _KEPT = _PAGING - {"after"}
 _STRING_MODIFIERS = {"startsWith": None, "exact": "exact", "contains": "contains"}
 _ENTERED_IN_ERROR = "entered-in-error"
@@ -45,6 +46,8 @@ class Question:
     @property
     def codes(self) -> frozenset[str]:
         """The search parameters that the question filters by."""
+        if not self.filters and not self.references:
+            return _NONE
         return frozenset((*(one.code for one in self.filters), *(code for code, _ in self.references)))
 
     def fingerprint(self, about: str) -> bytes:

@@ -48,6 +48,15 @@ class Resource:
             self.source, self.location, type_, id_, json, self.retrieved_at, self.cached, container=self
         )
 
+    def is_same(self, other: "Resource") -> bool:
+        """Whether the other is this resource, perhaps fetched another time."""
+        return (
+            self.id == other.id
+            and self.source == other.source
+            and self.type == other.type
+            and self.location.base_url == other.location.base_url
+        )
+
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What makes this resource one: source, place, type, id."""

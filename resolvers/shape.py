@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from clinical.compartment import subject_element
+from clinical.paths import choice_types
 from resolvers.ordering import ordering_of
 
 NULL: Final = msgspec.Raw(b"null")
@@ -49,7 +50,7 @@ Parts = tuple[tuple[str, Part], ...]
 
 _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
-_PERIOD: Final = Part(parts=(("start", _TEXT),))
+_PERIOD: Final = Part(parts=(("start", _TEXT), ("end", _TEXT)))
 _STATUSES: Final[Parts] = (
     ("status", _TEXT),
     ("lifecycleStatus", _TEXT),
@@ -92,18 +93,21 @@ class Shape:
 
     `admits(rows, about)`: whether every row is about that reference (None: whoever it is about), none was
     entered in error, and numbers are numbers. `dates(rows)`: what the rows are sorted by when they come
-    newest first, a text or None for each; `dates` is None for a type without a date.
+    newest first, a text or None for each; `ends(rows)`: the ends of Periods among them. Both are None for a
+    type that has no such thing.
     """
 
     def __init__(self, type_: str, parts: Parts) -> None:
         self.type = type_
         subject = subject_element(type_)
         self._subject = attribute(subject) if subject else None
-        dates = _dates(ordering_of(type_, None).date_element)
+        element = ordering_of(type_, None).date_element
+        dates, others = _dates(type_, element), _others(type_, element)
         needed: Parts = (
             *(((subject, _REFERENCE),) if subject else ()),
             *_STATUSES,
             *dates,
+            *others,
         )
         self.parts = joined(parts, needed)
         self.row = _struct(
@@ -111,7 +115,8 @@ class Shape:
             (("resourceType_", Literal[type_], "resourceType"), ("id_", _ID, "id")),
         )
         self.admits: Callable[[Sequence[Any], str | None], bool] = _compiled_checks(self.parts, self._subject)
-        self.dates = _compiled_dates(dates) if dates else None
+        self.dates = _compiled_dates(dates, others) if dates else None
+        self.ends = _compiled_ends(dates)
 
 
 _ID = Annotated[str, msgspec.Meta(min_length=1)]
@@ -157,31 +162,57 @@ def _annotation(part: Part) -> Any:
 
 
 def _is_number(raw: msgspec.Raw) -> bool:
-    return bytes(raw)[0] in _NUMBER_STARTS
+    """Whether it is a number that is written as it was read; an integer loses the sign of its zero."""
+    text = bytes(raw)
+    return text[0] in _NUMBER_STARTS and text != b"-0"
 
 
-def _dates(element: str | None) -> Parts:
+def _dates(type_: str, element: str | None) -> Parts:
     """The ways in which an element says a date that is easily read: a date, or the start of a Period."""
     if element is None:
         return ()
     if element.endswith("eriod"):
         return ((element, _PERIOD),)
-    return ((element, _TEXT), (f"{element}DateTime", _TEXT), (f"{element}Period", _PERIOD))
+    easy = {"DateTime": _TEXT, "Period": _PERIOD}
+    types = choice_types(f"{type_}.{element}")
+    return ((element, _TEXT), *((element + name, easy[name]) for name in types if name in easy))
 
 
-def _compiled_dates(dates: Parts) -> Callable[[Sequence[Any]], list[str | None]]:
-    values = " or ".join(
-        f"row.{attribute(name)}" if part.primitive else f"((p := row.{attribute(name)}) and p.start_)"
-        for name, part in dates
-    )
-    made: Callable[[Sequence[Any]], list[str | None]] = eval(f"lambda rows: [{values} for row in rows]")  # noqa: S307
+def _others(type_: str, element: str | None) -> Parts:
+    """What may say the date as well: beside a Period it takes part in the sort."""
+    types = {*choice_types(f"{type_}.{element}")} - {"DateTime", "Period", "String"}
+    return tuple((f"{element}{name}", _TEXT if name == "Instant" else Part()) for name in sorted(types))
+
+
+def _compiled_dates(dates: Parts, others: Parts) -> Callable[[Sequence[Any]], list[str | None]]:
+    """The first of the dates that is there, though a text that is empty is no date."""
+    alone = "".join(f" or row.{attribute(name)} is not None" for name, _ in others)
+    value = "None"
+    for name, part in reversed(dates):
+        held = f"row.{attribute(name)}"
+        if part.primitive:
+            value = f"d if (d := {held}) is not None else {value}"
+        else:
+            value = f"None if (p := {held}) is None{alone} else p.start_"
+    return _each_row(value)
+
+
+def _compiled_ends(dates: Parts) -> Callable[[Sequence[Any]], list[str | None]] | None:
+    period = next((attribute(name) for name, part in dates if not part.primitive), None)
+    return _each_row(f"(p := row.{period}) and p.end_") if period else None
+
+
+def _each_row(value: str) -> Callable[[Sequence[Any]], list[str | None]]:
+    made: Callable[[Sequence[Any]], list[str | None]] = eval(f"lambda rows: [{value} for row in rows]")  # noqa: S307
     return made
 
 
 def _compiled_checks(parts: Parts, subject: str | None) -> Callable[[Sequence[Any], str | None], bool]:
     """One function for all the checks of a row, as it is called for every row of every answer."""
     lines = ["def admits(rows, about):", "  for row in rows:"]
-    if subject is not None:
+    if subject is None:
+        lines.append("    if about is not None: return False")  # it is not seen here whom a row is about
+    else:
         lines.append(f"    if about is not None and ((s := row.{subject}) is None or s.reference_ != about):")
         lines.append("      return False")
     lines.append("    if row.status_ == ERROR or row.lifecycleStatus_ == ERROR: return False")

@@ -6,11 +6,12 @@ there. Everything else goes the long way (`resolvers.merge`), which looks at eac
 pages that have been fetched, so nothing is asked twice. Both ways give the same rows.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from operator import itemgetter
-from typing import Any
+from datetime import datetime
+from operator import gt, itemgetter
+from typing import Any, Final
 
 from clinical.dates import DateInvalid, interval
 from resolvers.ordering import Key, Ordering
@@ -18,6 +19,11 @@ from resolvers.plan import SourcePlan
 from resolvers.question import Question
 from resolvers.shape import PlainPage, attribute
 from resolvers.upstreams.upstream import Page, Search
+
+# Digits are left to Python; of what else it takes for a date this is what FHIR takes too.
+_MOMENT: Final = r"[12]...-..-..T(?:[01].|2[0-3]):..:..(?:\.[0-9]{1,6})?(?:Z|[+-](?:0.|1[0-4]):[0-5].)"
+_MOMENTS: Final = re.compile(rf"(?:{_MOMENT}\n)*+")
+_ONE_MOMENT: Final = re.compile(_MOMENT)
 
 _moment = itemgetter(0)
 _Entry = tuple[datetime, str, Any, PlainPage]
@@ -144,23 +150,36 @@ def _descends(moments: Sequence[datetime], rows: Sequence[Any]) -> bool:
 
 def _moments(search: Search, rows: Sequence[Any]) -> list[datetime] | None:
     """When each row's date begins; None where one has no date that is said in the plain way."""
-    assert search.shape is not None
-    if search.shape.dates is None:
+    shape = search.shape
+    if shape is None or shape.dates is None:
         return None
     try:
-        return [_begin(text) for text in search.shape.dates(rows)]
+        moments = _begins(shape.dates(rows))
+        if shape.ends is not None and not _run_forwards(moments, shape.ends(rows)):
+            return None
     except (DateInvalid, TypeError):
         return None
+    return moments
 
 
-def _begin(text: str | None) -> datetime:
-    """The beginning of a FHIR date. Raises DateInvalid, TypeError for None."""
-    if text is None:
-        raise TypeError
-    if len(text) > 18 and text[4] == text[7] == "-" and text[10] == "T":
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return interval(text).low
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return interval(text).low
+def _run_forwards(moments: Sequence[datetime], ends: Sequence[str | None]) -> bool:
+    """Whether no Period ends before it begins: it would be sorted by its end. Raises DateInvalid."""
+    ended = [at for at, end in zip(moments, ends, strict=True) if end is not None]
+    return not ended or not any(map(gt, ended, _begins([end for end in ends if end is not None])))
+
+
+def _begins(texts: Sequence[str | None]) -> list[datetime]:
+    """The beginnings of FHIR dates. Raises DateInvalid; TypeError where one is None."""
+    try:
+        if _MOMENTS.fullmatch("\n".join(texts) + "\n"):  # type: ignore[arg-type]  # the TypeError is meant
+            return list(map(datetime.fromisoformat, texts))  # type: ignore[arg-type]
+    except ValueError:
+        pass  # a leap second, or no day of the calendar
+    return [_begin(text) for text in texts if text is not None]
+
+
+def _begin(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text) if _ONE_MOMENT.fullmatch(text) else interval(text).low
+    except ValueError:
+        return interval(text).low

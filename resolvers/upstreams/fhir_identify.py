@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from clinical.identifiers import Token
 from resolvers.resource import Location, Resource
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
-from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
+from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.fhir_walk import walk
 from resolvers.upstreams.patients import stating
@@ -40,7 +40,7 @@ async def identify_all(
         Ask("identify", place, "Patient", identifier_query(list(group), server.settings.page_size_max))
         for place, group in groups
     ]
-    answers = await server.ask_all(asks, call, capabilities.has_batch)
+    answers = await server.fetch_all(asks, call, capabilities.has_batch)
     settled = await asyncio.gather(
         *(_records(server, ask, answer, call, max_pages) for ask, answer in zip(asks, answers, strict=True))
     )
@@ -73,7 +73,7 @@ def _groups(
 
 
 async def _records(
-    server: FhirServer, ask: Ask, answer: Answer | UpstreamError, call: Call, max_pages: int
+    server: FhirServer, ask: Ask, answer: RawAnswer | UpstreamError, call: Call, max_pages: int
 ) -> list[Resource] | UpstreamError:
     if isinstance(answer, UpstreamError):
         return answer

@@ -4,7 +4,7 @@ Every entry is a match of the type asked for, no id stands twice, the links are 
 is not so is left to `fhir_entries`, which says what is wrong.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, overload
 
@@ -12,7 +12,7 @@ import msgspec
 
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
-from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, take_next
+from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries, take_next
 from resolvers.upstreams.fhir_raw import RawAnswer
 
 _DECODERS_KEPT: Final = 2_000
@@ -64,9 +64,9 @@ class _Link(msgspec.Struct, gc=False):
 
 
 @lru_cache(maxsize=_DECODERS_KEPT)
-def _decoder(shape: Shape) -> Any:
-    """Of a Bundle with rows of a shape."""
-    entry = msgspec.defstruct("Entry", [("resource", shape.row), ("search", _Search | None, None)], gc=False)
+def _decoder(row: Any) -> Any:
+    """Of a Bundle with rows of a type; numbers in rows that are decoded whole keep their digits."""
+    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _Search | None, None)], gc=row is dict)
     bundle = msgspec.defstruct(
         "Bundle",
         [
@@ -75,21 +75,50 @@ def _decoder(shape: Shape) -> Any:
             ("link", list[_Link], msgspec.field(default_factory=list)),
             ("total", int | None, None),
         ],
-        gc=False,
+        gc=row is dict,
     )
-    return msgspec.json.Decoder(bundle)
+    return msgspec.json.Decoder(bundle, float_hook=msgspec.Raw)
 
 
 def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
-    """The page, None where there is anything odd about it."""
+    """The page as rows of a shape, None where there is anything odd about it."""
+    bundle = _bundle(raw, shape.row)
+    if bundle is None:
+        return None
+    rows = [entry.resource for entry in bundle.entry]
+    entries = _checked(asked, bundle, {row.id_ for row in rows})
+    if entries is None:
+        return None
+    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at)
+    return PlainEntries(page, entries.next, entries.total)
+
+
+def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
+    """The entries of a searchset, as `read_entries` finds them, with less work where nothing is odd."""
+    bundle = _bundle(raw, dict)
+    if bundle is None:
+        return read_entries(asked, raw.answer)
+    rows = [entry.resource for entry in bundle.entry]
+    ids = {row.get("id") for row in rows if row.get("resourceType") == asked.type}
+    entries = _checked(asked, bundle, ids) if all(type(one) is str and one for one in ids) else None
+    if entries is None:
+        return read_entries(asked, raw.answer)
+    entries.matches = rows
+    return entries
+
+
+def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
     try:
-        bundle = _decoder(shape).decode(raw.body)
+        return _decoder(row).decode(raw.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    rows = [entry.resource for entry in bundle.entry]
-    if len({row.id_ for row in rows}) < len(rows):
+
+
+def _checked(asked: Asked, bundle: Any, ids: Collection[Any]) -> Entries | None:
+    """The links and total of a bundle with nothing odd about it, whose rows have these ids."""
+    if len(ids) < len(bundle.entry):
         return None
     links = {link.relation: link.url for link in bundle.link}
     entries = Entries(total=bundle.total)
@@ -97,8 +126,7 @@ def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | 
         return None
     if link := links.get("next") or links.get("Next"):
         take_next(asked, link, entries)
-    is_short = entries.next is None and bundle.total is not None and bundle.total > len(rows)
+    is_short = entries.next is None and bundle.total is not None and bundle.total > len(ids)
     if entries.problems or (bundle.total or 0) < 0 or (is_short and asked.page is None):
         return None
-    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at)
-    return PlainEntries(page, entries.next, bundle.total)
+    return entries

@@ -5,6 +5,7 @@ what the search leaves open (it failed, ignored `_id`, or did not give everythin
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
 from resolvers.resource import Json, Location, Resource
@@ -113,7 +114,7 @@ async def _settle(
     for read in group:
         if read.id in by_id:
             resource, source = by_id[read.id]
-            found[read] = _resource(server.source, read, resource, source)
+            found[read] = _resource(server.source, read, resource, source.retrieved_at)
         elif not whole.problems:
             found[read] = None
     return [read for read in group if read not in found]
@@ -133,8 +134,8 @@ def _single(source: str, read: Read, answer: Answer | UpstreamError) -> Found:
         return UpstreamInvalidResponse(
             source, f"{source} answered with another record than the one asked for."
         )
-    return _resource(source, read, resource, answer)
+    return _resource(source, read, resource, answer.retrieved_at)
 
 
-def _resource(source: str, read: Read, resource: Json, answer: Answer) -> Resource:
-    return Resource(source, read.location, read.type, read.id, resource, answer.retrieved_at)
+def _resource(source: str, read: Read, resource: Json, at: datetime) -> Resource:
+    return Resource(source, read.location, read.type, read.id, resource, at)

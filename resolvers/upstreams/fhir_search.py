@@ -8,7 +8,7 @@ from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_entries import Asked, Entries, ParameterIgnored, read_entries
-from resolvers.upstreams.fhir_plain import Decoded, plain_entries
+from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries
 from resolvers.upstreams.fhir_query import count_query, search_query
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -81,9 +81,9 @@ def _page(
     asked = _asked(server, search)
     counts = capabilities.abilities(search.type).counts
     if search.shape is not None and (plain := plain_entries(asked, search.shape, raw)) is not None:
-        resources = Decoded(lambda: _resources(search, asked, read_entries(asked, raw.answer), raw))
+        resources = Decoded(lambda: _resources(search, asked, entries_of(asked, raw), raw))
         return Page(resources, plain.next, plain.total if counts else None, (), plain.page)
-    entries = read_entries(asked, raw.answer)
+    entries = entries_of(asked, raw)
     return Page(
         _resources(search, asked, entries, raw),
         entries.next,

@@ -7,6 +7,8 @@ from resolvers.resource import Json
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_answers import Answer, refusal
 from resolvers.upstreams.fhir_entries import Asked, read_entries
+from resolvers.upstreams.fhir_plain import entries_of
+from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call
 
@@ -15,14 +17,14 @@ from resolvers.upstreams.upstream import Call
 class Walk:
     """What was found, with the answer that each came in; `problems` where it may not be all."""
 
-    found: list[tuple[Json, Answer]] = field(default_factory=list)
+    found: list[tuple[Json, Answer | RawAnswer]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 async def walk(
     server: FhirServer,
     ask: Ask,
-    answer: Answer,
+    answer: Answer | RawAnswer,
     call: Call,
     max_pages: int,
     codes: frozenset[str] = frozenset(),
@@ -34,7 +36,7 @@ async def walk(
     found = Walk()
     asked = Asked(server.source, ask.path, ask.location, server.is_only_place, codes)
     for page in range(1, max_pages + 1):
-        entries = read_entries(asked, answer)
+        entries = entries_of(asked, answer) if isinstance(answer, RawAnswer) else read_entries(asked, answer)
         found.found += [(resource, answer) for resource in entries.matches]
         found.problems += entries.problems
         if wanted is not None and any(resource["id"] not in wanted for resource in entries.matches):
