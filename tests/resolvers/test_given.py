@@ -64,6 +64,13 @@ def test_a_list_about_a_person_is_that_persons() -> None:
     assert rows_of(noted) == [("person/a", "Observation", "gp", 5)]
 
 
+def test_rows_of_another_source_between_those_of_one_are_noted_as_the_others() -> None:
+    noted = Disclosures()
+    one, other = (PlainPage([object()] * 2, name, BASE, "Observation", NOW) for name in ("gp", "ehr"))
+    note_rows(noted, "person/a", Straight([object()] * 3, [one, other, one], has_next=False))
+    assert rows_of(noted) == [("person/a", "Observation", "ehr", 1), ("person/a", "Observation", "gp", 2)]
+
+
 def test_a_contained_resource_is_of_the_person_of_its_holder() -> None:
     holder = resource(**about("Patient/7"))
     held = holder.holding("Observation", "1", {"resourceType": "Observation", **about("Patient/8")})
