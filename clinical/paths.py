@@ -49,6 +49,11 @@ def compile_path(expression: str) -> Path:
     return path
 
 
+def choice_types(element: str) -> tuple[str, ...]:
+    """The types of a choice element (`Observation.effective`) as JSON spells them; none for any other."""
+    return _choices().get(element, ())
+
+
 @cache
 def _choices() -> Mapping[str, tuple[str, ...]]:
     return {row["element"]: tuple(row["types"].split(",")) for row in read_rows("choice-elements-r4.tsv")}

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type
 
+from clinical.compartment import patient_parameter, subject_element
 from gateway.execution.collect import Collector
 from gateway.execution.values import DEFINITION
 from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
@@ -111,6 +112,8 @@ def _leads_to_rows(inner: Any, rows: set[str]) -> bool:
 
 
 def _shape(name: str, parts: Parts) -> Shape | None:
+    if subject_element(name) is None and patient_parameter(name) is not None:
+        return None  # whom a row is about is said deeper in it
     try:
         return shape_of(name, parts)
     except ShapeMixed:
