@@ -99,8 +99,8 @@ def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
     if bundle is None:
         return read_entries(asked, raw.answer)
     rows = [entry.resource for entry in bundle.entry]
-    ids = {row.get("id") for row in rows if row.get("resourceType") == asked.type}
-    entries = _checked(asked, bundle, ids) if all(type(one) is str and one for one in ids) else None
+    named = (row.get("id") for row in rows if row.get("resourceType") == asked.type)
+    entries = _checked(asked, bundle, {one for one in named if type(one) is str and one})
     if entries is None:
         return read_entries(asked, raw.answer)
     entries.matches = rows
@@ -111,6 +111,8 @@ def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
     try:
+        if not raw.body.isascii():
+            str(raw.body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
         return _decoder(row).decode(raw.body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

@@ -1,0 +1,408 @@
+"""Which searchsets are plain; and these are read as `fhir_entries`, which knows every oddity, reads them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from clinical.codec import decode_json, encode_json
+from resolvers.resource import Location, Resource
+from resolvers.shape import Part, attribute, shape_of
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.fhir_entries import Asked, Entries, read_entries
+from resolvers.upstreams.fhir_plain import Decoded, PlainEntries, entries_of, plain_entries
+from resolvers.upstreams.fhir_raw import RawAnswer
+from tests.resolvers.upstreams.sources import BASE, PLACE, bundle, observation, outcome
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+TEXT = Part("text")
+QUANTITY = Part(parts=(("value", Part("decimal")), ("unit", TEXT)))
+CODING = Part(is_list=True, parts=(("code", TEXT),))
+PARTS = (
+    ("code", Part(parts=(("text", TEXT), ("coding", CODING)))),
+    ("valueQuantity", QUANTITY),
+    ("valueInteger", Part("integer")),
+    ("valueBoolean", Part("boolean")),
+    ("component", Part(is_list=True, parts=(("valueQuantity", QUANTITY),))),
+)
+SHAPE = shape_of("Observation", PARTS)
+NEXT = f"{BASE}/Observation?page=2"
+ABOUT = {"subject": {"reference": "Patient/1"}}
+Bundle = dict[str, Any]
+
+
+def asked(page: str | None = None, codes: frozenset[str] = frozenset(), place: Location = PLACE) -> Asked:
+    return Asked("ehr", "Observation", place, True, codes, page)
+
+
+def answer(body: bytes, status: int = 200) -> RawAnswer:
+    return RawAnswer("ehr", status, body, NOW)
+
+
+def read(asking: Asked, body: bytes, status: int = 200) -> Entries | str:
+    """What the closer look says: the entries, or the error."""
+    try:
+        return read_entries(asking, answer(body, status).answer)
+    except UpstreamError as error:
+        return f"{type(error).__name__}: {error.message}"
+
+
+def plain(asking: Asked, body: bytes, status: int = 200) -> PlainEntries | None:
+    """The plain reading, which may be none, but is never another one than the closer look gives."""
+    found, whole = plain_entries(asking, SHAPE, answer(body, status)), read(asking, body, status)
+    assert is_same(asking, body, status, whole)
+    if found is None or not SHAPE.admits(found.page.rows, None):
+        return None
+    assert isinstance(whole, Entries), whole
+    assert whole.problems == []
+    assert (found.next, found.total) == (whole.next, whole.total)
+    assert list(map(wanted_of_row, found.page.rows)) == list(map(wanted_of_json, whole.matches))
+    return found
+
+
+def is_same(asking: Asked, body: bytes, status: int, whole: Entries | str) -> bool:
+    try:
+        return entries_of(asking, answer(body, status)) == whole
+    except UpstreamError as error:
+        return f"{type(error).__name__}: {error.message}" == whole
+
+
+def wanted_of_row(row: Any) -> bytes:
+    return encode_json({"id": row.id_} | {name: getattr(row, attribute(name)) for name, _ in PARTS})
+
+
+def wanted_of_json(json: Any) -> bytes:
+    return encode_json({"id": json["id"]} | {name: pick(json.get(name), part) for name, part in PARTS})
+
+
+def pick(value: Any, part: Part) -> Any:
+    if value is None or part.primitive is not None:
+        return value
+    if part.is_list:
+        return [pick(one, Part(None, False, part.parts)) for one in value]
+    return {name: pick(value.get(name), below) for name, below in part.parts}
+
+
+def is_plain(body: Bundle | bytes, asking: Asked | None = None, status: int = 200) -> bool:
+    data = body if isinstance(body, bytes) else encode_json(body)
+    return plain(asking or asked(), data, status) is not None
+
+
+def with_entry(entry: Any) -> Bundle:
+    made = bundle(observation("1"))
+    return {**made, "entry": [*made["entry"], entry]}
+
+
+def test_a_page_of_matches_is_plain_whatever_else_its_rows_hold() -> None:
+    rows = [observation("1", contained=[{"odd": True}], valueQuantity={"value": 5}, note=7), observation("2")]
+    assert is_plain(bundle(*rows, next=NEXT, total=40))
+
+
+def test_an_empty_page_is_plain() -> None:
+    assert is_plain(bundle())
+    assert is_plain({"resourceType": "Bundle"})
+
+
+def test_an_entry_that_does_not_say_why_it_is_there_is_a_match() -> None:
+    assert is_plain(with_entry({"resource": observation("2")}))
+    assert is_plain(with_entry({"resource": observation("2"), "search": {}}))
+    assert is_plain(with_entry({"resource": observation("2"), "search": None}))
+    assert is_plain(with_entry({"resource": observation("2"), "search": {"mode": None}}))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"resource": {"resourceType": "Observation"}},
+        {"resource": observation("")},
+        {"resource": {**observation("2"), "id": None}},
+        {"resource": {**observation("2"), "id": 2}},
+        {"resource": {**observation("2"), "id": ["2"]}},
+        {"resource": {**observation("2"), "id": {"value": "2"}}},
+        {"resource": observation("1")},
+        {"resource": {"resourceType": "Condition", "id": "2"}},
+        {"resource": {"id": "2"}},
+        {"resource": {**observation("2"), "resourceType": None}},
+        {"resource": {**observation("2"), "resourceType": ["Observation"]}},
+        {"resource": None},
+        {"resource": "Observation/2"},
+        {"resource": [observation("2")]},
+        {},
+        None,
+        "2",
+        {"resource": observation("2"), "search": {"mode": "include"}},
+        {"resource": {"resourceType": "Patient", "id": "2"}, "search": {"mode": "include"}},
+        {"resource": observation("2"), "search": {"mode": "outcome"}},
+        {"resource": observation("2"), "search": {"mode": "guess"}},
+        {"resource": observation("2"), "search": {"mode": 1}},
+        {"resource": outcome(), "search": {"mode": "outcome"}},
+        {"resource": outcome("warning", "incomplete")},
+    ],
+    ids=repr,
+)
+def test_a_page_with_an_entry_that_is_no_match_of_its_own_is_not_plain(entry: Any) -> None:
+    assert not is_plain(with_entry(entry))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"resourceType": "List"},
+        {"resourceType": None},
+        {"entry": None},
+        {"entry": {}},
+        {"link": None},
+        {"link": [None]},
+        {"link": [{"relation": "next"}]},
+        {"link": [{"relation": "next", "url": None}]},
+        {"link": [{"relation": 1, "url": NEXT}]},
+    ],
+    ids=repr,
+)
+def test_a_bundle_of_another_shape_is_not_plain(more: Bundle) -> None:
+    assert not is_plain({**bundle(observation("1")), **more})
+
+
+@pytest.mark.parametrize("body", [outcome(), [], None, "x", 5], ids=repr)
+def test_what_is_no_bundle_is_not_plain(body: Any) -> None:
+    assert not is_plain(encode_json(body))
+
+
+def test_a_page_is_plain_only_where_the_source_says_that_all_went_well() -> None:
+    body = bundle(observation("1"))
+    assert is_plain(body, status=200)
+    assert is_plain(body, status=206)
+    for status in (199, 304, 400, 404, 500):
+        assert not is_plain(body, status=status)
+
+
+def test_a_next_link_is_followed_within_the_source_only() -> None:
+    assert is_plain(bundle(observation("1"), next=NEXT))
+    assert is_plain(bundle(observation("1"), next="Observation?page=2"))
+    assert is_plain(bundle(observation("1"), next=f"{BASE}/Observation/_search?page=2"))
+    assert is_plain({**bundle(observation("1")), "link": [{"relation": "Next", "url": NEXT}]})
+    assert not is_plain(bundle(observation("1"), next="https://elsewhere.test/Observation?page=2"))
+
+
+def test_a_next_link_that_leads_back_to_itself_is_not_plain() -> None:
+    assert not is_plain(bundle(observation("1"), next=NEXT), asked(page=NEXT))
+
+
+def test_a_first_page_that_ends_before_its_total_is_not_plain() -> None:
+    assert is_plain(bundle(observation("1"), total=1))
+    assert not is_plain(bundle(observation("1"), total=2))
+    assert is_plain(bundle(observation("1"), total=2, next=NEXT))
+    assert is_plain(bundle(observation("1"), total=2), asked(page=NEXT))
+    assert is_plain(bundle(observation("1"), total=0))
+
+
+@pytest.mark.parametrize("total", [-1, True, "1", "2", Raw(b"1.0"), Raw(b"1e1"), 2**70], ids=repr)
+def test_a_total_that_is_no_count_is_not_plain(total: Any) -> None:
+    plain(asked(), encode_json(bundle(observation("1"), total=total)))
+    assert not is_plain(bundle(observation("1"), total=total))
+
+
+def test_a_self_link_that_leaves_out_what_was_asked_is_not_plain() -> None:
+    told = f"{BASE}/Observation?code=x&_sort=-date"
+    codes = frozenset({"code", "_sort"})
+    assert is_plain(bundle(observation("1"), link_self=told), asked(codes=codes))
+    assert not is_plain(bundle(observation("1"), link_self=told), asked(codes=codes | {"status"}))
+    assert is_plain(bundle(observation("1"), link_self=f"{BASE}/Observation"), asked(codes=codes))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"valueInteger": Raw(b"5.0")},
+        {"valueInteger": Raw(b"5e1")},
+        {"valueInteger": 2**31},
+        {"valueInteger": -(2**31) - 1},
+        {"valueInteger": 2**70},
+        {"valueInteger": "5"},
+        {"valueInteger": True},
+        {"valueBoolean": 1},
+        {"valueBoolean": "true"},
+        {"code": "text"},
+        {"code": [{"text": "x"}]},
+        {"code": {"text": 5}},
+        {"code": {"text": ["x"]}},
+        {"code": {"coding": {"code": "x"}}},
+        {"code": {"coding": ["x"]}},
+        {"code": {"coding": [{"code": 5}]}},
+        {"valueQuantity": {"value": "5.10"}},
+        {"valueQuantity": {"value": None}},
+        {"valueQuantity": {"value": True}},
+        {"valueQuantity": {"value": [5]}},
+        {"valueQuantity": {"value": {}}},
+        {"valueQuantity": {"value": Raw(b"-0")}},
+        {"component": [None, {"valueQuantity": {"value": "1"}}]},
+        {"component": {"valueQuantity": {"value": 1}}},
+        {"status": 5},
+        {"status": "entered-in-error"},
+        {"subject": 8},
+        {"subject": {"reference": 8}},
+        {"effectiveDateTime": 2020},
+        {"effectivePeriod": "2020"},
+        {"effectivePeriod": {"end": 2020}},
+        {"effectiveInstant": 2020},
+        {"effectiveTiming": "2020"},
+    ],
+    ids=repr,
+)
+def test_rows_with_a_wanted_element_of_another_shape_are_not_plain(elements: Bundle) -> None:
+    assert not is_plain(bundle(observation("1"), observation("2", **elements)))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"valueInteger": 2**31 - 1},
+        {"valueInteger": -(2**31)},
+        {"valueInteger": Raw(b"-0")},
+        {"valueInteger": None},
+        {"valueBoolean": False},
+        {"code": None},
+        {"code": {}},
+        {"code": {"text": "", "coding": []}},
+        {"code": {"coding": [None, {"code": None}, {}]}},
+        {"code": {"coding": None}},
+        {"valueQuantity": {"unit": "kg"}},
+        {"component": [None, {}, {"valueQuantity": None}, {"valueQuantity": {}}]},
+        *(
+            {"valueQuantity": {"value": Raw(text)}}
+            for text in (b"5.10", b"-0.0", b"0", b"1E400", b"1e-9", b"9" * 40, b"-1", b"-0e0")
+        ),
+    ],
+    ids=repr,
+)
+def test_wanted_elements_are_given_as_recorded(elements: Bundle) -> None:
+    assert is_plain(bundle(observation("1"), observation("2", **elements)))
+
+
+def test_a_number_is_kept_without_the_space_around_it() -> None:
+    body = b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation","id":"1",'
+    assert is_plain(body + b'"valueQuantity":{"value" : 5.10 ,"unit":"kg"}}}]}')
+
+
+def test_of_a_name_that_is_given_twice_the_last_counts() -> None:
+    body = b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation","id":"1","id":"2",'
+    assert is_plain(body + b'"valueInteger":5,"valueInteger":null,"code":{"text":"a"},"code":{}}}]}')
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        b'"x":"\xff"',
+        b'"\xff":1',
+        b'"note":[{"text":"caf\xe9"}]',
+        b'"x":"\\ud800"',
+        b'"x":"\x01"',
+        b'"x":"\\q"',
+        b'"x":01',
+        b'"x":1.',
+        b'"x":+1',
+        b'"x":nul',
+        b'"x":' + b"[" * 3000 + b"]" * 3000,
+    ],
+    ids=lambda one: repr(one[:20]),
+)
+def test_what_is_not_json_is_not_plain_though_nobody_wants_the_element(more: bytes) -> None:
+    body = b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Observation","id":"1",%s}}]}'
+    assert not is_plain(body % more)
+    assert not is_plain(b'{"resourceType":"Bundle",%s}' % more)
+
+
+def test_letters_of_any_language_are_plain() -> None:
+    assert is_plain(bundle(observation("1", code={"text": "µg/l, 5 °C, 血圧"}, note=[{"text": "é"}])))
+
+
+def test_a_byte_order_mark_is_not_plain_but_read() -> None:
+    body = b"\xef\xbb\xbf" + encode_json(bundle(observation("1")))
+    assert not is_plain(body)
+    assert isinstance(read(asked(), body), Entries)
+
+
+def test_what_the_page_was_asked_of_and_when_goes_with_its_rows() -> None:
+    found = plain(asked(), encode_json(bundle(observation("1"))))
+    assert found is not None
+    page = found.page
+    assert (page.source, page.base_url, page.type, page.retrieved_at) == ("ehr", BASE, "Observation", NOW)
+    assert page.prefix == "ehr/Observation/"
+
+
+def test_the_whole_rows_are_decoded_when_they_are_wanted_and_once() -> None:
+    made: list[int] = []
+
+    def decode() -> tuple[Resource, ...]:
+        made.append(1)
+        return tuple(Resource("ehr", PLACE, "Observation", id_, {}, NOW) for id_ in "abc")
+
+    page = Decoded(decode)
+    assert made == []
+    assert [one.id for one in page] == ["a", "b", "c"]
+    assert (len(page), page[1].id, [one.id for one in page[-1:]]) == (3, "b", ["c"])
+    assert made == [1]
+
+
+ODD = st.sampled_from(
+    [
+        "null",
+        "true",
+        "0",
+        "2147483648",
+        "1180591620717411303424",
+        "5.10",
+        "-0",
+        '""',
+        '"x"',
+        '"entered-in-error"',
+        "[]",
+        "[null]",
+        "{}",
+        '{"a":1}',
+    ]
+).map(lambda text: Raw(text.encode()))
+
+
+@st.composite
+def changed(draw: Any) -> bytes:
+    """A good page of which one or two places hold something else, or are gone."""
+    rows = [
+        observation(
+            name,
+            **ABOUT,
+            status="final",
+            code={"text": "t", "coding": [{"code": "c"}]},
+            valueQuantity={"value": Raw(b"5.10"), "unit": "kg"},
+            valueInteger=5,
+            component=[{"valueQuantity": {"value": 1}}],
+            effectivePeriod={"start": "2020", "end": "2021"},
+        )
+        for name in ("1", "2")
+    ]
+    body = decode_json(encode_json(bundle(*rows, next=NEXT, link_self=f"{BASE}/Observation?code=x", total=9)))
+    for _ in range(draw(st.integers(0, 2))):
+        holder, key = draw(st.sampled_from(list(_places(body))))
+        if isinstance(holder, dict) and draw(st.integers(0, 3)) == 0:
+            holder.pop(key, None)
+        else:
+            holder[key] = draw(ODD)
+    return encode_json(body)
+
+
+def _places(value: Any) -> Any:
+    for key, below in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield value, key
+        if isinstance(below, dict | list):
+            yield from _places(below)
+
+
+@settings(max_examples=500)
+@given(changed(), st.sampled_from([None, NEXT]), st.sampled_from([frozenset[str](), frozenset({"code"})]))
+def test_whatever_is_odd_about_a_page_both_ways_read_it_alike(
+    body: bytes, page: str | None, codes: frozenset[str]
+) -> None:
+    plain(asked(page, codes), body)
