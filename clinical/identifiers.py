@@ -18,7 +18,7 @@ class TokenInvalid(ValueError):
     """A token search value that names neither a system nor a code."""
 
 
-class Token(msgspec.Struct, frozen=True):
+class Token(msgspec.Struct, frozen=True, cache_hash=True):
     """A token asked for (R4 search 3.1.1.4.10).
 
     `system` None: any system; empty: only values without a system. `code` None: any code of the system.

@@ -7,7 +7,8 @@ never link. Every id of a person leads to the same `Person` (docs/schema.md).
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from clinical.identifiers import Token
 from permissions.principal import Principal

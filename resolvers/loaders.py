@@ -23,7 +23,7 @@ LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
 
-class Identify(msgspec.Struct, frozen=True):
+class Identify(msgspec.Struct, frozen=True, cache_hash=True):
     """Which Patient records carry a business identifier, at these places of a source."""
 
     identifier: Token

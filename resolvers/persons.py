@@ -1,8 +1,9 @@
 """A person: the records that are one person's, and how each source's lookup of them ended."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from resolvers.agreement import agreeing
 from resolvers.outcome import SourceOutcome, SourceStatus
@@ -11,8 +12,7 @@ from resolvers.restriction import without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
 
 
-@dataclass(slots=True, eq=False)
-class Person:
+class Person(msgspec.Struct, eq=False):
     """One person: `records` in order of precedence, and how each source's lookup ended."""
 
     id: str

@@ -1,14 +1,14 @@
 """A FHIR resource as it travels: plain JSON, and where it came from."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True, cache_hash=True):
     """One place at which a source is reached.
 
     Most sources have one. A GP system has one per practice; `organization` is then the
@@ -19,12 +19,8 @@ class Location:
     headers: tuple[tuple[str, str], ...] = ()
     organization: str | None = None
 
-    def __hash__(self) -> int:
-        return hash(self.base_url)  # nearly all that tells places apart, and hashed but once
 
-
-@dataclass(slots=True, eq=False)
-class Resource:
+class Resource(msgspec.Struct, eq=False):
     """One resource of one source. Identity, not content, tells two apart.
 
     `json` is the decoded FHIR JSON, shared and never changed after the fetch.

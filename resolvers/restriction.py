@@ -7,9 +7,10 @@ shown without those elements.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from clinical.parameters import parameters
 from resolvers.cache import Cache

@@ -111,9 +111,10 @@ def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
     try:
-        if not raw.body.isascii():
-            str(raw.body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
-        return _decoder(row).decode(raw.body)
+        body = bytes(raw.body)
+        if not body.isascii():
+            str(body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
+        return _decoder(row).decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 

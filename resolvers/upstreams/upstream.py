@@ -50,7 +50,7 @@ class Search(msgspec.Struct, frozen=True, cache_hash=True):
     shape: Shape | None = None
 
 
-class Read(msgspec.Struct, frozen=True):
+class Read(msgspec.Struct, frozen=True, cache_hash=True):
     """One resource by its id at one place of a source."""
 
     type: str

@@ -275,12 +275,16 @@ async def test_two_places_that_use_one_id_are_a_gap_not_one_row() -> None:
 
     async def everywhere(*asked: Any) -> Any:
         found = await identify(*asked)
-        return [tuple(replace(one, location=at) for one in records for at in places) for records in found]
+        return [
+            tuple(structs.replace(one, location=at) for one in records for at in places) for records in found
+        ]
+            tuple(structs.replace(one, location=at) for one in records for at in places) for records in found
+        ]
 
     def at_its_place(search: Any) -> Any:
         found = page(search)
         return replace(
-            found, resources=tuple(replace(one, location=search.location) for one in found.resources)
+            found, resources=tuple(structs.replace(one, location=search.location) for one in found.resources)
         )
 
     up.identify, up._page = everywhere, at_its_place  # type: ignore[method-assign]
