@@ -278,8 +278,6 @@ async def test_two_places_that_use_one_id_are_a_gap_not_one_row() -> None:
         return [
             tuple(structs.replace(one, location=at) for one in records for at in places) for records in found
         ]
-            tuple(structs.replace(one, location=at) for one in records for at in places) for records in found
-        ]
 
     def at_its_place(search: Any) -> Any:
         found = page(search)
