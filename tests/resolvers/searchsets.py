@@ -1,0 +1,93 @@
+"""Sources in memory whose pages go through bytes, as a FHIR server's do, and cursors that can be compared."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clinical.codec import encode_json
+from clinical.order import in_order
+from permissions.principal import Principal
+from resolvers.cache import MemoryCache
+from resolvers.context import RequestContext
+from resolvers.cursor import Cursors, Position
+from resolvers.federation import Federation
+from resolvers.linking import Linking
+from resolvers.resource import Resource
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.fhir_entries import Asked, Entries
+from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries
+from resolvers.upstreams.fhir_raw import RawAnswer
+from resolvers.upstreams.upstream import Page, Search
+from tests.resolvers.asking import KEY, NHS
+from tests.resolvers.memory import NOW, MemoryUpstream
+
+NUMBER = "9990000018"
+
+
+@dataclass
+class SearchsetUpstream(MemoryUpstream):
+    """`surplus`: rows that a page holds beyond what was asked (fewer where negative).
+
+    `sends_strays`: what is asked about one patient is answered with everybody's rows.
+    """
+
+    surplus: int = 0
+    sends_strays: bool = False
+
+    def _page(self, search: Search) -> Any:
+        raw = RawAnswer(self.name, 200, encode_json(self._bundle(search)), NOW)
+        asked = Asked(self.name, search.type, search.location, is_only_place=True, page=search.page)
+        plain = plain_entries(asked, search.shape, raw) if search.shape is not None else None
+        if plain is not None:
+            resources = Decoded(lambda: self._resources(search, entries_of(asked, raw), raw))
+            return Page(resources, plain.next, plain.total, (), plain.page)
+        try:
+            entries = entries_of(asked, raw)
+        except UpstreamError as error:
+            return error
+        resources = self._resources(search, entries, raw)
+        return Page(resources, entries.next, entries.total, tuple(entries.problems))
+
+    def _resources(self, search: Search, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
+        place, at = search.location, raw.retrieved_at
+        return tuple(Resource(self.name, place, search.type, one["id"], one, at) for one in entries.matches)
+
+    def _bundle(self, search: Search) -> dict[str, Any]:
+        rows = self._sorted(search)
+        start = int(search.page.rpartition("=")[2]) if search.page else 0
+        end = start + max(min(search.count, self.page_size_max) + self.surplus, 1)
+        link = {"relation": "next", "url": f"{self.location.base_url}/{search.type}?page={end}"}
+        entries = [{"resource": one, "search": {"mode": "match"}} for one in rows[start:end]]
+        return {"resourceType": "Bundle", "link": [link] if end < len(rows) else [], "entry": entries}
+
+    def _sorted(self, search: Search) -> list[dict[str, Any]]:
+        rows = self._matching(search)
+        return rows if self.lies_about_order else in_order(rows, search.type, ",".join(search.sort) or "_id")
+
+    def _matching(self, search: Search) -> list[dict[str, Any]]:
+        if self.sends_strays and search.type != "Patient":
+            return self.resources.get(search.type, [])
+        return super()._matching(search)
+
+
+class OpenCursors(Cursors):
+    """Cursors that anybody can read: two ways to one page must come to the same."""
+
+    def seal(self, position: Position, bound_to: bytes) -> str:
+        marks = sorted(position.marks.items())
+        return encode_json([position.key, position.source, position.id, marks]).decode()
+
+
+def federation(sources: Sequence[MemoryUpstream], types: Sequence[str]) -> Federation:
+    """These sources, all trusted to say who somebody is."""
+    cache = MemoryCache()
+    linking = Linking((NHS,), frozenset(one.name for one in sources), KEY)
+    return Federation(
+        sources, linking, OpenCursors(b"c" * 32, cache), cache, frozenset(types), pages_max=1000
+    )
+
+
+def context_of(opened: Federation) -> RequestContext:
+    """One request of a caller who may see everybody."""
+    principal = Principal("i", "c", "s", ())
+    return opened.open(principal, is_limited=False, deadline_s=30, request_id="r")
