@@ -99,10 +99,14 @@ class Identity:
         A contained Patient is nobody's record: its id counts within its holder only, and what it states
         of itself is its holder's word. It has no records, and no source links it.
         """
-        fresh = [one for one in records if one not in self._persons and one.container is None]
-        tokens = {one: token for one in fresh if (token := self._links.identifier_of(one)) is not None}
-        await self._look_up({token: record for record, token in tokens.items()})
-        return [self._persons.get(one) or await self._person(one, tokens.get(one)) for one in records]
+        persons, identifier_of = self._persons, self._links.identifier_of
+        tokens: dict[Resource, Token] = {}
+        for one in records:
+            if one not in persons and one.container is None and (token := identifier_of(one)) is not None:
+                tokens[one] = token
+        if tokens:
+            await self._look_up({token: record for record, token in tokens.items()})
+        return [persons.get(one) or await self._person(one, tokens.get(one)) for one in records]
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
@@ -208,13 +212,13 @@ class Identity:
         answers = await together(*asked)
         remember: dict[str, bytes] = {}
         found: dict[Token, Person | UpstreamError | None] = {}
-        for place, (token, record) in enumerate(wanted.items()):
-            mine = {
-                name: self._stating(token, one[place]) for name, one in zip(upstreams, answers, strict=True)
-            }
+        for (token, record), *mine in zip(wanted.items(), *answers, strict=True):
             person = self._person_of(token, record, mine)
             if isinstance(person, Person):
-                await self._mark(person, remember)
+                withheld = self._mark(person, remember)
+                person.is_withheld = (
+                    await self._restrictions.recall(person.id) if withheld is None else withheld
+                )
             found[token] = person
         await self._cache.set_all(remember, LINK_TTL_S)
         return found
@@ -232,19 +236,19 @@ class Identity:
         # The same places in the same order are one batch, however likely each is for this person.
         return every if set(places) == set(every) else tuple(places)
 
-    def _stating(self, identifier: Token, answer: Answer) -> Answer:
-        """Of the records in an answer those that link by the identifier; an error as it is."""
-        if isinstance(answer, UpstreamError):
-            return answer
-        identifier_of = self._links.identifier_of
-        return [one for one in answer if identifier_of(one) == identifier]
-
     def _person_of(
-        self, identifier: Token, found: Resource | None, answers: Mapping[str, Answer]
+        self, identifier: Token, found: Resource | None, said: Sequence[Answer]
     ) -> Person | UpstreamError | None:
-        """The person of the records that agree; an error where none is found and a source may know one."""
-        found = found if found is not None and found.source in answers else None
-        records = linked_records(answers.values(), found)
+        """The person of the records that link by the identifier and agree; an error where there is none and a
+        source may know one. `said`: what each source found, `found`: the record that was asked about."""
+        identifier_of = self._links.identifier_of
+        answers = {
+            name: one
+            if isinstance(one, UpstreamError)
+            else [r for r in one if identifier_of(r) == identifier]
+            for name, one in zip(self._upstreams, said, strict=True)
+        }
+        records = linked_records(answers.values(), found if found and found.source in answers else None)
         if not records:
             return first_error(answers.values())
         person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
@@ -257,16 +261,16 @@ class Identity:
         ended = {**unlinked(self._upstreams), record.source: found_outcome(record)}
         return Person(record.person_id, (record,), ended)
 
-    async def _mark(self, person: Person, remember: dict[str, bytes]) -> None:
-        """Marks the records as this person's, and the links as to be remembered."""
+    def _mark(self, person: Person, remember: dict[str, bytes]) -> bool | None:
+        """Marks the records as this person's, and the links as to be remembered. Whether the person's
+        whereabouts are withheld, None where that must be recalled."""
+        id_ = person.id
         for record in person.records:
-            record.person_id = person.id
+            record.person_id = id_
             self._persons[record] = person
             self._loaders.prime(record)
-            remember[_link_key(record.source, record.id)] = person.id.encode()
-        ended = person.outcomes.values()
-        withheld = self._restrictions.judge(person.id, person.records, ended, remember)
-        person.is_withheld = await self._restrictions.recall(person.id) if withheld is None else withheld
+            remember[_link_key(record.source, record.id)] = id_.encode()
+        return self._restrictions.judge(id_, person.records, person.outcomes.values(), remember)
 
 
 def _link_key(source: str, record_id: str) -> str:

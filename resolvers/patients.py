@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import lt
+from operator import ge
 from typing import Any
 
 from msgspec import structs
@@ -182,14 +182,13 @@ async def _load_straight(connection: Connection) -> bool:
 def _is_whole(question: Question, page: Page) -> bool:
     """Whether the page's rows are in order, none to be left out, and more than are asked for or all."""
     resources = page.resources
-    places = [(question.ordering.key(one), one.id) for one in resources]
-    return (
-        not page.problems
-        and (page.next is None or len(resources) > question.first)
-        and all(map(lt, places, places[1:]))
-        and not any(MISSING in key for key, _ in places[:1])
-        and not any(is_entered_in_error(one.json) for one in resources)
-    )
+    if page.problems or (page.next is not None and len(resources) <= question.first):
+        return False
+    key = question.ordering.key
+    places = [(key(one), one.id) for one in resources]
+    if any(map(ge, places, places[1:])) or (places and MISSING in places[0][0]):
+        return False
+    return not any(is_entered_in_error(one.json) for one in resources)
 
 
 async def _load_merged(connection: Connection) -> None:

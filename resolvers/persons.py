@@ -43,7 +43,10 @@ Answer = Sequence[Resource] | UpstreamError
 
 def linked_records(answers: Iterable[Answer], found: Resource | None) -> tuple[Resource, ...]:
     """The records that are one person's: those that agree, else the record `found` that was asked about."""
-    stated = [record for answer in answers if not isinstance(answer, UpstreamError) for record in answer]
+    stated: list[Resource] = []
+    for answer in answers:
+        if not isinstance(answer, UpstreamError):
+            stated += answer
     records = tuple(stated) if len(stated) < 2 else agreeing(stated)
     return records if records or found is None else (found,)
 

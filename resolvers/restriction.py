@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from clinical.parameters import parameters
 from resolvers.cache import Cache
-from resolvers.outcome import SourceOutcome
+from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.resource import Resource
 
 REMEMBERED_S = 3600.0
@@ -66,8 +66,9 @@ class Restrictions:
         None where that is not known from the answers: then `recall` it. `remember` is given what is.
         """
         is_known = any(map(is_restricted, records))
-        if any(one.is_unanswered and one.source in self._trusted for one in outcomes):
-            return True if is_known else None
+        for one in outcomes:
+            if one.status is not SourceStatus.OK and one.is_unanswered and one.source in self._trusted:
+                return True if is_known else None
         remember[_key(person_id)] = b"1" if is_known else b"0"
         return is_known and len(records) > 1
 
