@@ -5,17 +5,13 @@ is not so is left to `fhir_entries`, which says what is wrong.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple, overload
-
-import msgspec
+from typing import Any, NamedTuple, overload
 
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
+from resolvers.upstreams.fhir_bundles import decoded
 from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries, take_next
 from resolvers.upstreams.fhir_raw import RawAnswer
-
-_DECODERS_KEPT: Final = 2_000
 
 
 class PlainEntries(NamedTuple):
@@ -54,32 +50,6 @@ class Decoded(Sequence[Resource]):
         return self._resources
 
 
-class _Search(msgspec.Struct, gc=False):
-    mode: Literal["match"] | None = None
-
-
-class _Link(msgspec.Struct, gc=False):
-    relation: str
-    url: str
-
-
-@lru_cache(maxsize=_DECODERS_KEPT)
-def _decoder(row: Any) -> Any:
-    """Of a Bundle with rows of a type; numbers in rows that are decoded whole keep their digits."""
-    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _Search | None, None)], gc=row is dict)
-    bundle = msgspec.defstruct(
-        "Bundle",
-        [
-            ("resourceType", Literal["Bundle"]),
-            ("entry", list[entry], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
-            ("link", list[_Link], msgspec.field(default_factory=list)),
-            ("total", int | None, None),
-        ],
-        gc=row is dict,
-    )
-    return msgspec.json.Decoder(bundle, float_hook=msgspec.Raw)
-
-
 def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
     """The page as rows of a shape, None where there is anything odd about it."""
     bundle = _bundle(raw, shape.row)
@@ -110,13 +80,7 @@ def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
 def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
-    try:
-        body = bytes(raw.body)
-        if not body.isascii():
-            str(body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
-        return _decoder(row).decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    return raw.bundle if raw.bundle is not None else decoded(raw.body, row)
 
 
 def _checked(asked: Asked, bundle: Any, ids: Collection[Any]) -> Entries | None:

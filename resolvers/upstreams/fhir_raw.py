@@ -3,6 +3,7 @@
 The entries of a batch answer (R4 http.html 3.1.0.11.2) are cut out without being decoded.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import msgspec
 from clinical.codec import JsonInvalid, decode_json, encode_json
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 from resolvers.upstreams.fhir_answers import NOT_JSON, Answer
+from resolvers.upstreams.fhir_bundles import decoded_batch
 from resolvers.upstreams.throttling import retry_after_s
 from resolvers.upstreams.transport import Response
 
@@ -19,9 +21,12 @@ _SHORTEST_RESOURCE: Final = len(b'{"resourceType":"Task"}')
 
 
 class RawAnswer:
-    """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none."""
+    """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none.
 
-    __slots__ = ("_answer", "body", "retrieved_at", "retry_after_s", "source", "status")
+    `bundle`: the searchset in it, where it has been decoded to the row that its question wanted.
+    """
+
+    __slots__ = ("_answer", "body", "bundle", "retrieved_at", "retry_after_s", "source", "status")
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class RawAnswer:
         self.body = body
         self.retrieved_at = retrieved_at
         self.retry_after_s = retry_after_s
+        self.bundle: Any = None
         self._answer: Answer | None = None
 
     @property
@@ -85,6 +91,46 @@ class _Batch(msgspec.Struct):
 
 
 _batches: Final = msgspec.json.Decoder(_Batch)
+
+
+class EntryAnswer(RawAnswer):
+    """A success in one entry of a batch answer whose searchset is decoded; its bytes are cut out when asked
+    for."""
+
+    __slots__ = ("_parts", "_place")
+
+    def __init__(self, whole: RawAnswer, parts: "_Parts", place: int, bundle: Any) -> None:
+        super().__init__(whole.source, 200, b"", whole.retrieved_at)
+        self.bundle = bundle
+        self._parts = parts
+        self._place = place
+
+    @property
+    def answer(self) -> Answer:
+        """The answer decoded. Raises UpstreamInvalidResponse."""
+        return self._parts.of(self._place).answer
+
+
+class _Parts:
+    """The entries of a batch answer, cut out once for all who ask."""
+
+    def __init__(self, whole: RawAnswer, count: int) -> None:
+        self._whole = whole
+        self._count = count
+        self._cut: list[RawAnswer] | None = None
+
+    def of(self, place: int) -> RawAnswer:
+        if self._cut is None:
+            self._cut = entry_answers(self._whole, self._count)
+        return self._cut[place]
+
+
+def typed_answers(whole: RawAnswer, rows: Sequence[Any]) -> Sequence[RawAnswer]:
+    """The answer in each entry of a batch answer, with the rows that its question wants (None: not known)."""
+    if whole.is_success and None not in rows and (found := decoded_batch(whole.body, rows)) is not None:
+        parts = _Parts(whole, len(rows))
+        return [EntryAnswer(whole, parts, place, bundle) for place, bundle in enumerate(found)]
+    return entry_answers(whole, len(rows))
 
 
 def entry_answers(whole: RawAnswer, count: int) -> list[RawAnswer]:

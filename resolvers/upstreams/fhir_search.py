@@ -57,7 +57,8 @@ async def count_all(
 def _ask(search: Search, page_size_max: int) -> Ask:
     if search.page is not None:
         return Ask("search", search.location, page=search.page)
-    return Ask("search", search.location, search.type, search_query(search, page_size_max))
+    row = search.shape.row if search.shape is not None else None
+    return Ask("search", search.location, search.type, search_query(search, page_size_max), row=row)
 
 
 def _asked(server: FhirServer, search: Search) -> Asked:

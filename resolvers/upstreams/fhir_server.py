@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +11,7 @@ from resolvers.resource import Location
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.exchange import Exchange, Question
 from resolvers.upstreams.fhir_answers import Answer, issues
-from resolvers.upstreams.fhir_raw import RawAnswer, entry_answers, raw_answer
+from resolvers.upstreams.fhir_raw import RawAnswer, raw_answer, typed_answers
 from resolvers.upstreams.settings import CapabilitySettings
 from resolvers.upstreams.upstream import Call
 
@@ -31,6 +31,8 @@ class Ask(msgspec.Struct, frozen=True):
     path: str = ""
     query: str = ""
     page: str | None = None
+    row: Any = None
+    """The struct of the rows that are wanted of a searchset; None: they are wanted whole."""
 
     @property
     def relative(self) -> str:
@@ -144,7 +146,7 @@ class FhirServer:
             if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
                 self._refuses_bundles = True
                 return await self.fetch_all(asks, call, has_batch=False)
-            return entry_answers(answer, len(asks))
+            return typed_answers(answer, [ask.row for ask in asks])
         except UpstreamError as problem:
             return [problem] * len(asks)
 
