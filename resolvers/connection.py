@@ -1,7 +1,8 @@
 """A list over all sources: planned, merged, counted, and honest about what is missing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from resolvers.context import LocatedError, RequestContext
 from resolvers.cursor import Position
@@ -49,8 +50,7 @@ def gap_error(outcome: SourceOutcome) -> UpstreamError:
     return kind(outcome.source, outcome.message or f"the source's part is {outcome.status.value.lower()}")
 
 
-@dataclass(slots=True)
-class Connection:
+class Connection(msgspec.Struct):
     """One page of a merged list: `edges` once the long way has been taken, else `straight`."""
 
     question: Question
@@ -58,18 +58,22 @@ class Connection:
     context: RequestContext
     plans: list[SourcePlan]
     straight: Straight | None = None
-    outcomes: list[SourceOutcome] = field(default_factory=list)
+    outcomes: list[SourceOutcome] = []
     has_next: bool = False
-    streams: dict[str, list[Stream]] = field(default_factory=dict)
+    streams: dict[str, list[Stream]] = {}
     merge: Merge | None = None
     tells: bool = True
     """Whether the caller asked how complete the list is."""
     _edges: list[Edge] | None = None
     _shown: Sequence[tuple[Resource, Node]] = ()
-    sealer: Sealer = field(init=False)
+    _sealer: Sealer | None = None
 
-    def __post_init__(self) -> None:
-        self.sealer = Sealer(self.question, self.person, self.context)
+    @property
+    def sealer(self) -> Sealer:
+        """Makes the list's cursors."""
+        if self._sealer is None:
+            self._sealer = Sealer(self.question, self.person, self.context)
+        return self._sealer
 
     @property
     def edges(self) -> list[Edge]:

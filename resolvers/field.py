@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any
 
+import msgspec
+
 from resolvers.context import RequestContext
 
 LinkedPath = tuple[Any, ...] | None
 """`(parent path, key)`, with a third member where null is not allowed there; None is the root."""
 
 
-@dataclass(slots=True)
-class FieldCall:
+class FieldCall(msgspec.Struct):
     """One call of one field.
 
     `parent` is the value of the object that the field stands on (a `Node` for FHIR types);

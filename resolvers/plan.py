@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from clinical.compartment import patient_parameter
@@ -25,8 +26,7 @@ _TIE_BREAK = ("_id",)
 _BY_PARTS = "the source can only be asked by parts, which may not be all"
 
 
-@dataclass(slots=True)
-class SourcePlan:
+class SourcePlan(msgspec.Struct):
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
     `keeps` are tests that the gateway applies itself, `checks` those that

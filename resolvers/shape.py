@@ -7,7 +7,7 @@ stay `msgspec.Raw`). A page that does not fit is not plain: it is decoded whole 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -71,8 +71,7 @@ def attribute(element: str) -> str:
     return f"{element}_"
 
 
-@dataclass(frozen=True, slots=True)
-class PlainPage:
+class PlainPage(msgspec.Struct):
     """The rows of a page with nothing odd about them, and what every row of it has in common."""
 
     rows: Sequence[Any]
@@ -81,11 +80,11 @@ class PlainPage:
     """The place of the source that gave them."""
     type: str
     retrieved_at: datetime
-    prefix: str = field(init=False)
+    prefix: str = ""
     """What stands before a row's own id in its global id."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prefix", f"{self.source}/{self.type}/")
+        self.prefix = f"{self.source}/{self.type}/"
 
 
 class Shape:
@@ -161,12 +160,6 @@ def _annotation(part: Part) -> Any:
     return list[one] | None if part.is_list else one
 
 
-def _is_number(raw: msgspec.Raw) -> bool:
-    """Whether it is a number that is written as it was read; an integer loses the sign of its zero."""
-    text = bytes(raw)
-    return text[0] in _NUMBER_STARTS and text != b"-0"
-
-
 def _dates(type_: str, element: str | None) -> Parts:
     """The ways in which an element says a date that is easily read: a date, or the start of a Period."""
     if element is None:
@@ -221,7 +214,7 @@ def _compiled_checks(parts: Parts, subject: str | None) -> Callable[[Sequence[An
     )
     _write_numbers(lines, parts, "row", 4)
     lines.append("  return True")
-    scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "is_number": _is_number}
+    scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
     exec(compile("\n".join(lines), "<admits>", "exec"), scope)  # noqa: S102  our own text, no client's
     made: Callable[[Sequence[Any], str | None], bool] = scope["admits"]  # type: ignore[assignment]
     return made
@@ -233,7 +226,10 @@ def _write_numbers(lines: list[str], parts: Parts, holder: str, indent: int) -> 
     for name, part in parts:
         value = f"{holder}.{attribute(name)}"
         if part.primitive == "decimal":
-            lines.append(f"{space}if {value} is not NULL and not is_number({value}): return False")
+            # A number is written as it was read; only an integer loses the sign of its zero.
+            lines.append(f"{space}if {value} is not NULL:")
+            lines.append(f"{space}  n = bytes({value})")
+            lines.append(f"{space}  if n[0] not in NUMBERS or n == b'-0': return False")
         elif _has_decimal(part):
             inner = f"v{indent}"
             lines.append(f"{space}{inner} = {value}")

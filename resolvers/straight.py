@@ -8,10 +8,11 @@ pages that have been fetched, so nothing is asked twice. Both ways give the same
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from operator import gt, itemgetter
 from typing import Any, Final
+
+import msgspec
 
 from clinical.dates import DateInvalid, interval
 from resolvers.ordering import Key, Ordering
@@ -29,8 +30,7 @@ _moment = itemgetter(0)
 _Entry = tuple[datetime, str, Any, PlainPage]
 
 
-@dataclass(slots=True)
-class Straight:
+class Straight(msgspec.Struct):
     """The rows of a page as structs of their type's shape, and the source's page that each came in."""
 
     rows: Sequence[Any]

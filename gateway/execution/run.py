@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+import msgspec
 from graphql import FieldNode, GraphQLError, VariableValues, located_error
 from graphql.pyutils import is_iterable
 
@@ -29,8 +30,7 @@ class Step:
     selected: frozenset[str]
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(msgspec.Struct):
     """A fetch to come: where its value goes is known already."""
 
     step: Step

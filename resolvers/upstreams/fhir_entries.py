@@ -1,9 +1,11 @@
 """What a searchset Bundle holds (R4 search.html 3.1.1.6): matches, next link, and what is wrong with it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
 
 from resolvers.resource import Json, Location
 from resolvers.upstreams.addresses import resolved_link
@@ -21,18 +23,16 @@ _SAID: Final = {
 }
 
 
-@dataclass(slots=True)
-class Entries:
+class Entries(msgspec.Struct):
     """The matches of one page in order, and `problems` (safe to show) that make it less than whole."""
 
-    matches: list[Json] = field(default_factory=list)
+    matches: list[Json] = []
     next: str | None = None
     total: int | None = None
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a page was asked for: type, place, the codes of the filters sent, and the page's own address."""
 
     source: str
