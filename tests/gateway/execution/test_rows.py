@@ -1,0 +1,146 @@
+"""Rows that are decoded straight into structs are answered as graphql-core answers the whole ones."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLSchema
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
+
+from clinical.codec import encode_json
+from gateway.document_errors import DocumentInvalid
+from gateway.document_limits import LimitSettings
+from gateway.execution.compiled import CompiledExecutor
+from gateway.execution.executor import Executor
+from gateway.execution.stock import StockExecutor
+from gateway.execution.values import DEFINITION
+from gateway.prepare import Preparation, PreparedDocument
+from resolvers.disclosure import Disclosure
+from resolvers.straight import Straight
+from schema.build import build_schema
+from schema.field import RowsField
+from tests.gateway.execution.lists import FIELDS, Lists, rows
+from tests.gateway.execution.test_equality import told
+from tests.resolvers.asking import patient
+from tests.resolvers.searchsets import NUMBER, SearchsetUpstream, context_of, federation
+
+TYPES = ("Patient", *FIELDS)
+SORTS = frozenset({"date", "recorded-date", "authoredon", "_id"})
+KNOWN_AS = {"a": "1", "b": "9", "c": "5"}
+EXAMPLES = 250
+WAYS: Counter[str] = Counter()
+"""How often the rows of a list were had as structs, and how often as nodes."""
+
+
+@cache
+def schema() -> GraphQLSchema:
+    made = build_schema(TYPES)._schema
+    for kind in made.type_map.values():
+        if isinstance(kind, GraphQLObjectType):
+            for field in kind.fields.values():
+                _count_ways(field.extensions.get(DEFINITION))
+    return made
+
+
+def _count_ways(field: Any) -> None:
+    """Notes how a list's rows are asked for: all by graphql-core, and once more by whichever way it took."""
+    if not isinstance(field, RowsField):
+        return
+    straight, compute = field.straight, field.compute
+
+    def as_structs(connection: Any) -> Straight | None:
+        found = straight(connection)
+        WAYS["structs"] += found is not None
+        return found
+
+    def as_nodes(connection: Any) -> Any:
+        WAYS["nodes"] += 1
+        return compute(connection)
+
+    field.straight, field.compute = as_structs, as_nodes
+
+
+@cache
+def executors() -> tuple[Executor, Executor, Preparation]:
+    made = schema()
+    limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_depth=100, max_aliases=10_000)
+    return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
+
+
+Held = dict[str, dict[str, Any]]
+"""By source: its rows by type, and its habits."""
+
+
+async def execute(
+    executor: Executor, prepared: PreparedDocument, variables: Mapping[str, Any], held: Held
+) -> tuple[bytes, set[tuple[Any, ...]], list[Disclosure]]:
+    """Data, errors, and what the record says was given out."""
+    made = [
+        SearchsetUpstream(
+            name,
+            {"Patient": [patient(KNOWN_AS[name], NUMBER), patient("2")], **of["rows"]},
+            sorts=SORTS,
+            **of["habits"],
+        )
+        for name, of in held.items()
+    ]
+    context = context_of(federation(made, TYPES))
+    try:
+        result = await executor.run(prepared, variables, context)
+    finally:
+        context.close()
+    return encode_json(result.data), told(result), list(context.disclosures)
+
+
+@st.composite
+def held(draw: Any, types: tuple[str, ...]) -> Held:
+    habits = st.fixed_dictionaries(
+        {
+            "page_size_max": st.sampled_from([2, 5, 100, 100]),
+            "surplus": st.sampled_from([0, 0, 0, 1, -1]),
+            "lies_about_order": st.sampled_from([False] * 7 + [True]),
+            "sends_strays": st.sampled_from([False] * 3 + [True]),
+        }
+    )
+    return {
+        name: {"rows": {one: draw(rows(one, KNOWN_AS[name])) for one in types}, "habits": draw(habits)}
+        for name in "abc"[: draw(st.integers(1, 3))]
+    }
+
+
+@st.composite
+def asked(draw: Any) -> tuple[str, Held]:
+    text = Lists(draw, schema()).text()
+    return text, draw(held(tuple(one for one, field in FIELDS.items() if f": {field}" in text)))
+
+
+def test_both_executors_list_the_same_and_often_the_short_way() -> None:
+    WAYS.clear()
+
+    @settings(
+        max_examples=EXAMPLES,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    @given(asked(), st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]))
+    def every(drawn: tuple[str, Held], variables: dict[str, Any]) -> None:
+        runner.run(answers_are_the_same(*drawn, variables))
+
+    with asyncio.Runner() as runner:
+        every()
+    lists = WAYS.total() / 2  # each is answered by both executors
+    assert WAYS["structs"] > 0.3 * lists, WAYS
+
+
+async def answers_are_the_same(text: str, held: Held, variables: Mapping[str, Any]) -> None:
+    compiled, stock, preparation = executors()
+    try:
+        prepared = preparation.prepare(text, None, "")
+    except DocumentInvalid:
+        reject()  # fields that meet with different shapes are refused before execution
+    ours = await execute(compiled, prepared, variables, held)
+    theirs = await execute(stock, prepared, variables, held)
+    assert ours == theirs, text
