@@ -160,7 +160,8 @@ async def _load_persons(connection: Connection) -> None:
 async def _load_straight(connection: Connection) -> bool:
     """Makes the page of the first page of the only source, where that can be: False where it cannot."""
     question = connection.question
-    if question.after is not None or len(connection.plans) != 1 or not is_simple(connection.plans[0]):
+    is_first = question.after is None and not question.ordering.has_text  # a merge packs texts for cursors
+    if not is_first or len(connection.plans) != 1 or not is_simple(connection.plans[0]):
         return False
     plan, search = connection.plans[0], connection.plans[0].searches[0]
     loaders = connection.context.loaders

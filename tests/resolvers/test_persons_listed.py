@@ -1,0 +1,79 @@
+"""`patients` of one source: its first page is shown as it is where that is the same as merging it."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resolvers.upstreams.errors import UpstreamTimeout
+from tests.resolvers.asking import Asker, codes, patient
+from tests.resolvers.searchsets import SearchsetUpstream
+
+Json = dict[str, Any]
+SORTED_BY = frozenset({"birthdate", "family", "given"})
+WALK = """query($first: Int, $after: String, $sort: String) {
+  patients(first: $first, after: $after, sort: $sort) {
+  completeness sources { source status message } edges { cursor node { id } } nodes { id birthDate }
+  pageInfo { hasNextPage endCursor startCursor } } }"""
+NUMBERS = ("9990000018", "9990000026", "9990000034")
+
+
+async def walk(rows: list[Json], first: int, sort: str | None, *, in_full: bool, **habits: Any) -> list[Json]:
+    """All pages of the list, one after the other. `in_full`: the source sorts equal rows by id too."""
+    sorts = SORTED_BY | {"_id"} if in_full else SORTED_BY
+    asker, after, pages = Asker(SearchsetUpstream("a", {"Patient": rows}, sorts=sorts, **habits)), None, []
+    for _ in range(30):
+        page = (await asker.data(WALK, first=first, after=after, sort=sort))["patients"]
+        assert [one["node"]["id"] for one in page["edges"]] == [one["id"] for one in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        assert (after is None) == (page["nodes"] == [])
+        pages.append({**page, "edges": None, "pageInfo": page["pageInfo"]["hasNextPage"]})
+        if not page["pageInfo"]["hasNextPage"]:
+            return pages
+    raise AssertionError("the walk does not end")
+
+
+names = st.sampled_from(["Smith", "@home", "Żak", "x" * 2000, "x" * 1999 + "y", ""])
+records = st.fixed_dictionaries(
+    {"born": st.sampled_from(["1980", "1980-05-03", "1980-05", "2001-01-01"]), "family": names},
+    optional={"nhs": st.sampled_from(NUMBERS)},
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(records, max_size=6),
+    st.integers(1, 3),
+    st.sampled_from([None, "-birthdate", "family", "-family", "birthdate,-family", "-_id"]),
+    st.sampled_from([2, 100]),
+)
+async def test_a_walk_over_persons_is_the_same_whether_pages_are_merged_or_not(
+    drawn: list[Json], first: int, sort: str | None, page_size: int
+) -> None:
+    rows: list[Json] = []
+    for index, one in enumerate(drawn):
+        rows.append(patient(str(index), one.get("nhs"), one["born"], name=[{"family": one["family"]}]))
+    habits = {"page_size_max": page_size}
+    short = await walk(rows, first, sort, in_full=True, **habits)
+    assert short == await walk(rows, first, sort, in_full=False, **habits)
+
+
+async def test_persons_sorted_by_a_long_name_are_walked_on_from_a_page_that_was_not_merged() -> None:
+    rows = [patient(str(index), name=[{"family": "x" * 3000 + str(index)}]) for index in range(3)]
+    pages = await walk(rows, 1, "family", in_full=True)
+    assert [node["id"] for page in pages for node in page["nodes"]] == [
+        f"a/Patient/{index}" for index in range(3)
+    ]
+
+
+async def test_persons_out_of_order_or_entered_in_error_are_merged() -> None:
+    rows = [patient("2"), patient("1"), patient("3", status="entered-in-error")]
+    (page,) = await walk(rows, 5, None, in_full=True, lies_about_order=True)
+    assert [node["id"] for node in page["nodes"]] == ["a/Patient/1", "a/Patient/2"]
+
+
+async def test_a_source_that_fails_is_told_whichever_way_was_tried() -> None:
+    up = SearchsetUpstream("a", {"Patient": [patient("1")]}, sorts=frozenset({"_id"}))
+    up.faults = {1: UpstreamTimeout("a", "too slow")}
+    result = await Asker(up).run("{ patients { nodes { id } } }")
+    assert codes(result.errors) == ["UPSTREAM_TIMEOUT"]
