@@ -13,7 +13,7 @@ from starlette.types import Receive
 from gateway.body import ClientGone
 from gateway.errors import DeadlinePassed
 
-WATCHED_AFTER_S: Final = 0.02
+WATCHED_AFTER_S: Final = 0.2
 """Only work that takes longer is worth a task that sees its client leave."""
 
 
