@@ -80,7 +80,9 @@ def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
 def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
-    return raw.bundle if raw.bundle is not None else decoded(raw.body, row)
+    if raw.bundle is not None:  # of a batch, decoded to the rows of a shape
+        return None if row is dict else raw.bundle
+    return decoded(raw.body, row)
 
 
 def _checked(asked: Asked, bundle: Any, ids: Collection[Any]) -> Entries | None:

@@ -15,7 +15,19 @@ from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked, Entries, read_entries
 from resolvers.upstreams.fhir_plain import Decoded, PlainEntries, entries_of, plain_entries
 from resolvers.upstreams.fhir_raw import RawAnswer
-from tests.resolvers.upstreams.sources import BASE, PLACE, bundle, observation, outcome
+from resolvers.upstreams.upstream import Page, Search
+from tests.resolvers.upstreams.sources import (
+    BASE,
+    PLACE,
+    Server,
+    bundle,
+    call,
+    fhir_json,
+    observation,
+    outcome,
+    search,
+    statement,
+)
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TEXT = Part("text")
@@ -406,3 +418,57 @@ def test_whatever_is_odd_about_a_page_both_ways_read_it_alike(
     body: bytes, page: str | None, codes: frozenset[str]
 ) -> None:
     plain(asked(page, codes), body)
+
+
+def about(number: int, **more: Any) -> Search:
+    return search(patient=str(number), patient_parameter="patient", sort=("-date",), **more)
+
+
+async def pages_of(
+    bodies: list[bytes], status: str, *, is_batch: bool, **more: Any
+) -> list[Page | UpstreamError]:
+    """The pages of searches about as many patients, asked together."""
+    entries = [{"resource": Raw(body), "response": {"status": status}} for body in bodies]
+    whole = {"resourceType": "Bundle", "type": "batch-response", "entry": entries}
+    left = iter(bodies)
+
+    def handler(request: Any) -> Any:
+        return fhir_json(whole if request.method == "POST" else next(left))
+
+    interactions = ("batch",) if is_batch else ()
+    source = Server(handler, statement(interactions=interactions)).source()
+    return list(await source.search([about(one, **more) for one in range(len(bodies))], call()))
+
+
+def seen(page: Page | UpstreamError) -> Any:
+    if isinstance(page, UpstreamError):
+        return type(page), page.message
+    try:
+        rows = [(one.id, encode_json(one.json)) for one in page.resources]
+    except UpstreamError as error:
+        return type(error), error.message
+    return rows, page.next, page.total, page.problems
+
+
+@settings(max_examples=120)
+@given(st.lists(changed(), min_size=2, max_size=3), st.sampled_from(["200 OK", "200", "206", "404", "", "2"]))
+async def test_pages_that_come_in_a_batch_are_those_that_come_alone(bodies: list[bytes], status: str) -> None:
+    whole = await pages_of(bodies, status, is_batch=True)
+    typed = await pages_of(bodies, status, is_batch=True, shape=SHAPE)
+    assert list(map(seen, typed)) == list(map(seen, whole))
+    if status.startswith("20"):
+        alone = await pages_of(bodies, status, is_batch=False, shape=SHAPE)
+        assert list(map(seen, typed)) == list(map(seen, alone))
+
+
+async def test_a_batch_with_one_odd_page_has_the_others_whole() -> None:
+    bodies = [encode_json(bundle(observation(str(index)), total=1 + index)) for index in range(3)]
+    first, *others = await pages_of(bodies, "200 OK", is_batch=True, shape=SHAPE)
+    assert isinstance(first, Page)
+    assert first.plain is not None
+    assert [one.id for one in first.resources] == ["0"]
+    for index, page in enumerate(others, 1):
+        assert isinstance(page, Page)
+        assert page.plain is None
+        assert [one.id for one in page.resources] == [str(index)]
+        assert page.problems == ("ehr says that there is more than it gave.",)
