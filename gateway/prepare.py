@@ -40,7 +40,8 @@ class PreparedDocument:
 
     `hash` is the SHA-256 (hex) of text and operation name. `introspects`: it asks about the schema
     somewhere, `is_about_schema`: and for nothing else. `conditions` are the variables in `@skip` and
-    `@include`; the executor keeps a plan for each set of their values in `plans`.
+    `@include`; the executor keeps a plan for each set of their values in `plans`, and whatever
+    else it makes of the document in `kept`.
     """
 
     hash: str
@@ -52,6 +53,7 @@ class PreparedDocument:
     is_about_schema: bool = False
     conditions: tuple[str, ...] = ()
     plans: dict[tuple[bool, ...], Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def operation_name(self) -> str | None:

@@ -7,10 +7,10 @@ are equal questions: they are asked once per request, whatever aliases or paths 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from clinical.identifiers import Token
 from resolvers.pace import Pace

@@ -18,7 +18,7 @@ _NO_VARIABLES = VariableValues({}, {})
 class Arguments:
     """The arguments of one field node."""
 
-    __slots__ = ("_definition", "_node", "constant")
+    __slots__ = ("_definition", "_direct", "_node", "constant")
 
     def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
         given = {one.name.value for one in node.arguments or ()}
@@ -28,12 +28,31 @@ class Arguments:
         self.constant: Mapping[str, Any] | None = None
         if not any(_has_variable(one.value) for one in node.arguments or ()):
             self.constant = self._coerced_once()
+        self._direct = self._variables_alone()
 
     def of(self, variables: VariableValues) -> Mapping[str, Any]:
         """The coerced arguments. Raises GraphQLError."""
         if self.constant is not None:
             return self.constant
+        if self._direct is not None:
+            values = {name: variables.coerced.get(variable) for name, variable in self._direct}
+            if None not in values.values():
+                return values
         return get_argument_values(self._definition, self._node, variables)
+
+    def _variables_alone(self) -> list[tuple[str, str]] | None:
+        """Argument and variable, where every argument that counts is given by a variable as a whole: such a
+        variable's value is the argument's (its type fits, by validation), unless it is missing or null."""
+        given = self._node.arguments or ()
+        if len(given) < len(self._definition.args):
+            return None
+        pairs = []
+        for one in given:
+            if not isinstance(one.value, VariableNode):
+                return None
+            name = one.name.value
+            pairs.append((self._definition.args[name].out_name or name, one.value.name.value))
+        return pairs
 
     def _coerced_once(self) -> Mapping[str, Any] | None:
         try:

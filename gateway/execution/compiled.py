@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from graphql import GraphQLSchema, VariableValues
-from graphql.execution.values import get_variable_values
 
 from gateway.execution.collect import Collector
 from gateway.execution.executor import ExecutionResult
@@ -14,6 +13,7 @@ from gateway.execution.projection import Projector
 from gateway.execution.run import Complete, Run, bubble
 from gateway.execution.shapes import Survey
 from gateway.execution.stock import StockExecutor, located
+from gateway.execution.variables import Variables
 from gateway.prepare import PreparedDocument
 from resolvers.context import RequestContext
 from resolvers.shape import Shape
@@ -50,10 +50,7 @@ class CompiledExecutor:
             return await self._introspect(prepared, variables, context)
         if prepared.kind != "query":
             return await self._stock.run(prepared, variables, context)
-        definitions = prepared.operation.variable_definitions or ()
-        coerced = get_variable_values(
-            self._schema, definitions, dict(variables), hide_suggestions=self._hide_suggestions
-        )
+        coerced = self._variables(prepared).coerced(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
         if any(coerced.coerced.get(name, False) is None for name in prepared.conditions):
@@ -65,6 +62,14 @@ class CompiledExecutor:
         await run.settle()
         errors = [*run.errors, *(located(one) for one in context.errors)]
         return ExecutionResult(bubble(data, run.nulls) if run.nulls else data, errors)
+
+    def _variables(self, prepared: PreparedDocument) -> Variables:
+        known: Variables | None = prepared.kept.get("variables")
+        if known is None:
+            definitions = prepared.operation.variable_definitions or ()
+            known = Variables(self._schema, definitions, hide_suggestions=self._hide_suggestions)
+            prepared.kept["variables"] = known
+        return known
 
     async def _introspect(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext

@@ -1,7 +1,7 @@
 """One execution under way: its errors, its fetches, and the nulls that bubble."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
@@ -116,17 +116,19 @@ class Run:
         values = await self._values(batch)
         # No await between these lines: the list of pending fetches is this branch's own for the moment.
         outer, self.pending = self.pending, []
-        late = []
+        late: list[Coroutine[Any, Any, None]] = []
         for one, value in zip(batch, values, strict=True):
             if isawaitable(value):
                 late.append(self._wait(one, value))
             else:
                 self._put(one, value)
         mine, self.pending = self.pending, outer
-        if late:
-            await asyncio.gather(self._fetch_all(mine), *late)
-        else:
-            await self._fetch_all(mine)
+        if mine:
+            late.append(self._fetch_all(mine))
+        if len(late) == 1:
+            await late[0]
+        elif late:
+            await asyncio.gather(*late)
 
     async def _wait(self, one: Pending, value: Awaitable[Any]) -> None:
         """A place that its batch did not wait for, and what it leads to."""

@@ -102,8 +102,7 @@ class Abilities:
     pages_max: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """What a fetch inherits from its request: time left, correlation, and on whose behalf.
 
     `deadline` is in seconds of `time.monotonic()`.
@@ -112,7 +111,7 @@ class Call:
     deadline: float
     request_id: str
     principal: Principal
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Upstream(Protocol):
