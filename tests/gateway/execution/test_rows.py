@@ -66,7 +66,13 @@ def _count_ways(field: Any) -> None:
 @cache
 def executors() -> tuple[Executor, Executor, Preparation]:
     made = schema()
-    limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_depth=100, max_aliases=10_000)
+    limits = LimitSettings(
+        max_characters=1_000_000,
+        max_tokens=100_000,
+        max_depth=100,
+        max_aliases=10_000,
+        max_directives=10_000,
+    )
     return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
 
 
