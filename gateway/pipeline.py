@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 RESERVE_MAX_S: Final = 0.5
 RESERVE_PART: Final = 0.1
+LARGE_ROWS: Final = 500
+"""An answer with more is encoded piece by piece."""
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -110,8 +112,12 @@ class Pipeline:
             with self._stage("execution", operation=prepared.hash):
                 result = await self._executor.run(prepared, request.variables or {}, context)
             with self._stage("response"):
-                reply = response.build(
-                    result, context.source_summary(), incoming.request_id, incoming.media_type
+                reply = await response.build(
+                    result,
+                    context.source_summary(),
+                    incoming.request_id,
+                    incoming.media_type,
+                    context.turns if context.disclosures.total > LARGE_ROWS else None,
                 )
             entry.answered(reply.status, result.data is not None, result.errors)
             return reply

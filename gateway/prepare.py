@@ -53,7 +53,7 @@ class PreparedDocument:
     is_about_schema: bool = False
     conditions: tuple[str, ...] = ()
     plans: dict[tuple[bool, ...], Any] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def operation_name(self) -> str | None:

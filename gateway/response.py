@@ -10,7 +10,9 @@ from gateway import errors
 from gateway.authn.authenticator import AuthenticationFailed, KeysUnavailable
 from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
+from gateway.large import encode_in_turns
 from permissions.decision import ScopeInsufficient
+from resolvers.turns import Turns
 
 RETRY_AFTER_S = 5
 
@@ -24,10 +26,17 @@ class Reply(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def build(
-    result: ExecutionResult, sources: Sequence[dict[str, Any]], request_id: str, media_type: str
+async def build(
+    result: ExecutionResult,
+    sources: Sequence[dict[str, Any]],
+    request_id: str,
+    media_type: str,
+    turns: Turns | None = None,
 ) -> Reply:
-    """The reply to an executed operation. `sources` is what `extensions.sources` says."""
+    """The reply to an executed operation. `sources` is what `extensions.sources` says.
+
+    `turns`: the result is large; other requests have theirs while it is encoded.
+    """
     document: dict[str, Any] = {}
     if result.errors:
         document["errors"] = [errors.told_graphql(error, request_id) for error in result.errors]
@@ -36,7 +45,8 @@ def build(
         document["data"] = result.data
     if sources:
         document["extensions"] = {"sources": sources}
-    return Reply(_status(result, media_type), media_type, encode_json(document))
+    body = encode_json(document) if turns is None else await encode_in_turns(document, turns)
+    return Reply(_status(result, media_type), media_type, body)
 
 
 def _status(result: ExecutionResult, media_type: str) -> int:

@@ -15,6 +15,7 @@ from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.shape import Shape
+from resolvers.turns import Turns
 from resolvers.upstreams.upstream import Call, Upstream
 
 _WORST_LAST = (
@@ -57,6 +58,8 @@ class RequestContext:
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)
     """How sources are asked (`resolvers.plan`), kept from request to request."""
+    turns: Turns = field(default_factory=Turns)
+    """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
 

@@ -29,6 +29,11 @@ class Disclosures:
         key = (patient, type_, source)
         counts[key] = counts.get(key, 0) + count
 
+    @property
+    def total(self) -> int:
+        """How many records there are so far."""
+        return sum(self._counts.values())
+
     def rows(self) -> list[Disclosure]:
         """By patient (nobody's first), type and source; none where nothing was given out."""
         rows = [Disclosure(*key, count) for key, count in self._counts.items() if count]

@@ -12,6 +12,7 @@ from resolvers.cursor import Cursors
 from resolvers.identity import Identity
 from resolvers.linking import Linking
 from resolvers.loaders import Loaders
+from resolvers.turns import Turns
 from resolvers.upstreams.upstream import Call, Upstream
 
 
@@ -37,6 +38,7 @@ class Federation:
         self._served_types = served_types
         self._pages_max = pages_max
         self._drafts: Kept[Any] = Kept()
+        self._turns = Turns()
 
     def open(
         self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str
@@ -46,7 +48,7 @@ class Federation:
         `deadline_s` counts from now; `close` the context when the request is over or given up.
         """
         call = Call(time.monotonic() + deadline_s, request_id, principal)
-        loaders = Loaders(self.upstreams, call)
+        loaders = Loaders(self.upstreams, call, self._turns)
         identity = Identity(self.upstreams, self._linking, loaders, self._cache, principal)
         return RequestContext(
             principal=principal,
@@ -59,6 +61,7 @@ class Federation:
             is_limited=is_limited,
             pages_max=self._pages_max,
             drafts=self._drafts,
+            turns=self._turns,
         )
 
     async def start(self) -> None:

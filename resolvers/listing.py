@@ -64,7 +64,10 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
         *(loaders.search_all(name, ones, is_batched=batched) for name, batched, ones in asked)
     )
     pages = {(name, batched): iter(of) for (name, batched, _), of in zip(asked, answers, strict=True)}
+    turns = connections[0].context.turns
     for connection in connections:
+        if turns.is_over:
+            await turns.take()
         given = [
             (one, one.searches[0], next(pages[one.upstream.name, one.is_batched]))
             for one in connection.plans

@@ -16,6 +16,7 @@ from clinical.identifiers import Token
 from resolvers.pace import Pace
 from resolvers.resource import Location, Resource
 from resolvers.source_loader import Ask, SourceLoader
+from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
 
@@ -34,7 +35,8 @@ class Loaders:
     """One set of loaders for one request, each made when it is first needed; `close` ends what is still
     under way."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream], call: Call) -> None:
+    def __init__(self, upstreams: Mapping[str, Upstream], call: Call, turns: Turns) -> None:
+        self.turns = turns
         self._upstreams = upstreams
         self._call = call
         self._pace = Pace()

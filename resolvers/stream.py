@@ -131,6 +131,8 @@ class Stream:
                 raise
             self._start_again(loaders, asked)
             return
+        if loaders.turns.is_over:
+            await loaders.turns.take()
         self.has_answered = True
         self._pages_left -= 1
         self._note(page)

@@ -1,7 +1,8 @@
 """Execution by plan: queries run as specialised functions, all else as graphql-core does it."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,10 +54,10 @@ class CompiledExecutor:
         coerced = self._variables(prepared).coerced(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
-        if any(coerced.coerced.get(name, False) is None for name in prepared.conditions):
+        if prepared.conditions and _has_null(prepared.conditions, coerced):
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
-        plan = self._plan(prepared, coerced)
+        plan = await self._plan(prepared, coerced)
         context.shapes = plan.shapes
         data = plan.complete(None, run, None)
         await run.settle()
@@ -83,14 +84,24 @@ class CompiledExecutor:
                 self._introspections.popitem(last=False)
         return known
 
-    def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Plan:
-        """The plan for these values of the variables that select."""
-        values = tuple(variables.coerced.get(name) is True for name in prepared.conditions)
-        plan: Plan | None = prepared.plans.get(values)
-        if plan is None:
-            if len(prepared.plans) >= PLANS_KEPT:
-                prepared.plans.pop(next(iter(prepared.plans)))
-            plan = prepared.plans[values] = self._compile(prepared, values)
+    async def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Plan:
+        """The plan for these values of the variables that select; made in a thread, once for all who ask."""
+        values = tuple([variables.coerced.get(name) is True for name in prepared.conditions])
+        known: Plan | None = prepared.plans.get(values)
+        return known if known is not None else await self._compiled(prepared, values)
+
+    async def _compiled(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Plan:
+        making: asyncio.Future[Plan] | None = prepared.kept.get(values)
+        if making is None:
+            loop = asyncio.get_running_loop()
+            making = prepared.kept[values] = loop.run_in_executor(None, self._compile, prepared, values)
+        try:
+            plan = await asyncio.shield(making)
+        finally:
+            prepared.kept.pop(values, None)
+        if len(prepared.plans) >= PLANS_KEPT:
+            prepared.plans.pop(next(iter(prepared.plans)))
+        prepared.plans[values] = plan
         return plan
 
     def _compile(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Plan:
@@ -100,3 +111,7 @@ class CompiledExecutor:
         assert root is not None
         shapes = Survey(self._schema, collector).shapes(root, selected)
         return Plan(Projector(self._schema, collector, shapes).operation(root, selected), shapes)
+
+
+def _has_null(names: Iterable[str], variables: VariableValues) -> bool:
+    return any(variables.coerced.get(name, False) is None for name in names)

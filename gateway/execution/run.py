@@ -114,15 +114,16 @@ class Run:
     async def _fetch(self, batch: list[Pending]) -> None:
         """Places that are answered together, and what they lead to."""
         values = await self._values(batch)
-        # No await between these lines: the list of pending fetches is this branch's own for the moment.
-        outer, self.pending = self.pending, []
         late: list[Coroutine[Any, Any, None]] = []
+        mine: list[Pending] = []
+        turns = self.context.turns
         for one, value in zip(batch, values, strict=True):
             if isawaitable(value):
                 late.append(self._wait(one, value))
-            else:
-                self._put(one, value)
-        mine, self.pending = self.pending, outer
+                continue
+            if turns.is_over:
+                await turns.take()
+            mine += self._put(one, value)
         if mine:
             late.append(self._fetch_all(mine))
         if len(late) == 1:
@@ -136,16 +137,20 @@ class Run:
             found = await value
         except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
             found = error
-        outer, self.pending = self.pending, []
-        self._put(one, found)
-        mine, self.pending = self.pending, outer
-        await self._fetch_all(mine)
+        turns = self.context.turns
+        if turns.is_over:
+            await turns.take()
+        await self._fetch_all(self._put(one, found))
 
-    def _put(self, one: Pending, value: Any) -> None:
+    def _put(self, one: Pending, value: Any) -> list[Pending]:
+        """Completes a place; the fetches that this leads to."""
         if isinstance(value, Exception):
             self.fail(value, one.path, one.step.nodes)
-        else:
-            one.out[one.key] = one.step.complete(value, self, one.path)
+            return []
+        outer, self.pending = self.pending, []
+        one.out[one.key] = one.step.complete(value, self, one.path)
+        mine, self.pending = self.pending, outer
+        return mine
 
     async def _values(self, batch: list[Pending]) -> Sequence[Any]:
         """What the resolver says to each place. What it raises is told at all of them."""

@@ -1,6 +1,8 @@
 """Searching a FHIR server: one page for each search, identical ones asked once."""
 
+import asyncio
 from collections.abc import Iterable
+from typing import Final
 
 from resolvers.resource import Resource
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
@@ -13,6 +15,8 @@ from resolvers.upstreams.fhir_query import count_query, search_query
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Page, Search
+
+_PAGES_A_TURN: Final = 10
 
 
 async def search_all(
@@ -27,7 +31,9 @@ async def search_all(
     asks = [_ask(search, server.settings.page_size_max) for search in unique]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
     pages: dict[Search, Page | UpstreamError] = {}
-    for search, answer in zip(unique, answers, strict=True):
+    for place, (search, answer) in enumerate(zip(unique, answers, strict=True)):
+        if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
+            await asyncio.sleep(0)  # a page may be large, and others wait for the loop
         try:
             pages[search] = _page(server, capabilities, search, answer)
         except UpstreamError as problem:

@@ -1,0 +1,41 @@
+"""Large answers give way: no request keeps the event loop for long while others wait.
+
+All requests of a process share the turns. Work that goes on piece by piece asks between two pieces whether
+the present turn of the loop has lasted long enough; then it goes on in a later one, after the loop has
+looked for what came in meanwhile.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+TURN_S: Final = 0.005
+
+
+class Turns:
+    """The time for which pieces of work may follow each other in one turn of the event loop."""
+
+    def __init__(self, longest_s: float = TURN_S) -> None:
+        self._longest_s = longest_s
+        self._ends = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the next piece needs a turn: then `take` comes before it."""
+        return time.monotonic() >= self._ends
+
+    async def take(self) -> None:
+        """Goes on at once where this turn of the loop has not been worked in yet, else in a later one."""
+        loop = asyncio.get_running_loop()
+        while self.is_over:
+            if self._loop is not loop:  # nobody has worked in this turn
+                self._loop = loop
+                self._ends = time.monotonic() + self._longest_s
+                loop.call_soon(self._end)
+                return
+            await asyncio.sleep(0)
+
+    def _end(self) -> None:
+        """The loop has come round."""
+        self._loop, self._ends = None, 0.0
