@@ -85,7 +85,7 @@ def straight_rows(
     entries.sort(key=_moment, reverse=True)
     taken = entries[: question.first]
     # A source that has more might still have rows that belong before the last one taken.
-    if bounds and (len(entries) <= question.first or max(bounds) >= taken[-1][0] if taken else True):
+    if bounds and (not taken or max(bounds) >= taken[-1][0]):
         return None
     rows, pages = [row for _, _, row, _ in taken], [page for _, _, _, page in taken]
     return Straight(rows, pages, len(entries) > question.first)

@@ -28,11 +28,13 @@ NUMBER = "9990000018"
 class SearchsetUpstream(MemoryUpstream):
     """`surplus`: rows that a page holds beyond what was asked (fewer where negative).
 
-    `sends_strays`: what is asked about one patient is answered with everybody's rows.
+    `sends_strays`: whatever is asked is answered with all rows of the type. `opens_empty`: the first page
+    has none, and says where the next one is.
     """
 
     surplus: int = 0
     sends_strays: bool = False
+    opens_empty: bool = False
 
     def _page(self, search: Search) -> Any:
         raw = RawAnswer(self.name, 200, encode_json(self._bundle(search)), NOW)
@@ -56,6 +58,8 @@ class SearchsetUpstream(MemoryUpstream):
         rows = self._sorted(search)
         start = int(search.page.rpartition("=")[2]) if search.page else 0
         end = start + max(min(search.count, self.page_size_max) + self.surplus, 1)
+        if self.opens_empty and search.page is None:
+            end = start
         link = {"relation": "next", "url": f"{self.location.base_url}/{search.type}?page={end}"}
         entries = [{"resource": one, "search": {"mode": "match"}} for one in rows[start:end]]
         return {"resourceType": "Bundle", "link": [link] if end < len(rows) else [], "entry": entries}

@@ -16,6 +16,7 @@ from resolvers.question import question_of
 from resolvers.shape import shape_of
 from resolvers.straight import takes_short_way
 from resolvers.upstreams.errors import UpstreamTimeout
+from resolvers.upstreams.upstream import Filter, Partition
 from tests.resolvers.asking import patient
 from tests.resolvers.searchsets import NUMBER, SearchsetUpstream, context_of, federation
 
@@ -74,18 +75,20 @@ def source(name: str, type_: str, rows: list[Json], **habits: Any) -> SearchsetU
     return SearchsetUpstream(name, held, sorts=habits.pop("sorts", SORTS), **habits)
 
 
-async def connection_of(context: RequestContext, type_: str, first: int, about: str | None) -> Connection:
+async def connection_of(
+    context: RequestContext, type_: str, arguments: Json, about: str | None
+) -> Connection:
     person = None if about is None else await context.identity.of_id(f"a/Patient/{about}")
-    (made,) = await plan(context, [(question_of(type_, {"first": first}), person)])
+    (made,) = await plan(context, [(question_of(type_, arguments), person)])
     return made
 
 
-async def short(sources: Sequence[SearchsetUpstream], type_: str, first: int, about: str | None) -> Any:
+async def short(sources: Sequence[SearchsetUpstream], type_: str, arguments: Json, about: str | None) -> Any:
     """The page by the short way, None where there is none."""
     context = context_of(federation(sources, TYPES))
     context.shapes = {type_: shape_of(type_, ())}
     try:
-        connection = await connection_of(context, type_, first, about)
+        connection = await connection_of(context, type_, arguments, about)
         if takes_short_way(connection.question, connection.plans):
             await take_short_way([connection])
         if connection.straight is None:
@@ -96,11 +99,11 @@ async def short(sources: Sequence[SearchsetUpstream], type_: str, first: int, ab
         context.close()
 
 
-async def long(sources: Sequence[SearchsetUpstream], type_: str, first: int, about: str | None) -> Any:
+async def long(sources: Sequence[SearchsetUpstream], type_: str, arguments: Json, about: str | None) -> Any:
     """The page by the merge."""
     context = context_of(federation(sources, TYPES))
     try:
-        connection = await connection_of(context, type_, first, about)
+        connection = await connection_of(context, type_, arguments, about)
         await load_merged(connection)
         return told(connection, [(node.resource.source, node.resource.id) for node in connection.nodes])
     finally:
@@ -117,11 +120,12 @@ def _told(one: SourceOutcome) -> tuple[Any, ...]:
 
 
 async def ids(
-    *sources: SearchsetUpstream, type_: str = "Observation", first: int = 3, about: Any = "1"
+    *sources: SearchsetUpstream, type_: str = "Observation", about: str | None = "1", **arguments: Any
 ) -> Any:
     """Ids by the short way, which must be those of the merge; None where the merge is needed."""
-    found = await short(sources, type_, first, about)
-    assert found is None or found == await long(sources, type_, first, about)
+    asked = {"first": 3, **arguments}
+    found = await short(sources, type_, asked, about)
+    assert found is None or found == await long(sources, type_, asked, about)
     return None if found is None else [id_ for _, id_ in found[0]]
 
 
@@ -179,8 +183,8 @@ async def test_the_short_way_gives_what_the_merge_gives(
     data: st.DataObject, type_: str, first: int, about: str | None
 ) -> None:
     drawn = data.draw(sources(type_))
-    found = await short(drawn, type_, first, about)
-    assert found is None or found == await long(drawn, type_, first, about)
+    found = await short(drawn, type_, {"first": first}, about)
+    assert found is None or found == await long(drawn, type_, {"first": first}, about)
 
 
 @settings(max_examples=150)
@@ -355,3 +359,44 @@ async def test_a_source_that_fails_goes_the_long_way() -> None:
     assert await ids(source("b", "Observation", failing, faults=fault), about=None) is None
     b = source("b", "Observation", failing, faults=fault)
     assert await ids(source("a", "Observation", good), b) is None
+
+
+async def test_a_page_without_rows_that_others_follow_goes_the_long_way() -> None:
+    empty = source("b", "Observation", observations("2021"), opens_empty=True)
+    assert await ids(empty, about=None) is None
+    for first in (0, 1, 3):
+        assert await ids(source("a", "Observation", observations("2020", "2019")), empty, first=first) is None
+
+
+async def test_only_the_newest_are_listed_the_short_way_from_the_start() -> None:
+    held = [source("a", "Observation", observations("2020"))]
+    assert await ids(*held) == ["0"]
+    for sort in ("date", "_id", "status", "-date,status"):
+        assert await ids(*held, sort=sort) is None
+    context = context_of(federation(held, TYPES))
+    context.shapes = {"Observation": shape_of("Observation", ())}
+    for after, is_short in ((None, True), ("a cursor", False)):
+        made = await connection_of(context, "Observation", {"after": after}, "1")
+        assert takes_short_way(made.question, made.plans) == is_short
+    context.close()
+
+
+async def test_rows_that_are_to_be_tested_here_go_the_long_way() -> None:
+    """What a source cannot filter is left to the gateway; what it says it filters is looked at."""
+    rows = [row("Observation", "1", effectiveDateTime="2020", status="final")]
+    asked = {"status": ["amended"]}
+    unable = source("a", "Observation", rows, unsupported=frozenset({"status"}))
+    assert await ids(unable, **asked) is None
+    assert await ids(source("a", "Observation", rows, sends_strays=True), **asked) is None
+
+
+class ByParts(SearchsetUpstream):
+    """Can only be asked by parts, which may not be all."""
+
+    def partition(self, resource_type: str, filters: Sequence[Filter]) -> Partition:
+        return Partition(exhaustive=False)
+
+
+async def test_a_source_that_may_hold_more_than_it_can_be_asked_for_goes_the_long_way() -> None:
+    held = {"Patient": [patient("1", NUMBER)], "Observation": observations("2020")}
+    assert await ids(ByParts("a", held, sorts=SORTS)) is None
