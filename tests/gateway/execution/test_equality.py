@@ -21,6 +21,7 @@ from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import ExecutionResult, Executor
 from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation, PreparedDocument
+from resolvers.disclosure import Disclosure
 from resolvers.upstreams.errors import UpstreamTimeout
 from schema.build import build_schema, resource_types
 from tests.gateway.execution.operations import Operations
@@ -162,11 +163,12 @@ def sources(is_down: bool) -> list[MemoryUpstream]:
 
 async def execute(
     executor: Executor, prepared: PreparedDocument, variables: Mapping[str, Any], is_down: bool
-) -> ExecutionResult:
+) -> tuple[ExecutionResult, list[Disclosure]]:
+    """What is answered, and what the record says was given out."""
     asker = Asker(*sources(is_down))
     context = asker.federation.open(asker.principal, is_limited=False, deadline_s=30, request_id="r")
     try:
-        return await executor.run(prepared, variables, context)
+        return await executor.run(prepared, variables, context), list(context.disclosures)
     finally:
         context.close()
 
@@ -205,10 +207,12 @@ async def test_both_executors_answer_the_same(text: str, variables: dict[str, An
         prepared = preparation.prepare(text, None, "")
     except DocumentInvalid:
         reject()  # fields that meet with different shapes are refused before execution
-    ours = await execute(compiled, prepared, variables, is_down)
-    theirs = await execute(stock, prepared, variables, is_down)
+    ours, our_record = await execute(compiled, prepared, variables, is_down)
+    theirs, their_record = await execute(stock, prepared, variables, is_down)
     assert encode(ours.data) == encode(theirs.data), text
     assert told(ours) == told(theirs), text
+    if len(ours.errors) == len(theirs.errors):  # nothing was left off that the other still fetched
+        assert our_record == their_record, text
 
 
 NOW = re.compile(r"2[0-9]{3}-[0-9-]{5}T[0-9:]{8}\.[0-9]{3}Z")
@@ -232,6 +236,6 @@ async def test_a_search_parameter_may_be_called_as_the_executor_calls_its_own() 
     text = '{ medicationStatements(source: ["a/Patient/1"]) { sources { source status } } }'
     for executor in executors()[:2]:
         prepared = executors()[2].prepare(text, None, "")
-        result = await execute(executor, prepared, {}, False)
+        result, _ = await execute(executor, prepared, {}, False)
         assert result.errors == []
         assert result.data == {"medicationStatements": {"sources": []}}
