@@ -284,6 +284,13 @@ async def test_a_period_that_ends_before_it_starts_or_never_readably_goes_the_lo
         )
 
 
+async def test_a_cursor_after_a_period_is_that_of_the_merge() -> None:
+    held = [
+        row("Observation", str(n), effectivePeriod={"start": f"202{5 - n}", "end": "2030"}) for n in range(4)
+    ]
+    assert await ids(source("a", "Observation", held)) == ["0", "1", "2"]
+
+
 async def test_a_period_beside_another_date_goes_the_long_way() -> None:
     period, timing = {"start": "2020"}, {"event": ["2021"]}
     for more in ({"effectiveInstant": "2021-01-01T00:00:00Z"}, {"effectiveTiming": timing}):
