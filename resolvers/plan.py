@@ -4,15 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from msgspec.structs import replace
 
 from clinical.compartment import patient_parameter
-from clinical.parameters import SearchParameter, parameters
-from clinical.references import parse_reference
-from clinical.search import compile_search, is_exact
 from resolvers.context import RequestContext
+from resolvers.filtering import divide, is_checked, references_of, test_of, told_at
 from resolvers.hidden import hidden_filter
-from resolvers.ids import RecordId, parse_record_id
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.question import Question
@@ -66,7 +62,7 @@ class _Draft:
         plan = self.plan
         searches, records = [], []
         for location, record in places:
-            told = _told_at(location, self.references) if self.references else ()
+            told = told_at(location, self.references) if self.references else ()
             for part in self.parts if told is not None else ():
                 searches.append(self._search(location, record, told or (), part))
                 records.append(record)
@@ -182,7 +178,7 @@ async def _draft(
         key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
         draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
         return draft
-    references, gaps = await _references(upstream, question, context)
+    references, gaps = await references_of(upstream, question, context)
     if references is None:
         return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
     problems = tuple(map(_problem, gaps))
@@ -199,8 +195,8 @@ def _draft_of(
     references: tuple[Filter, ...],
     problems: tuple[str, ...],
 ) -> _Draft:
-    sent, kept = _divide(upstream, question, question.filters, abilities)
-    more_sent, more_kept = _divide(upstream, question, references, abilities)
+    sent, kept = divide(upstream, question, question.filters, abilities)
+    more_sent, more_kept = divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
     partition = upstream.partition(question.type, filters)
     is_sorted = question.ordering.code_set <= abilities.sorts
@@ -217,8 +213,8 @@ def _draft_of(
     )
     plan = SourcePlan(
         upstream,
-        keeps=tuple(_test(question.type, one) for one in (*kept, *more_kept)),
-        checks=tuple(_test(question.type, one) for one in filters if _is_checked(question.type, one)),
+        keeps=tuple(test_of(question.type, one) for one in (*kept, *more_kept)),
+        checks=tuple(test_of(question.type, one) for one in filters if is_checked(question.type, one)),
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
@@ -234,60 +230,6 @@ def _problem(gap: SourceOutcome) -> str:
     return gap.message or "the lookup of a person fell short in this source"
 
 
-def _divide(
-    upstream: Upstream, question: Question, filters: Iterable[Filter], abilities: Abilities
-) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
-    """(what the source filters, what the gateway filters exactly). Raises SearchNotSupported."""
-    sent, kept = [], []
-    for one in filters:
-        if one.code in abilities.parameters:
-            sent.append(one)
-        elif is_exact(parameters(question.type)[one.code]):
-            kept.append(one)
-        else:
-            raise SearchNotSupported(upstream.name, f"the source cannot search {question.type} by {one.code}")
-    return tuple(sent), tuple(kept)
-
-
-async def _references(
-    upstream: Upstream, question: Question, context: RequestContext
-) -> tuple[tuple[Filter, ...] | None, list[SourceOutcome]]:
-    """Filters by global ids in this source's own terms, None where none of the ids is of this source;
-    and the lookups of persons that fell short in this source."""
-    filters: list[Filter] | None = []
-    gaps: list[SourceOutcome] = []
-    for code, ids in question.references:
-        values: list[str] = []
-        for id_ in ids:
-            person = await _person_named(id_, context)
-            values += _local(upstream, parse_record_id(id_), person)
-            outcome = person.outcomes.get(upstream.name) if person else None
-            gaps += [outcome] if outcome is not None and outcome.is_gap else []
-        if not values:
-            filters = None
-        elif filters is not None:
-            filters.append(Filter(code, tuple(dict.fromkeys(values))))
-    return None if filters is None else tuple(filters), gaps
-
-
-async def _person_named(id_: str, context: RequestContext) -> Person | None:
-    """The person that an id names. A caller limited to one has nobody else looked up: an answer that
-    depended on it would tell of others."""
-    if not context.is_limited:
-        return await context.identity.of_id(id_)
-    own = await context.own_person()
-    return own if id_ in (own.id, *(f"{one.source}/Patient/{one.id}" for one in own.records)) else None
-
-
-def _local(upstream: Upstream, record_id: RecordId | None, person: Person | None) -> Sequence[str]:
-    """References in this source to a person's records (with their place), or else to the record named."""
-    if person is not None:
-        return [f"{_base(one.location)}Patient/{one.id}" for one in person.records_of(upstream.name)]
-    if record_id is None or record_id.contained or record_id.source != upstream.name:
-        return ()
-    return (f"{record_id.type}/{record_id.id}",)
-
-
 def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilities) -> str:
     """The parameter that names the patient: the rule's, or `subject` where the source has only that."""
     ruled = patient_parameter(resource_type)
@@ -298,26 +240,6 @@ def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilit
     return found
 
 
-def _told_at(location: Location, references: Iterable[Filter]) -> tuple[Filter, ...] | None:
-    """References in a place's own terms; None where one leads to other places only, which use the same
-    ids for other people."""
-    told, own = [], _base(location)
-    for one in references:
-        values = tuple(
-            text.removeprefix(own)
-            for text in one.values
-            if text.startswith(own) or parse_reference(text).base is None
-        )
-        if not values:
-            return None
-        told.append(replace(one, values=values))
-    return tuple(told)
-
-
-def _base(location: Location) -> str:
-    return location.base_url.rstrip("/") + "/"
-
-
 def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
     """One row more than asked tells whether a page follows; what is sorted here comes in full pages."""
     return min(question.first + 1, abilities.page_size_max) if is_lazy else abilities.page_size_max
@@ -326,17 +248,3 @@ def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
 def _counts_hidden(question: Question, abilities: Abilities) -> bool:
     hidden = hidden_filter(question.type)
     return question.shows_errors or hidden is None or hidden.code in abilities.parameters
-
-
-def _is_checked(resource_type: str, one: Filter) -> bool:
-    """Amounts are the source's to compare: it may know units that the gateway does not."""
-    return parameters(resource_type)[one.code].type not in ("quantity", "number")
-
-
-def _test(resource_type: str, one: Filter) -> Keep:
-    parameter: SearchParameter = parameters(resource_type)[one.code]
-
-    def keep(resource: Resource) -> bool:
-        return compile_search(parameter, one.values, one.modifier, resource.location.base_url)(resource.json)
-
-    return keep

@@ -8,7 +8,8 @@ from strawberry.types.field import StrawberryField
 from resolvers.lists import root_list
 from resolvers.lookup import by_id, node, nodes
 from resolvers.names import field_name, plural
-from resolvers.patients import me, patient, patients
+from resolvers.patient_list import patients
+from resolvers.patients import me, patient
 from resolvers.sources import source_outcomes
 from schema.field import argument, fetch_field
 from schema.making import definition, list_of, make_type, optional, optional_list

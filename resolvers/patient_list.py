@@ -1,0 +1,239 @@
+"""`patients(...)`: persons over all sources, each once, in the sources' order of precedence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import ge
+from typing import Any
+
+from msgspec import structs
+
+from clinical.parameters import parameters
+from clinical.search import compile_search, is_exact
+from resolvers.connection import TELLING, Connection, tell
+from resolvers.edge import Edge, edge_of, edges_of
+from resolvers.field import FieldCall
+from resolvers.hidden import is_entered_in_error
+from resolvers.listing import plan
+from resolvers.merge import Merge, Taken
+from resolvers.merging import open_merge, outcomes_after
+from resolvers.ordering import MISSING, Key, Ordering
+from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.patients import person_node
+from resolvers.persons import Person
+from resolvers.plan import SourcePlan
+from resolvers.question import Question, question_of
+from resolvers.resource import Resource
+from resolvers.restriction import is_restricted, withheld_searches
+from resolvers.straight import is_simple
+from resolvers.together import together
+from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.upstream import Filter, Page, Search
+
+
+class SourceFirst(Ordering):
+    """Sources in order of precedence; the order asked for within each."""
+
+    def __init__(self, resource_type: str, sort: str | None, sources: Sequence[str]) -> None:
+        super().__init__(resource_type, sort)
+        self._ranks: Mapping[str, int] = {name: rank for rank, name in enumerate(sources)}
+
+    def key(self, resource: Resource) -> Key:
+        """The source's rank, then the sort key."""
+        return ((0, self._ranks[resource.source]), *super().key(resource))
+
+    def dump(self, key: Key) -> list[Any]:
+        """As `Ordering.dump`, the rank in front."""
+        return [key[0][1], *super().dump(key[1:])]
+
+    def load(self, values: list[Any]) -> Key:
+        """The key that `dump` wrote."""
+        return ((0, values[0]), *super().load(values[1:]))
+
+
+async def patients(call: FieldCall) -> Connection:
+    """`patients(...)`: sources in order of precedence, a person once."""
+    question = question_of("Patient", call.arguments)
+    context = call.context
+    ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
+    question = replace(question, ordering=ordering)
+    (connection,) = await plan(context, ((question, None),))
+    connection.tells = bool(call.selected & TELLING)
+    if context.is_limited:
+        await _load_own(connection)
+    else:
+        await _load_persons(connection)
+    connection.disclose(call.selected)
+    tell(context, connection.outcomes, call)
+    return connection
+
+
+async def _load_own(connection: Connection) -> None:
+    """A caller limited to a person finds that person, where a record matches."""
+    person = await connection.context.own_person()
+    connection.outcomes = list(person.outcomes.values())
+    # Where no record is known to match, a source that cannot be asked leaves that open.
+    unsure = {one.upstream.name: one.outcome for one in connection.plans if one.outcome}
+    plans = {one.upstream.name: one for one in connection.plans}
+    if connection.question.after is not None:
+        connection.sealer.open(connection.question.after)
+        return
+    for record in person.records:
+        if _is_withheld(connection, person):
+            return
+        if connection.question.first and _matches(plans[record.source], record):
+            node = person_node(person)
+            connection.edges = [edge_of(record, node, connection.question, connection.sealer)]
+            return
+    if connection.question.first:
+        known = {record.source for record in person.records}
+        connection.outcomes = [
+            unsure.get(name, outcome) if name in known else outcome
+            for name, outcome in person.outcomes.items()
+        ]
+
+
+async def _load_persons(connection: Connection) -> None:
+    if not await _load_straight(connection):
+        await _load_merged(connection)
+
+
+async def _load_straight(connection: Connection) -> bool:
+    """Makes the page of the first page of the only source, where that can be: False where it cannot."""
+    question = connection.question
+    is_first = question.after is None and not question.ordering.has_text  # a merge packs texts for cursors
+    if not is_first or len(connection.plans) != 1 or not is_simple(connection.plans[0]):
+        return False
+    plan, search = connection.plans[0], connection.plans[0].searches[0]
+    loaders = connection.context.loaders
+    (page,) = await loaders.search_all(plan.upstream.name, (search,), is_batched=plan.is_batched)
+    if isinstance(page, UpstreamError) or not _is_whole(question, page):
+        return False
+    records = page.resources[: question.first]
+    persons = await connection.context.identity.of_records(records)
+    for record, person in zip(records, persons, strict=True):
+        if isinstance(person, UpstreamError) or await _first_sight(connection, record, 0, person) is None:
+            return False
+    nodes = [person_node(person) for person in persons if isinstance(person, Person)]
+    retrieved_at = page.resources[-1].retrieved_at if page.resources else None
+    outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
+    connection.show(list(zip(records, nodes, strict=True)), [outcome], len(page.resources) > question.first)
+    return True
+
+
+def _is_whole(question: Question, page: Page) -> bool:
+    """Whether the page's rows are in order, none to be left out, and more than are asked for or all."""
+    resources = page.resources
+    if page.problems or (page.next is not None and len(resources) <= question.first):
+        return False
+    key = question.ordering.key
+    places = [(key(one), one.id) for one in resources]
+    if any(map(ge, places, places[1:])) or (places and MISSING in places[0][0]):
+        return False
+    return not any(is_entered_in_error(one.json) for one in resources)
+
+
+async def _load_merged(connection: Connection) -> None:
+    merge = await open_merge(connection)
+    question = connection.question
+    wanted = question.first
+    edges: list[Edge] = []
+    while len(edges) < wanted:
+        taken = await merge.take(wanted - len(edges))
+        shown = await _first_sights(connection, taken)
+        fresh = [(one, person) for one, person in zip(taken, shown, strict=True) if person is not None]
+        made = await edges_of([one for one, _ in fresh], question, connection.sealer, connection.context)
+        for edge, (_, person) in zip(made, fresh, strict=True):
+            edge.node = person_node(person)
+        edges.extend(made)
+        if not taken:
+            break
+    connection.edges = edges
+    connection.has_next = await _has_more(connection, merge)
+    connection.outcomes = outcomes_after(connection, merge)
+
+
+async def _has_more(connection: Connection, merge: Merge) -> bool:
+    """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
+    while taken := await merge.take(1):
+        if taken[0].row.rank == 0 or (await _first_sights(connection, taken))[0] is not None:
+            return True
+    return False
+
+
+async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Sequence[Person | None]:
+    """Each row's person, or None where an earlier source matched this same query with the person."""
+    records = [one.row.resource for one in taken]
+    persons = await connection.context.identity.of_records(records)
+    pairs = zip(taken, persons, strict=True)
+    sights = (_first_sight(connection, one.row.resource, one.row.rank, person) for one, person in pairs)
+    if all(one.row.rank == 0 for one in taken):
+        return [await sight for sight in sights]  # no other source is asked
+    return await together(*sights)
+
+
+async def _first_sight(
+    connection: Connection, record: Resource, rank: int, person: Person | UpstreamError
+) -> Person | None:
+    if isinstance(person, UpstreamError):
+        raise person
+    if _is_withheld(connection, person):
+        return None
+    for source in connection.plans[:rank]:
+        outcome = person.outcomes.get(source.upstream.name)
+        if outcome is not None and outcome.is_gap:
+            _tell_unsure(connection, source)
+        for one in person.records_of(source.upstream.name):
+            if await _source_matches(connection, source, one):
+                return None
+    same = person.records_of(record.source)
+    is_later_twin = len(same) > 1 and any(
+        one.id < record.id and _matches(connection.plans[rank], one) for one in same
+    )
+    return None if is_later_twin else person
+
+
+def _is_withheld(connection: Connection, person: Person) -> bool:
+    """Whether finding the person by this query would tell what a record of the person withholds."""
+    if not connection.question.codes & withheld_searches():
+        return False
+    return person.is_withheld or any(map(is_restricted, person.records))
+
+
+def _tell_unsure(connection: Connection, source: SourcePlan) -> None:
+    """The source may have matched the query with a person whom a later source shows."""
+    for stream in connection.streams[source.upstream.name]:
+        stream.note_problem("not every person of later sources could be looked up here; one may come twice")
+
+
+async def _source_matches(connection: Connection, source: SourcePlan, record: Resource) -> bool:
+    """Whether a source matches the query with a record: seen here where that is exact, else asked."""
+    if not source.searches or connection.has_failed(source.upstream.name):
+        return False
+    if not all(keep(record) for keep in source.keeps):
+        return False
+    known = parameters("Patient")
+    if all(is_exact(known[one.code]) and one.modifier is None for one in source.searches[0].filters):
+        return _matches(source, record)
+    only = Filter("_id", (record.id,))
+    asked = structs.replace(_at(source, record), filters=(*source.searches[0].filters, only), count=1)
+    try:
+        page = await connection.context.loaders.search(source.upstream.name, asked)
+    except UpstreamError:
+        _tell_unsure(connection, source)
+        return False
+    return any(one.id == record.id for one in page.resources)
+
+
+def _at(source: SourcePlan, record: Resource) -> Search:
+    return next((one for one in source.searches if one.location == record.location), source.searches[0])
+
+
+def _matches(source: SourcePlan, record: Resource) -> bool:
+    if not source.searches or not all(keep(record) for keep in source.keeps):
+        return False
+    known = parameters("Patient")
+    tests = (
+        compile_search(known[one.code], one.values, one.modifier, record.location.base_url)
+        for one in source.searches[0].filters
+    )
+    return all(test(record.json) for test in tests)
