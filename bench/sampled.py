@@ -1,7 +1,7 @@
 """Where the processor time of a request goes, by samples: the gateway under load, looked at every 2 ms.
 
-`python -m bench.sampled [CASE ...]` prints, for each case, microseconds per request by package and by file. Time
-is of the function that runs, with what it calls in C; what the interpreter frees is counted where the
+`python -m bench.sampled [CASE ...]` prints, for each case, microseconds per request by package and by file.
+Time is of the function that runs, with what it calls in C; what the interpreter frees is counted where the
 function ends that held it.
 """
 
