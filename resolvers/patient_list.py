@@ -1,7 +1,6 @@
 """`patients(...)`: persons over all sources, each once, in the sources' order of precedence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from operator import ge
 from typing import Any
 
@@ -55,7 +54,7 @@ async def patients(call: FieldCall) -> Connection:
     question = question_of("Patient", call.arguments)
     context = call.context
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
-    question = replace(question, ordering=ordering)
+    question = structs.replace(question, ordering=ordering, is_newest_first=False)
     (connection,) = await plan(context, ((question, None),))
     connection.tells = bool(call.selected & TELLING)
     if context.is_limited:

@@ -136,8 +136,11 @@ def outcome_of(error: UpstreamError) -> SourceOutcome:
 
 def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
     """Why a source cannot be asked about a person: the lookup failed, or it does not know the person."""
-    if person is None or any(one.source == upstream.name for one in person.records):
+    if person is None:
         return None
+    for one in person.records:
+        if one.source == upstream.name:
+            return None
     return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
 
 

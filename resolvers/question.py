@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+
+import msgspec
 
 from clinical.codec import digits
 from clinical.parameters import SearchParameter, parameters
@@ -23,8 +24,7 @@ _STRING_MODIFIERS = {"startsWith": None, "exact": "exact", "contains": "contains
 _ENTERED_IN_ERROR = "entered-in-error"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, cache_hash=True):
     """A list field's question. `references` are filters by global ids, translated per source.
 
     `shows_errors`: the caller asked for records that were entered in error.
@@ -37,11 +37,8 @@ class Question:
     first: int
     after: str | None
     shows_errors: bool
-
-    @property
-    def is_newest_first(self) -> bool:
-        """Whether the list has the order that its type's lists have where none is asked for, by a date."""
-        return self.ordering is ordering_of(self.type, None) and self.ordering.date_element is not None
+    is_newest_first: bool = False
+    """Whether the list has the order that its type's lists have where none is asked for, by a date."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -97,7 +94,14 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
     ordering = ordering_of(resource_type, arguments.get("sort"))
     shows = any(_ENTERED_IN_ERROR in text for one in filters for text in one.values)
     return Question(
-        resource_type, tuple(filters), tuple(references), ordering, first, arguments.get("after"), shows
+        resource_type,
+        tuple(filters),
+        tuple(references),
+        ordering,
+        first,
+        arguments.get("after"),
+        shows,
+        ordering.date_element is not None and ordering is ordering_of(resource_type, None),
     )
 
 

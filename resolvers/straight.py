@@ -40,16 +40,16 @@ class Straight(msgspec.Struct):
 
 def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
     """Whether the list may be made of its sources' first pages, if these are plain."""
-    return (
-        question.after is None
-        and question.is_newest_first
-        and any(plan.searches for plan in plans)
-        and all(plan.outcome is not None or _has_shape(plan) for plan in plans)
-    )
-
-
-def _has_shape(plan: SourcePlan) -> bool:
-    return is_simple(plan) and plan.searches[0].shape is not None
+    if question.after is not None or not question.is_newest_first:
+        return False
+    asks = False
+    for plan in plans:
+        if plan.outcome is not None:
+            continue
+        if not is_simple(plan) or plan.searches[0].shape is None:
+            return False
+        asks = True
+    return asks
 
 
 def is_simple(plan: SourcePlan) -> bool:

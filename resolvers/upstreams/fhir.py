@@ -6,8 +6,9 @@ source as a whole: its places, what it can do, and how its searches must be aske
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec import structs
 
 from clinical.identifiers import Token
 from clinical.references import is_resource_id
@@ -72,7 +73,7 @@ class FhirUpstream:
         declared = found.abilities(resource_type)
         known = self._abilities.get(resource_type)
         if known is None or known[0] is not declared:
-            known = (declared, replace(declared, pages_max=self._settings.max_pages))
+            known = (declared, structs.replace(declared, pages_max=self._settings.max_pages))
             self._abilities[resource_type] = known
         return known[1]
 

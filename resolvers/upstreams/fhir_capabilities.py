@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from clinical.parameters import parameters, resource_types
 from resolvers.resource import Json
 from resolvers.upstreams.settings import CapabilitySettings
@@ -29,7 +31,7 @@ class Capabilities:
     def without(self, resource_type: str, codes: frozenset[str]) -> "Capabilities":
         """The same, less some search parameters that the source turned out to ignore."""
         known = self.abilities(resource_type)
-        less = replace(known, parameters=known.parameters - codes, sorts=known.sorts - codes)
+        less = structs.replace(known, parameters=known.parameters - codes, sorts=known.sorts - codes)
         return replace(self, by_type={**self.by_type, resource_type: less})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from resolvers.resource import Resource
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
@@ -31,11 +31,14 @@ async def search_all(
     asks = [_ask(search, server.settings.page_size_max) for search in unique]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
     pages: dict[Search, Page | UpstreamError] = {}
+    kinds: dict[tuple[Any, ...], Asked] = {}
     for place, (search, answer) in enumerate(zip(unique, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
             await asyncio.sleep(0)  # a page may be large, and others wait for the loop
         try:
-            pages[search] = _page(server, capabilities, search, answer)
+            kind = (search.type, search.location, search.filters, search.sort, search.page)
+            asked = kinds.get(kind) or kinds.setdefault(kind, _asked(server, search))
+            pages[search] = _page(capabilities, search, asked, answer)
         except UpstreamError as problem:
             if isinstance(problem, ParameterIgnored):
                 discovery.forget(search.type, problem.codes)
@@ -80,12 +83,9 @@ def _asked(server: FhirServer, search: Search) -> Asked:
     )
 
 
-def _page(
-    server: FhirServer, capabilities: Capabilities, search: Search, raw: RawAnswer | UpstreamError
-) -> Page:
+def _page(capabilities: Capabilities, search: Search, asked: Asked, raw: RawAnswer | UpstreamError) -> Page:
     if isinstance(raw, UpstreamError):
         raise raw
-    asked = _asked(server, search)
     counts = capabilities.abilities(search.type).counts
     if search.shape is not None and (plain := plain_entries(asked, search.shape, raw)) is not None:
         resources = Decoded(lambda: _resources(search, asked, entries_of(asked, raw), raw))

@@ -85,8 +85,7 @@ class Partition:
     exhaustive: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(msgspec.Struct, frozen=True, cache_hash=True):
     """What a source can do with one resource type, as declared or discovered.
 
     `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by.
