@@ -39,6 +39,10 @@ from resolvers.upstreams.upstream import Upstream
 LINK_TTL_S = 3600.0
 
 
+_Lookup = asyncio.Future[Mapping[Token, Person | UpstreamError | None]]
+"""One batch of identifiers, and the person of each."""
+
+
 class IdentifierAmbiguous(ArgumentInvalid):
     """An identifier that several people have names none of them."""
 
@@ -60,7 +64,7 @@ class Identity:
         self._cache = cache
         self._restrictions = Restrictions(linking.trusted_sources, cache)
         self._principal = principal
-        self._lookups: dict[Token, asyncio.Future[Person | UpstreamError | None]] = {}
+        self._lookups: dict[Token, _Lookup] = {}
         self._persons: dict[Resource, Person] = {}
         self._links = Links(linking, self._upstreams)
 
@@ -110,7 +114,7 @@ class Identity:
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
-        for lookup in self._lookups.values():
+        for lookup in set(self._lookups.values()):
             lookup.cancel()
 
     async def _found_by(self, identifier: Token) -> Person | None:
@@ -180,7 +184,8 @@ class Identity:
     async def _result(self, identifier: Token) -> Person | UpstreamError | None:
         """What the lookup gave that is done or under way."""
         lookup = self._lookups[identifier]
-        return lookup.result() if lookup.done() else await asyncio.shield(lookup)
+        found = lookup.result() if lookup.done() else await asyncio.shield(lookup)
+        return found[identifier]
 
     async def _look_up(self, wanted: Mapping[Token, Resource | None]) -> None:
         """Looks up those whom nobody in this request has asked for; concurrent askers share a lookup.
@@ -190,18 +195,15 @@ class Identity:
         wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
         if not wanted:
             return
-        create_future = asyncio.get_running_loop().create_future
-        lookups = {token: create_future() for token in wanted}
-        self._lookups.update(lookups)
+        lookup: _Lookup = asyncio.get_running_loop().create_future()
+        self._lookups.update(dict.fromkeys(wanted, lookup))
         try:
             found = await self._linked(wanted)
         except BaseException:
-            for lookup in lookups.values():
-                lookup.cancel()
+            lookup.cancel()
             raise
-        for token, lookup in lookups.items():
-            if not lookup.done():
-                lookup.set_result(found[token])
+        if not lookup.done():
+            lookup.set_result(found)
 
     async def _linked(
         self, wanted: Mapping[Token, Resource | None]
