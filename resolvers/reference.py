@@ -5,40 +5,105 @@ base is a place of a configured source, and never to any other host. A versioned
 the current version. A reference without an address (an identifier alone) leads nowhere: null.
 """
 
+from collections.abc import Awaitable, Sequence
+from typing import Any, NamedTuple
+
 from clinical.references import ParsedReference, parse_reference
 from resolvers.context import RequestContext
-from resolvers.errors import ReferenceNotFound
-from resolvers.field import FieldCall
+from resolvers.errors import ReferenceNotFound, RequestError
+from resolvers.field import Batched, FieldCall
 from resolvers.given import give
 from resolvers.lookup import admit, contained_in
 from resolvers.patients import show
+from resolvers.persons import Person
 from resolvers.resource import Location, Node, Resource
+from resolvers.together import together
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Read
 
 
-async def follow(call: FieldCall) -> Node | None:
-    """The resource that a Reference names, or null. Raises ReferenceNotFound, UpstreamError."""
-    return give(call.context.disclosures, await _followed(call))
+async def _follow_all(calls: Sequence[FieldCall]) -> Sequence[Any]:
+    """The resource that each Reference names, or null; ReferenceNotFound or UpstreamError in its place."""
+    context = calls[0].context
+    found: list[Any] = [_started(call) for call in calls]
+    reads: dict[str, list[int]] = {}
+    for place, one in enumerate(found):
+        if isinstance(one, _Asked):
+            reads.setdefault(one.source, []).append(place)
+    loaders = context.loaders
+    answers = await together(
+        *(
+            loaders.read_all(source, [found[place].read for place in places])
+            for source, places in reads.items()
+        )
+    )
+    for (source, places), of_source in zip(reads.items(), answers, strict=True):
+        for place, answer in zip(places, of_source, strict=True):
+            found[place] = answer if answer is not None else _absent(source)
+    await _show_all(calls, found)
+    for one in found:
+        if isinstance(one, Node):
+            give(context.disclosures, one)
+    return found
 
 
-async def _followed(call: FieldCall) -> Node | None:
+follow = Batched(_follow_all, apart=lambda parent: parent.resource.source)
+"""`Reference.resource`. What one source refers to does not wait for another's."""
+
+
+class _Asked(NamedTuple):
+    source: str
+    read: Read
+
+
+def _started(call: FieldCall) -> Node | _Asked | ReferenceNotFound | None:
+    """What is known at once of a reference: where it leads, or that it leads nowhere."""
     text = call.parent.element.get("reference")
     if not isinstance(text, str) or not text:
         return None
     holder: Resource = call.parent.resource
     parsed = parse_reference(text)
-    if parsed.kind == "contained":
-        return await _contained(call, holder, parsed)
-    source, location = _place(call.context, holder, parsed)
-    if parsed.type is None or parsed.id is None or parsed.type not in call.context.served_types:
-        raise ReferenceNotFound("the reference leads to a type that is not served", holder.source)
-    found = await call.context.loaders.read(source, Read(parsed.type, parsed.id, location))
-    if found is None:
-        raise ReferenceNotFound("the reference leads to a resource that its source does not have", source)
-    return await _shown(call, found)
+    try:
+        if parsed.kind == "contained":
+            return _contained(call, holder, parsed)
+        source, location = _place(call.context, holder, parsed)
+        if parsed.type is None or parsed.id is None or parsed.type not in call.context.served_types:
+            raise ReferenceNotFound("the reference leads to a type that is not served", holder.source)
+    except ReferenceNotFound as problem:
+        return problem
+    return _Asked(source, Read(parsed.type, parsed.id, location))
 
 
-async def _contained(call: FieldCall, holder: Resource, parsed: ParsedReference) -> Node | None:
+def _absent(source: str) -> ReferenceNotFound:
+    return ReferenceNotFound("the reference leads to a resource that its source does not have", source)
+
+
+async def _show_all(calls: Sequence[FieldCall], found: list[Any]) -> None:
+    """Puts a node in the place of each resource that the caller may see, null where the caller may not."""
+    places = [place for place, one in enumerate(found) if isinstance(one, Resource)]
+    patients = [place for place in places if found[place].type == "Patient"]
+    records = [found[place] for place in patients]
+    persons = await calls[0].context.identity.of_records(records) if records else ()
+    for place, person in zip(patients, persons, strict=True):
+        found[place] = person
+    for place in places:
+        one, call = found[place], calls[place]
+        if isinstance(one, Person):
+            found[place] = await _caught(show(call, one, followed=True))
+        elif isinstance(one, Resource):
+            is_seen = await _caught(admit(call.context, one, followed=True))
+            found[place] = Node(one.json, one) if is_seen is True else is_seen or None
+
+
+async def _caught(showing: Awaitable[Any]) -> Any:
+    try:
+        return await showing
+    except (UpstreamError, RequestError) as problem:
+        return problem
+
+
+def _contained(call: FieldCall, holder: Resource, parsed: ParsedReference) -> Node:
+    """Raises ReferenceNotFound."""
     root = holder.container or holder
     if parsed.id is None:
         return Node(root.json, root)
@@ -59,12 +124,3 @@ def _place(context: RequestContext, holder: Resource, parsed: ParsedReference) -
                 if location.base_url.rstrip("/") == wanted:
                     return name, location
     raise ReferenceNotFound("the reference leads outside the configured sources", holder.source)
-
-
-async def _shown(call: FieldCall, found: Resource) -> Node | None:
-    if found.type == "Patient":
-        person = await call.context.identity.of_record(found)
-        return await show(call, person, followed=True)
-    if not await admit(call.context, found, followed=True):
-        return None
-    return Node(found.json, found)
