@@ -99,7 +99,7 @@ class RowCode:
         if not is_same(parts, tuple(fields)):
             return False
         for key, below in fields.items():
-            if below[0].name.value != key or key == TYPENAME:
+            if below[0].name.value != key:
                 return False
             definition = kind.fields[key]
             part = known[key]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import pytest
 from graphql import GraphQLObjectType, GraphQLSchema
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
@@ -150,3 +151,71 @@ async def answers_are_the_same(text: str, held: Held, variables: Mapping[str, An
     ours = await execute(compiled, prepared, variables, held)
     theirs = await execute(stock, prepared, variables, held)
     assert ours == theirs, text
+
+
+CODING = {"system": "s", "code": "c", "display": "d"}
+GOOD = {
+    name: {
+        "rows": {
+            "Observation": [
+                {
+                    "resourceType": "Observation",
+                    "id": f"{name}{index}",
+                    "subject": {"reference": f"Patient/{KNOWN_AS[name]}"},
+                    "effectiveDateTime": f"202{index}-05-03",
+                    "code": {"text": "t", "coding": [CODING, None]},
+                    "valueQuantity": {"value": index, "unit": "kg"},
+                    "component": [None, {"code": {"text": "in"}}],
+                }
+                for index in range(3)
+            ]
+        },
+        "habits": {},
+    }
+    for name in "ab"
+}
+
+
+@pytest.mark.parametrize(
+    ("lists", "as_structs"),
+    [
+        (["nodes { id code { text coding { code } } }"], 1),
+        (["nodes { key: id resourceType __typename again: id }"], 1),
+        (["nodes { code { text } }", "nodes { code { text } }"], 2),
+        # what is asked in one list is decoded for the other too, and must not be seen there
+        (["nodes { id status code { text } }", "nodes { status }"], 2),
+        (["nodes { code { text id } }", "nodes { code { text } }"], 2),
+        (["nodes { code { text id } }", "nodes { code { id text } }"], 2),
+        (["nodes { code { coding { code system } } }", "nodes { code { coding { system } } }"], 2),
+        # nor may an alias pass for the element of that name
+        (["nodes { code { text id } }", "nodes { code { text: id id: text } }"], 2),
+        (["nodes { a: code { text } b: code { coding { code } } code { id } }"], 1),
+        (["nodes { component { __typename code { __typename text } } }"], 1),
+        (["nodes { code @include(if: false) { text } }"], 1),
+        (["nodes { valueQuantity { value @skip(if: true) } component { id } }"], 1),
+        (["nodes { ...F }", "nodes { ...F id }"], 2),
+        (["nodes { id } again: nodes { code { text } }"], 2),
+        # what needs the whole row in one list needs it in all of the type
+        (["nodes { id }", "nodes { id origin { name } }"], 0),
+        (["nodes { id }", "nodes { valueQuantity { valueText } }"], 0),
+        (["nodes { id }", "edges { node { code { text } } }"], 0),
+        (["nodes { subject { resource { id } } }"], 0),
+        (["nodes { contained { id } }"], 0),
+        (["nodes { extension { url } }"], 0),
+    ],
+)
+async def test_rows_hold_what_was_asked_where_they_stand(lists: list[str], as_structs: int) -> None:
+    fields = " ".join(f"l{index}: observations {{ {one} }}" for index, one in enumerate(lists))
+    used = "fragment F on Observation { status code { ...G } } fragment G on CodeableConcept { text }"
+    text = f'{{ patient(id: "a/Patient/1") {{ {fields} }} }} {used if "...F" in fields else ""}'
+    WAYS.clear()
+    await answers_are_the_same(text, GOOD, {})
+    assert WAYS["structs"] == as_structs
+
+
+async def test_a_list_in_another_order_does_not_keep_the_newest_from_the_short_way() -> None:
+    other = 'o: observations(sort: "date") { nodes { id } }'
+    text = f'{{ patient(id: "a/Patient/1") {{ {other} n: observations {{ nodes {{ id }} }} }} }}'
+    WAYS.clear()
+    await answers_are_the_same(text, GOOD, {})
+    assert WAYS["structs"] == 1
