@@ -31,7 +31,7 @@ from tests.resolvers.searchsets import NUMBER, SearchsetUpstream, context_of, fe
 TYPES = ("Patient", *FIELDS)
 SORTS = frozenset({"date", "recorded-date", "authoredon", "_id"})
 KNOWN_AS = {"a": "1", "b": "9", "c": "5"}
-EXAMPLES = 250
+EXAMPLES = 200
 WAYS: Counter[str] = Counter()
 """How often the rows of a list were had as structs, and how often as nodes."""
 

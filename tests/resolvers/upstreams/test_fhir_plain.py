@@ -472,3 +472,14 @@ async def test_a_batch_with_one_odd_page_has_the_others_whole() -> None:
         assert page.plain is None
         assert [one.id for one in page.resources] == [str(index)]
         assert page.problems == ("ehr says that there is more than it gave.",)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_a_batch_with_other_than_the_pages_asked_for_is_nobodys_answer(count: int) -> None:
+    bodies = [encode_json(bundle(observation(str(index)))) for index in range(count)]
+    entries = [{"resource": Raw(body), "response": {"status": "200"}} for body in bodies]
+    whole = {"resourceType": "Bundle", "type": "batch-response", "entry": entries}
+    source = Server(lambda request: fhir_json(whole), statement(interactions=("batch",))).source()
+    typed = await source.search([about(1, shape=SHAPE), about(2, shape=SHAPE)], call())
+    assert list(map(seen, typed)) == list(map(seen, await source.search([about(1), about(2)], call())))
+    assert all(isinstance(one, UpstreamError) for one in typed)
