@@ -66,10 +66,32 @@ async def test_persons_sorted_by_a_long_name_are_walked_on_from_a_page_that_was_
     ]
 
 
-async def test_persons_out_of_order_or_entered_in_error_are_merged() -> None:
-    rows = [patient("2"), patient("1"), patient("3", status="entered-in-error")]
-    (page,) = await walk(rows, 5, None, in_full=True, lies_about_order=True)
+async def listed(rows: list[Json], sort: str | None = None) -> list[str]:
+    """Ids of the only page of a source that gives its rows in their own order, whatever it is asked."""
+    (page,) = await walk(rows, 5, sort, in_full=True, lies_about_order=True)
+    return [node["id"].rpartition("/")[2] for node in page["nodes"]]
+
+
+async def test_persons_out_of_order_are_merged() -> None:
+    assert await listed([patient("2"), patient("1"), patient("3")]) == ["1", "2", "3"]
+
+
+async def test_persons_whose_order_is_not_known_from_the_first_on_are_merged() -> None:
+    unborn = {"resourceType": "Patient", "id": "1"}
+    assert await listed([unborn, patient("2", born="1990")], "birthdate") == ["2", "1"]
+    assert await listed([unborn], "birthdate") == ["1"]
+
+
+async def test_persons_entered_in_error_are_merged_away() -> None:
+    assert await listed([patient("1"), patient("2", status="entered-in-error"), patient("3")]) == ["1", "3"]
+
+
+async def test_what_is_wrong_with_a_page_of_persons_is_told() -> None:
+    rows = [patient("1"), patient("2"), {"resourceType": "Patient"}]
+    up = SearchsetUpstream("a", {"Patient": rows}, sorts=frozenset({"_id"}), lies_about_order=True)
+    page = (await Asker(up).data(WALK, first=5))["patients"]
     assert [node["id"] for node in page["nodes"]] == ["a/Patient/1", "a/Patient/2"]
+    assert (page["completeness"], page["sources"][0]["status"]) == ("PARTIAL", "PARTIAL")
 
 
 async def test_a_source_that_fails_is_told_whichever_way_was_tried() -> None:
