@@ -80,6 +80,9 @@ async def test_persons_whose_order_is_not_known_from_the_first_on_are_merged() -
     unborn = {"resourceType": "Patient", "id": "1"}
     assert await listed([unborn, patient("2", born="1990")], "birthdate") == ["2", "1"]
     assert await listed([unborn], "birthdate") == ["1"]
+    rows = [unborn, {**unborn, "id": "2"}, patient("3")]
+    first, *_ = await walk(rows, 1, "birthdate", in_full=True, lies_about_order=True, page_size_max=2)
+    assert [node["id"] for node in first["nodes"]] == ["a/Patient/3"]
 
 
 async def test_persons_entered_in_error_are_merged_away() -> None:

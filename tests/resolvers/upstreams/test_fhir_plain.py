@@ -421,7 +421,7 @@ def test_whatever_is_odd_about_a_page_both_ways_read_it_alike(
 
 
 def about(number: int, **more: Any) -> Search:
-    return search(patient=str(number), patient_parameter="patient", sort=("-date",), **more)
+    return search(patient=str(number), patient_parameter="patient", **more)
 
 
 async def pages_of(
