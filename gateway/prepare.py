@@ -79,6 +79,7 @@ class Preparation:
         if survey.introspects and not self.introspection:
             raise OperationNotAllowed.because("Introspection is switched off.")
         self._validate(document)
+        _unlink(document)
         return PreparedDocument(
             hash=hash_,
             document=document,
@@ -124,6 +125,15 @@ def _parsed(text: str) -> DocumentNode:
         return parse(text)
     except GraphQLSyntaxError as problem:
         raise DocumentUnparsable(problem) from None
+
+
+def _unlink(document: DocumentNode) -> None:
+    """Lets tokens lead forwards only: a document whose tokens hold each other would be left to the garbage
+    collector when it is forgotten."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        token.prev = None
+        token = token.next
 
 
 def _is_about_schema(operation: OperationDefinitionNode) -> bool:

@@ -54,4 +54,4 @@ class Source:
         text = f"def {name}({parameters}):\n" + "\n".join(self._lines) + "\n"
         scope = {**namespace, **self.constants}
         exec(compile(text, f"<projection {name}>", "exec"), scope)  # noqa: S102  our own text, no client's
-        return scope[name]
+        return scope.pop(name)  # else the function and its globals would hold each other

@@ -41,22 +41,27 @@ class Projector:
         self._schema = schema
         self._collector = collector
         self._shapes = shapes
-        self._made: dict[tuple[str, tuple[int, ...]], Complete] = {}
+        self._made: dict[tuple[str, tuple[int, ...]], Complete] | None = {}
         self._count = 0
 
     def operation(self, kind: GraphQLObjectType, selection_set: Any) -> Complete:
         """The function of an operation's own selection set."""
         fields = self._collector.fields(kind, [selection_set])
-        return self._function((), lambda site: self._fields(site, kind, fields, Parent("v")))
+        made = self._function((), lambda site: self._fields(site, kind, fields, Parent("v")))
+        # What is written later belongs to its abstract type; kept here, a plan would hold itself.
+        self._made = None
+        return made
 
     def object_apart(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Complete:
         """The function `(value, run, path) -> dict` of an object type with these fields' selections."""
+
+        def body(site: Site) -> str:
+            return self.object(site, kind, unpacked(site, kind, "v"))
+
+        if self._made is None:
+            return self._function(nodes, body)
         key = (kind.name, tuple(map(id, nodes)))
         if key not in self._made:
-
-            def body(site: Site) -> str:
-                return self.object(site, kind, unpacked(site, kind, "v"))
-
             self._made[key] = self._function(nodes, body)
         return self._made[key]
 
