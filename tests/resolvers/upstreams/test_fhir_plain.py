@@ -441,12 +441,12 @@ async def pages_of(
 
 
 def seen(page: Page | UpstreamError) -> Any:
+    """What a page is on a closer look, which is what it is as a plain one."""
     if isinstance(page, UpstreamError):
         return type(page), page.message
-    try:
-        rows = [(one.id, encode_json(one.json)) for one in page.resources]
-    except UpstreamError as error:
-        return type(error), error.message
+    rows = [(one.id, encode_json(one.json)) for one in page.resources]
+    if page.plain is not None:
+        assert [row.id_ for row in page.plain.rows] == [id_ for id_, _ in rows]
     return rows, page.next, page.total, page.problems
 
 
