@@ -17,22 +17,22 @@ from resolvers.upstreams.upstream import Page, Search
 async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequence[Any]:
     """The page of each list that a call asks for; no page where only a count is wanted.
 
-    Lists whose sources take many searches at once come together; any other is an awaitable of its own,
-    so that what it leads to waits for no other list.
+    The lists come together where all may take the short way and their sources take many searches at once.
+    Else each is an awaitable of its own: all are asked for in one tick, and what a list leads to waits for
+    no other.
     """
     connections = await plan(calls[0].context, lists)
     found: list[Any] = list(connections)
-    short = []
+    paged = []
     for place, (call, connection) in enumerate(zip(calls, connections, strict=True)):
         connection.tells = bool(call.selected & TELLING)
-        if not call.selected & OF_THE_PAGE:
-            tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
-        elif len(calls) > 1 and all(one.is_batched for one in connection.plans if one.searches):
-            short.append(place)
+        if call.selected & OF_THE_PAGE:
+            paged.append(place)
         else:
-            found[place] = _page(connection, call)
-    await take_short_way([connections[place] for place in short if _is_short(connections[place])])
-    for place in short:
+            tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
+    if len(paged) > 1 and all(_comes_with_others(connections[place]) for place in paged):
+        await take_short_way([connections[place] for place in paged])
+    for place in paged:
         connection, call = connections[place], calls[place]
         if connection.straight is None:
             found[place] = _page(connection, call)
@@ -87,6 +87,10 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
         await load_merged(connection)
     _give_out(connection, call)
     return connection
+
+
+def _comes_with_others(connection: Connection) -> bool:
+    return _is_short(connection) and all(one.is_batched for one in connection.plans if one.searches)
 
 
 def _is_short(connection: Connection) -> bool:

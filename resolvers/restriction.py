@@ -17,9 +17,6 @@ from resolvers.cache import Cache
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.resource import Resource
 
-REMEMBERED_S = 3600.0
-"""For how long a person is taken to be as restricted as when every source was last asked."""
-
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _RESTRICTED = frozenset({"R", "V"})
 WITHHELD = ("address", "telecom", "contact", "generalPractitioner", "managingOrganization", "photo")
