@@ -13,6 +13,7 @@ from resolvers.errors import AccessForbidden
 from resolvers.identity import Identity
 from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.partial import patient_record
 from resolvers.persons import Person
 from resolvers.shape import Shape
 from resolvers.turns import Turns
@@ -58,10 +59,19 @@ class RequestContext:
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)
     """How sources are asked (`resolvers.plan`), kept from request to request."""
+    is_located: bool = True
+    """Whether a source has several places, so that it counts where a person is registered."""
     turns: Turns = field(default_factory=Turns)
     """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
+
+    def narrow(self, shapes: Mapping[str, Shape], of_patient: frozenset[str] | None) -> None:
+        """Has no more decoded than the operation reads: the shapes of lists, and the elements of Patient
+        (None: perhaps all)."""
+        self.shapes = shapes
+        if of_patient is not None:
+            self.loaders.narrow(patient_record(of_patient, self.is_located))
 
     async def own_person(self) -> Person:
         """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""

@@ -39,6 +39,7 @@ class Federation:
         self._pages_max = pages_max
         self._drafts: Kept[Any] = Kept()
         self._turns = Turns()
+        self._is_located = any(len(one.locations()) > 1 for one in upstreams)
 
     def open(
         self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str
@@ -61,6 +62,7 @@ class Federation:
             is_limited=is_limited,
             pages_max=self._pages_max,
             drafts=self._drafts,
+            is_located=self._is_located,
             turns=self._turns,
         )
 

@@ -27,7 +27,7 @@ def note_resources(noted: Disclosures, person_id: str | None, resources: Sequenc
 def note_rows(noted: Disclosures, person_id: str | None, given: Straight) -> None:
     """Rows of a page that came the short way."""
     pages = given.pages
-    if person_id is not None and pages and len({*map(id, pages)}) == 1:
+    if person_id is not None and pages and pages.count(pages[0]) == len(pages):
         noted.note(person_id, pages[0].type, pages[0].source, len(pages))
         return
     for row, page in zip(given.rows, pages, strict=True):

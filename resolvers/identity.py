@@ -22,11 +22,11 @@ from resolvers.outcome import SourceStatus
 from resolvers.person import PersonIdInvalid
 from resolvers.persons import (
     Answer,
+    Outcomes,
     Person,
     first_error,
     found_outcome,
     linked_records,
-    outcomes,
     unlinked,
 )
 from resolvers.records import find_record
@@ -168,8 +168,9 @@ class Identity:
 
         A source that failed or forgot in the lookup does not part a record in hand from its person.
         """
-        if any(one.is_same(record) for one in person.records):
-            return person
+        for one in person.records:
+            if one.is_same(record):
+                return person
         ranks = list(self._upstreams)
         every = sorted((*person.records, record), key=lambda one: ranks.index(one.source))
         if len(agreeing(every)) < len(every):
@@ -214,14 +215,14 @@ class Identity:
         answers = await together(*asked)
         remember: dict[str, bytes] = {}
         found: dict[Token, Person | UpstreamError | None] = {}
+        memo = Outcomes(upstreams)
         for (token, record), *mine in zip(wanted.items(), *answers, strict=True):
-            person = self._person_of(token, record, mine)
+            person = found[token] = self._person_of(token, record, mine, memo)
             if isinstance(person, Person):
                 withheld = self._mark(person, remember)
-                person.is_withheld = (
-                    await self._restrictions.recall(person.id) if withheld is None else withheld
-                )
-            found[token] = person
+                if withheld is None:
+                    withheld = await self._restrictions.recall(person.id)
+                person.is_withheld = withheld
         await self._cache.set_all(remember, LINK_TTL_S)
         return found
 
@@ -239,22 +240,23 @@ class Identity:
         return every if set(places) == set(every) else tuple(places)
 
     def _person_of(
-        self, identifier: Token, found: Resource | None, said: Sequence[Answer]
+        self, identifier: Token, found: Resource | None, said: Sequence[Answer], outcomes: Outcomes
     ) -> Person | UpstreamError | None:
         """The person of the records that link by the identifier and agree; an error where there is none and a
         source may know one. `said`: what each source found, `found`: the record that was asked about."""
         identifier_of = self._links.identifier_of
-        answers = {
-            name: one
-            if isinstance(one, UpstreamError)
-            else [r for r in one if identifier_of(r) == identifier]
-            for name, one in zip(self._upstreams, said, strict=True)
-        }
-        records = linked_records(answers.values(), found if found and found.source in answers else None)
+        answers: list[Answer] = []
+        stated: list[Resource] = []
+        for one in said:
+            if not isinstance(one, UpstreamError):
+                one = [record for record in one if identifier_of(record) == identifier]
+                stated += one
+            answers.append(one)
+        records = linked_records(stated, found if found and found.source in self._upstreams else None)
         if not records:
-            return first_error(answers.values())
+            return first_error(answers)
         person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
-        return Person(person_id, records, outcomes(answers, records))
+        return Person(person_id, records, outcomes.of(answers, records))
 
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""
@@ -267,11 +269,12 @@ class Identity:
         """Marks the records as this person's, and the links as to be remembered. Whether the person's
         whereabouts are withheld, None where that must be recalled."""
         id_ = person.id
+        sealed = id_.encode()
         for record in person.records:
             record.person_id = id_
             self._persons[record] = person
             self._loaders.prime(record)
-            remember[_link_key(record.source, record.id)] = id_.encode()
+            remember[_link_key(record.source, record.id)] = sealed
         return self._restrictions.judge(id_, person.records, person.outcomes.values(), remember)
 
 

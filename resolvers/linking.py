@@ -22,8 +22,7 @@ class Linking:
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
-        verified = _VERIFIED.get(identifier.system or "", bool)
-        return identifier.system in self.systems and verified(identifier.code or "")
+        return identifier.system in self.systems and _is_valid(identifier.system, identifier.code or "")
 
 
 class Links:
@@ -33,7 +32,7 @@ class Links:
     """
 
     def __init__(self, linking: Linking, upstreams: Mapping[str, Upstream]) -> None:
-        self._linking = linking
+        self._systems = linking.systems
         by_table = {name for name, one in upstreams.items() if one.links_by_table}
         self._trusted = linking.trusted_sources | by_table
         self._known: dict[tuple[str, str], Token | None] = {}
@@ -43,19 +42,25 @@ class Links:
         entries = record.json.get("identifier")
         if type(entries) is not list or record.source not in self._trusted:
             return None
+        systems, known = self._systems, self._known
         for entry in entries:
             if type(entry) is not dict or entry.get("use") == "old":
                 continue
             system, value = entry.get("system"), entry.get("value")
-            if system in self._linking.systems and type(value) is str:
-                token = self._verified(system, value)
+            if system in systems and type(value) is str:
+                key = (system, value)
+                token = known[key] if key in known else self._verified(system, value)
                 if token is not None:
                     return token
         return None
 
     def _verified(self, system: str, value: str) -> Token | None:
-        key = (system, value)
-        if key not in self._known:
-            token = Token(system, value.replace(" ", ""))
-            self._known[key] = token if self._linking.links(token) else None
-        return self._known[key]
+        """The token of an identifier as stated; None where the value fails its system's check."""
+        code = value.replace(" ", "")
+        token = Token(system, code) if _is_valid(system, code) else None
+        self._known[system, value] = token
+        return token
+
+
+def _is_valid(system: str, code: str) -> bool:
+    return _VERIFIED.get(system, bool)(code)

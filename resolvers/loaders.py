@@ -43,6 +43,10 @@ class Loaders:
         self._made: dict[tuple[str, str], SourceLoader] = {}
         self._primed: list[Resource] = []
 
+    def narrow(self, patient_record: Any) -> None:
+        """Has what is read of Patients decoded, and nothing else of them. Comes before any question."""
+        self._call = replace(self._call, patient_record=patient_record)
+
     async def read(self, source: str, key: Read) -> Resource | None:
         """One resource, or None where the source has none. Raises UpstreamError."""
         found: Resource | None = await self._reads(source).one(key)

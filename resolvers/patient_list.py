@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from operator import ge
-from typing import Any
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -27,6 +27,8 @@ from resolvers.straight import is_simple
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Page, Search
+
+_BY_ID: Final = ("_id",)
 
 
 class SourceFirst(Ordering):
@@ -109,10 +111,11 @@ async def _load_straight(connection: Connection) -> bool:
         return False
     records = page.resources[: question.first]
     persons = await connection.context.identity.of_records(records)
+    nodes = []
     for record, person in zip(records, persons, strict=True):
-        if isinstance(person, UpstreamError) or await _first_sight(connection, record, 0, person) is None:
+        if isinstance(person, UpstreamError) or not _is_shown(connection, record, plan, person):
             return False
-    nodes = [person_node(person) for person in persons if isinstance(person, Person)]
+        nodes.append(person_node(person))
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
     connection.show(list(zip(records, nodes, strict=True)), [outcome], len(page.resources) > question.first)
@@ -124,11 +127,17 @@ def _is_whole(question: Question, page: Page) -> bool:
     resources = page.resources
     if page.problems or (page.next is not None and len(resources) <= question.first):
         return False
-    key = question.ordering.key
-    places = [(key(one), one.id) for one in resources]
-    if any(map(ge, places, places[1:])) or (places and MISSING in places[0][0]):
+    if not _are_in_order(question.ordering, resources):
         return False
     return not any(is_entered_in_error(one.json) for one in resources)
+
+
+def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
+    if ordering.sort == _BY_ID:
+        ids = [one.id for one in resources]
+        return not any(map(ge, ids, ids[1:]))
+    places = [(ordering.key(one), one.id) for one in resources]
+    return not any(map(ge, places, places[1:])) and not (places and MISSING in places[0][0])
 
 
 async def _load_merged(connection: Connection) -> None:
@@ -175,7 +184,7 @@ async def _first_sight(
 ) -> Person | None:
     if isinstance(person, UpstreamError):
         raise person
-    if _is_withheld(connection, person):
+    if not _is_shown(connection, record, connection.plans[rank], person):
         return None
     for source in connection.plans[:rank]:
         outcome = person.outcomes.get(source.upstream.name)
@@ -184,11 +193,15 @@ async def _first_sight(
         for one in person.records_of(source.upstream.name):
             if await _source_matches(connection, source, one):
                 return None
-    same = person.records_of(record.source)
-    is_later_twin = len(same) > 1 and any(
-        one.id < record.id and _matches(connection.plans[rank], one) for one in same
-    )
-    return None if is_later_twin else person
+    return person
+
+
+def _is_shown(connection: Connection, record: Resource, plan: SourcePlan, person: Person) -> bool:
+    """Whether a row stands for its person, as far as its own source is concerned."""
+    if _is_withheld(connection, person):
+        return False
+    same = person.records_of(record.source) if len(person.records) > 1 else ()
+    return len(same) < 2 or not any(one.id < record.id and _matches(plan, one) for one in same)
 
 
 def _is_withheld(connection: Connection, person: Person) -> bool:

@@ -41,19 +41,39 @@ Answer = Sequence[Resource] | UpstreamError
 """What a source says to a lookup: the records that state the identifier, or why it cannot."""
 
 
-def linked_records(answers: Iterable[Answer], found: Resource | None) -> tuple[Resource, ...]:
+def linked_records(stated: Sequence[Resource], found: Resource | None) -> tuple[Resource, ...]:
     """The records that are one person's: those that agree, else the record `found` that was asked about."""
-    stated: list[Resource] = []
-    for answer in answers:
-        if not isinstance(answer, UpstreamError):
-            stated += answer
     records = tuple(stated) if len(stated) < 2 else agreeing(stated)
     return records if records or found is None else (found,)
 
 
-def outcomes(answers: Mapping[str, Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
-    """How each source's lookup ended, where these records turned out to be the person's."""
-    return {name: _outcome(name, answer, records) for name, answer in answers.items()}
+class Outcomes:
+    """How each source's lookup of some persons ended. Lookups that ended alike share an outcome."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._last = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in sources}
+
+    def of(self, answers: Iterable[Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
+        """How the lookup of one person ended in each source, where these records turned out to be theirs."""
+        last = self._last
+        return {
+            name: self._outcome(one, answer, records)
+            for (name, one), answer in zip(last.items(), answers, strict=True)
+        }
+
+    def _outcome(self, last: SourceOutcome, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
+        source = last.source
+        if isinstance(answer, UpstreamError):
+            return SourceOutcome(source, answer.status, answer.message, code=answer.code)
+        mine = [record for record in records if record.source == source]
+        if len(mine) < len(answer):
+            # Not linked, and not nobody either: what this record holds is missing from the answer.
+            message = "a record with this identifier disagrees on the birth date; it is left out"
+            return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
+        if last.retrieved_at is not (mine[0].retrieved_at if mine else None):
+            last = found_outcome(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)
+            self._last[source] = last
+        return last
 
 
 def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:
@@ -69,14 +89,3 @@ def found_outcome(record: Resource) -> SourceOutcome:
 def first_error(answers: Iterable[Any]) -> UpstreamError | None:
     """Why it is not known whether there is such a person, where a source could not say."""
     return next((one for one in answers if isinstance(one, UpstreamError)), None)
-
-
-def _outcome(source: str, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
-    if isinstance(answer, UpstreamError):
-        return SourceOutcome(source, answer.status, answer.message, code=answer.code)
-    mine = [record for record in records if record.source == source]
-    if len(mine) < len(answer):
-        # Not linked, and not nobody either: what this record holds is missing from the answer.
-        message = "a record with this identifier disagrees on the birth date; it is left out"
-        return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
-    return found_outcome(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)

@@ -71,7 +71,7 @@ def attribute(element: str) -> str:
     return f"{element}_"
 
 
-class PlainPage(msgspec.Struct):
+class PlainPage(msgspec.Struct, eq=False):
     """The rows of a page with nothing odd about them, and what every row of it has in common."""
 
     rows: Sequence[Any]

@@ -9,7 +9,8 @@ pages that have been fetched, so nothing is asked twice. Both ways give the same
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from operator import gt, itemgetter
+from functools import partial
+from operator import gt, is_not, itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from clinical.dates import DateInvalid, interval
 from resolvers.ordering import Key, Ordering
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
-from resolvers.shape import PlainPage, attribute
+from resolvers.shape import PlainPage, Shape, attribute
 from resolvers.upstreams.upstream import Page, Search
 
 # Digits are left to Python; of what else it takes for a date this is what FHIR takes too.
@@ -26,6 +27,15 @@ _MOMENT: Final = r"[12]...-..-..T(?:[01].|2[0-3]):..:..(?:\.[0-9]{1,6})?(?:Z|[+-
 _MOMENTS: Final = re.compile(rf"(?:{_MOMENT}\n)*+")
 _ONE_MOMENT: Final = re.compile(_MOMENT)
 
+_DAY: Final = (
+    r"[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_SECOND: Final = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_ALIKE: Final = re.compile(rf"(?:{_SECOND}(Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\n(?:{_SECOND}\1\n)*+)?+")
+"""Seconds of the calendar, all in one zone: they come one after the other as their texts do."""
+
+_is_there = partial(is_not, None)
 _moment = itemgetter(0)
 _Entry = tuple[datetime, str, Any, PlainPage]
 
@@ -107,13 +117,14 @@ def _of_one(question: Question, search: Search, page: Page | BaseException) -> S
     plain = _plain(question, search, page)
     if plain is None or not isinstance(page, Page):
         return None
-    rows = plain.rows
-    if page.next is not None and len(rows) <= question.first:
+    rows, most = plain.rows, question.first
+    count = len(rows)
+    if page.next is not None and count <= most:
         return None
-    if search.shape is None or not _is_in_order(search, rows):
+    if search.shape is None or not _is_in_order(search.shape, rows):
         return None
-    first = rows[: question.first]
-    return Straight(first, [plain] * len(first), len(rows) > question.first)
+    first = rows[:most] if count > most else rows
+    return Straight(first, [plain] * len(first), count > most)
 
 
 def _plain(question: Question, search: Search, page: Page | BaseException) -> PlainPage | None:
@@ -126,15 +137,25 @@ def _plain(question: Question, search: Search, page: Page | BaseException) -> Pl
 
 def _entries(question: Question, search: Search, page: Page | BaseException) -> list[_Entry] | None:
     plain = _plain(question, search, page)
-    moments = None if plain is None else _moments(search, plain.rows)
+    moments = None if plain is None or search.shape is None else _moments(search.shape, plain.rows)
     if plain is None or moments is None:
         return None
     made = [(at, row.id_, row, plain) for at, row in zip(moments, plain.rows, strict=True)]
     return made if _descends(moments, plain.rows) else None
 
 
-def _is_in_order(search: Search, rows: Sequence[Any]) -> bool:
-    moments = _moments(search, rows)
+def _is_in_order(shape: Shape, rows: Sequence[Any]) -> bool:
+    """Whether the rows come newest first. Most say when in one way, and sort as the texts that they are."""
+    if shape.dates is None:
+        return False
+    texts = shape.dates(rows)
+    if shape.ends is None or not any(map(_is_there, shape.ends(rows))):
+        try:
+            if _ALIKE.fullmatch("\n".join(texts) + "\n") and all(map(gt, texts, texts[1:])):  # type: ignore[arg-type]
+                return True
+        except TypeError:
+            return False  # a row has no date
+    moments = _moments(shape, rows)
     return moments is not None and _descends(moments, rows)
 
 
@@ -148,10 +169,9 @@ def _descends(moments: Sequence[datetime], rows: Sequence[Any]) -> bool:
     return True
 
 
-def _moments(search: Search, rows: Sequence[Any]) -> list[datetime] | None:
+def _moments(shape: Shape, rows: Sequence[Any]) -> list[datetime] | None:
     """When each row's date begins; None where one has no date that is said in the plain way."""
-    shape = search.shape
-    if shape is None or shape.dates is None:
+    if shape.dates is None:
         return None
     try:
         moments = _begins(shape.dates(rows))

@@ -28,10 +28,12 @@ INTROSPECTIONS_KEPT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An operation as compiled: the function of its root, and the shapes in which pages are decoded."""
+    """An operation as compiled: the function of its root, the shapes in which pages are decoded, and the
+    elements of Patients that are read (None: perhaps all)."""
 
     complete: Complete
     shapes: Mapping[str, Shape]
+    of_patient: frozenset[str] | None
 
 
 class CompiledExecutor:
@@ -58,7 +60,7 @@ class CompiledExecutor:
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
         plan = await self._plan(prepared, coerced)
-        context.shapes = plan.shapes
+        context.narrow(plan.shapes, plan.of_patient)
         data = plan.complete(None, run, None)
         await run.settle()
         errors = [*run.errors, *(located(one) for one in context.errors)]
@@ -109,8 +111,10 @@ class CompiledExecutor:
         collector = Collector(self._schema, prepared.fragments, conditions)
         root, selected = self._schema.query_type, prepared.operation.selection_set
         assert root is not None
-        shapes = Survey(self._schema, collector).shapes(root, selected)
-        return Plan(Projector(self._schema, collector, shapes).operation(root, selected), shapes)
+        survey = Survey(self._schema, collector)
+        shapes = survey.shapes(root, selected)
+        complete = Projector(self._schema, collector, shapes).operation(root, selected)
+        return Plan(complete, shapes, survey.of_patient)
 
 
 def _has_null(names: Iterable[str], variables: VariableValues) -> bool:

@@ -14,9 +14,12 @@ from clinical.compartment import patient_parameter, subject_element
 from gateway.execution.collect import Collector
 from gateway.execution.values import DEFINITION
 from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
-from schema.field import ComputedField, ElementField, RowsField
+from schema.field import ComputedField, ElementField, FetchField, RowsField
 
 TYPENAME: Final = "__typename"
+PATIENT: Final = "Patient"
+PATIENTS: Final = "PatientConnection"
+_PAGING: Final = frozenset({"first", "after"})
 
 
 class NotElements(Exception):
@@ -32,6 +35,13 @@ class Survey:
         self._parts: dict[str, Parts] = {}
         self._refused: set[str] = set()
         self._seen: set[tuple[str, tuple[int, ...]]] = set()
+        self._of_patient: set[str] = set()
+        self._reads_all = False
+
+    @property
+    def of_patient(self) -> frozenset[str] | None:
+        """The elements of Patient that the operation reads, wherever it does; None: perhaps all."""
+        return None if self._reads_all else frozenset(self._of_patient)
 
     def shapes(self, root: GraphQLObjectType, selection_set: Any) -> Mapping[str, Shape]:
         """The shapes by resource type; a type that is not there is decoded whole."""
@@ -47,11 +57,24 @@ class Survey:
             definition = kind.fields[name]
             inner = get_named_type(definition.type)
             field = definition.extensions.get(DEFINITION)
+            self._note_patient(kind, inner, field, nodes)
             if isinstance(field, RowsField) and isinstance(inner, GraphQLObjectType):
                 self._rows(field.row_type, inner, nodes)
             elif isinstance(field, ComputedField) and _leads_to_rows(inner, self._rows_types(kind)):
                 self._refused |= self._rows_types(kind)  # edges need the whole row
             self._below(inner, nodes)
+
+    def _note_patient(self, kind: Any, inner: Any, field: Any, nodes: Sequence[FieldNode]) -> None:
+        """Notes what a field reads of a Patient. A fetch reads nothing but whose record it is, unless it
+        finds or sorts Patients by their elements."""
+        if inner.name == PATIENTS:
+            self._reads_all |= any(one.name.value not in _PAGING for one in nodes[0].arguments or ())
+        if kind.name != PATIENT:
+            return
+        if isinstance(field, ElementField):
+            self._of_patient.add(field.element)
+        elif not isinstance(field, FetchField):
+            self._reads_all |= not isinstance(field, ComputedField) or field.of_row is None
 
     def _below(self, inner: Any, nodes: Sequence[FieldNode]) -> None:
         kinds: Iterable[Any] = (inner,)

@@ -33,7 +33,8 @@ class _Response(msgspec.Struct, gc=False):
 @lru_cache(maxsize=_KEPT)
 def searchset_of(row: Any) -> Any:
     """The struct of a searchset with rows of a type: `entry` (each with `resource`), `link`, `total`."""
-    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _Search | None, None)], gc=row is dict)
+    is_json = not issubclass(row, msgspec.Struct)
+    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _Search | None, None)], gc=is_json)
     return msgspec.defstruct(
         "Searchset",
         [
@@ -42,7 +43,7 @@ def searchset_of(row: Any) -> Any:
             ("link", list[Link], msgspec.field(default_factory=list)),
             ("total", int | None, None),
         ],
-        gc=row is dict,
+        gc=is_json,
     )
 
 

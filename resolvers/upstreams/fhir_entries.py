@@ -41,6 +41,8 @@ class Asked(msgspec.Struct, frozen=True):
     is_only_place: bool
     codes: frozenset[str] = frozenset()
     page: str | None = None
+    record: Any = dict
+    """The type of what is read of each row, where rows are JSON."""
 
 
 def read_entries(asked: Asked, answer: Answer) -> Entries:

@@ -78,7 +78,7 @@ async def _records(
     if isinstance(answer, UpstreamError):
         return answer
     try:
-        whole = await walk(server, ask, answer, call, max_pages, _IDENTIFIER)
+        whole = await walk(server, ask, answer, call, max_pages, _IDENTIFIER, record=call.patient_record)
     except UpstreamError as problem:
         return problem
     if whole.problems:

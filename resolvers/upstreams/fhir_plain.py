@@ -4,14 +4,18 @@ Every entry is a match of the type asked for, no id stands twice, the links are 
 is not so is left to `fhir_entries`, which says what is wrong.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, overload
+
+import msgspec
 
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
 from resolvers.upstreams.fhir_bundles import decoded
 from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries, take_next
 from resolvers.upstreams.fhir_raw import RawAnswer
+
+_ODD: Final[Any] = object()
 
 
 class PlainEntries(NamedTuple):
@@ -25,10 +29,11 @@ class PlainEntries(NamedTuple):
 class Decoded(Sequence[Resource]):
     """The resources of a page, decoded when the first is asked for."""
 
-    __slots__ = ("_decode", "_resources")
+    __slots__ = ("_asked", "_raw", "_resources")
 
-    def __init__(self, decode: Callable[[], tuple[Resource, ...]]) -> None:
-        self._decode = decode
+    def __init__(self, asked: Asked, raw: RawAnswer) -> None:
+        self._asked = asked
+        self._raw = raw
         self._resources: tuple[Resource, ...] | None = None
 
     def __len__(self) -> int:
@@ -46,7 +51,8 @@ class Decoded(Sequence[Resource]):
 
     def _whole(self) -> tuple[Resource, ...]:
         if self._resources is None:
-            self._resources = self._decode()
+            entries = entries_of(self._asked, self._raw)
+            self._resources = resources_of(self._asked, entries, self._raw)
         return self._resources
 
 
@@ -56,46 +62,62 @@ def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | 
     if bundle is None:
         return None
     rows = [entry.resource for entry in bundle.entry]
-    entries = _checked(asked, bundle, {row.id_ for row in rows})
-    if entries is None:
+    if len({row.id_ for row in rows}) < len(rows):
+        return None
+    following = _following(asked, bundle)
+    if following is _ODD:
         return None
     page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at)
-    return PlainEntries(page, entries.next, entries.total)
+    return PlainEntries(page, following, bundle.total)
 
 
 def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
     """The entries of a searchset, as `read_entries` finds them, with less work where nothing is odd."""
-    bundle = _bundle(raw, dict)
+    bundle = _bundle(raw, asked.record)
     if bundle is None:
         return read_entries(asked, raw.answer)
     rows = [entry.resource for entry in bundle.entry]
-    named = (row.get("id") for row in rows if row.get("resourceType") == asked.type)
-    entries = _checked(asked, bundle, {one for one in named if type(one) is str and one})
-    if entries is None:
+    kind = asked.type
+    ids = {row.get("id") for row in rows if row.get("resourceType") == kind and type(row.get("id")) is str}
+    ids.discard("")
+    following = _ODD if len(ids) < len(rows) else _following(asked, bundle)
+    if following is _ODD:
         return read_entries(asked, raw.answer)
-    entries.matches = rows
-    return entries
+    return Entries(rows, following, bundle.total)
+
+
+def resources_of(asked: Asked, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
+    """The matches of a page as resources of where they are from."""
+    source, location, kind, at = asked.source, asked.location, asked.type, raw.retrieved_at
+    return tuple([Resource(source, location, kind, row["id"], row, at) for row in entries.matches])
 
 
 def _bundle(raw: RawAnswer, row: Any) -> Any:
     if not raw.is_success:
         return None
     if raw.bundle is not None:  # of a batch, decoded to the rows of a shape
-        return None if row is dict else raw.bundle
+        return raw.bundle if issubclass(row, msgspec.Struct) else None
     return decoded(raw.body, row)
 
 
-def _checked(asked: Asked, bundle: Any, ids: Collection[Any]) -> Entries | None:
-    """The links and total of a bundle with nothing odd about it, whose rows have these ids."""
-    if len(ids) < len(bundle.entry):
-        return None
-    links = {link.relation: link.url for link in bundle.link}
-    entries = Entries(total=bundle.total)
-    if ignored_codes(asked, links.get("self")):
-        return None
-    if link := links.get("next") or links.get("Next"):
+def _following(asked: Asked, bundle: Any) -> Any:
+    """The next link of a bundle, None where there is none; `_ODD` where its links or total are odd."""
+    own = link = None
+    for one in bundle.link:
+        relation = one.relation
+        if relation == "self":
+            own = one.url
+        elif relation == "next":
+            link = one.url
+        elif relation == "Next":
+            return _ODD
+    if own is not None and ignored_codes(asked, own):
+        return _ODD
+    total = bundle.total
+    if link:
+        entries = Entries()
         take_next(asked, link, entries)
-    is_short = entries.next is None and bundle.total is not None and bundle.total > len(ids)
-    if entries.problems or (bundle.total or 0) < 0 or (is_short and asked.page is None):
-        return None
-    return entries
+        return _ODD if entries.problems or (total is not None and total < 0) else entries.next
+    if total is not None and (total < 0 or (total > len(bundle.entry) and asked.page is None)):
+        return _ODD
+    return None

@@ -14,12 +14,22 @@ _SAFE = "/:,"
 
 def search_query(search: Search, page_size_max: int) -> str:
     """The query of a search, percent-encoded; the values are in search syntax already."""
+    return query_about(search, query_rest(search, page_size_max))
+
+
+def query_about(search: Search, rest: str) -> str:
+    """The query of a search whose other conditions are known: the patient's comes first."""
+    if search.patient is None:
+        return rest
+    return f"{search.patient_parameter or 'patient'}={_reference(search.patient)}&{rest}"
+
+
+def query_rest(search: Search, page_size_max: int) -> str:
+    """The conditions of a search that are not about its patient, and its paging."""
     parts = [
         _condition(f.code if f.modifier is None else f"{f.code}:{f.modifier}", f.values)
         for f in search.filters
     ]
-    if search.patient is not None:
-        parts.insert(0, f"{search.patient_parameter or 'patient'}={_reference(search.patient)}")
     parts.append(_paging(search.sort, max(1, min(search.count, page_size_max))))
     return "&".join(parts)
 

@@ -1,17 +1,17 @@
 """Searching a FHIR server: one page for each search, identical ones asked once."""
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
-from resolvers.resource import Resource
+from resolvers.shape import Shape
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
-from resolvers.upstreams.fhir_entries import Asked, Entries, ParameterIgnored, read_entries
-from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries
-from resolvers.upstreams.fhir_query import count_query, search_query
+from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
+from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries, resources_of
+from resolvers.upstreams.fhir_query import count_query, query_about, query_rest
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Page, Search
@@ -28,17 +28,15 @@ async def search_all(
 ) -> dict[Search, Page | UpstreamError]:
     """Every search with its page, or what went wrong."""
     unique = list(dict.fromkeys(searches))
-    asks = [_ask(search, server.settings.page_size_max) for search in unique]
+    kinds = _kinds(server, unique, capabilities, call)
+    asks = [_ask(search, kind) for search, kind in zip(unique, kinds, strict=True)]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
     pages: dict[Search, Page | UpstreamError] = {}
-    kinds: dict[tuple[Any, ...], Asked] = {}
-    for place, (search, answer) in enumerate(zip(unique, answers, strict=True)):
+    for place, (search, kind, answer) in enumerate(zip(unique, kinds, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
             await asyncio.sleep(0)  # a page may be large, and others wait for the loop
         try:
-            kind = (search.type, search.location, search.filters, search.sort, search.page)
-            asked = kinds.get(kind) or kinds.setdefault(kind, _asked(server, search))
-            pages[search] = _page(capabilities, search, asked, answer)
+            pages[search] = _page(kind, answer)
         except UpstreamError as problem:
             if isinstance(problem, ParameterIgnored):
                 discovery.forget(search.type, problem.codes)
@@ -55,7 +53,7 @@ async def count_all(
     counts: dict[Search, int | UpstreamError | None] = {}
     for search, answer in zip(unique, await server.ask_all(asks, call, capabilities.has_batch), strict=True):
         try:
-            counts[search] = _count(server, search, answer)
+            counts[search] = _count(_asked(server, search), answer)
         except SearchNotSupported:
             counts[search] = None
         except UpstreamError as problem:
@@ -63,14 +61,52 @@ async def count_all(
     return counts
 
 
-def _ask(search: Search, page_size_max: int) -> Ask:
+class _Kind(NamedTuple):
+    """What searches have in common that differ in their patient: worked out once for all of them."""
+
+    asked: Asked
+    shape: Shape | None
+    query: str
+    is_counted: bool
+
+
+def _kinds(
+    server: FhirServer, searches: Sequence[Search], capabilities: Capabilities, call: Call
+) -> list[_Kind]:
+    kinds: list[_Kind] = []
+    last: Search | None = None
+    for search in searches:
+        if last is None or not _are_alike(search, last):
+            record = call.patient_record if search.type == "Patient" else dict
+            query = "" if search.page else query_rest(search, server.settings.page_size_max)
+            is_counted = capabilities.abilities(search.type).counts
+            kind = _Kind(_asked(server, search, record), search.shape, query, is_counted)
+        kinds.append(kind)
+        last = search
+    return kinds
+
+
+def _are_alike(one: Search, other: Search) -> bool:
+    """Whether two searches were made for one list of different patients: they share what they hold."""
+    return (
+        one.filters is other.filters
+        and one.sort is other.sort
+        and one.location is other.location
+        and one.shape is other.shape
+        and one.count == other.count
+        and one.type == other.type
+        and one.page is other.page is None
+    )
+
+
+def _ask(search: Search, kind: _Kind) -> Ask:
     if search.page is not None:
         return Ask("search", search.location, page=search.page)
-    row = search.shape.row if search.shape is not None else None
-    return Ask("search", search.location, search.type, search_query(search, page_size_max), row=row)
+    row = kind.shape.row if kind.shape is not None else None
+    return Ask("search", search.location, search.type, query_about(search, kind.query), row=row)
 
 
-def _asked(server: FhirServer, search: Search) -> Asked:
+def _asked(server: FhirServer, search: Search, record: Any = dict) -> Asked:
     """A sort counts as sent too: a source that leaves it out gives no page of the newest."""
     codes = frozenset(one.code for one in search.filters) | ({"_sort"} if search.sort else frozenset())
     return Asked(
@@ -80,33 +116,25 @@ def _asked(server: FhirServer, search: Search) -> Asked:
         server.is_only_place,
         codes if search.page is None else frozenset(),
         search.page,
+        record,
     )
 
 
-def _page(capabilities: Capabilities, search: Search, asked: Asked, raw: RawAnswer | UpstreamError) -> Page:
+def _page(kind: _Kind, raw: RawAnswer | UpstreamError) -> Page:
     if isinstance(raw, UpstreamError):
         raise raw
-    counts = capabilities.abilities(search.type).counts
-    if search.shape is not None and (plain := plain_entries(asked, search.shape, raw)) is not None:
-        resources = Decoded(lambda: _resources(search, asked, entries_of(asked, raw), raw))
-        return Page(resources, plain.next, plain.total if counts else None, (), plain.page)
+    asked, shape, is_counted = kind.asked, kind.shape, kind.is_counted
+    if shape is not None and (plain := plain_entries(asked, shape, raw)) is not None:
+        total = plain.total if is_counted else None
+        return Page(Decoded(asked, raw), plain.next, total, (), plain.page)
     entries = entries_of(asked, raw)
-    return Page(
-        _resources(search, asked, entries, raw),
-        entries.next,
-        entries.total if counts else None,
-        tuple(entries.problems),
-    )
+    total = entries.total if is_counted else None
+    return Page(resources_of(asked, entries, raw), entries.next, total, tuple(entries.problems))
 
 
-def _resources(search: Search, asked: Asked, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
-    source, location, kind, at = asked.source, search.location, search.type, raw.retrieved_at
-    return tuple([Resource(source, location, kind, row["id"], row, at) for row in entries.matches])
-
-
-def _count(server: FhirServer, search: Search, answer: Answer | UpstreamError) -> int | None:
+def _count(asked: Asked, answer: Answer | UpstreamError) -> int | None:
     if isinstance(answer, UpstreamError):
         raise answer
-    entries = read_entries(_asked(server, search), answer)
+    entries = read_entries(asked, answer)
     # Entries mean that `_summary` was ignored; `total` may then be an estimate.
     return None if entries.matches else entries.total

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from resolvers.resource import Json
 from resolvers.upstreams.errors import UpstreamError
@@ -29,12 +30,13 @@ async def walk(
     max_pages: int,
     codes: frozenset[str] = frozenset(),
     wanted: Collection[str] | None = None,
+    record: Any = dict,
 ) -> Walk:
     """Everything behind a search's first answer. Raises UpstreamError where that first page cannot be read;
     a later page that cannot is a problem of the walk. `wanted`: the ids that there can be; any other means
-    that the source ignored them, and ends the walk."""
+    that the source ignored them, and ends the walk. `record`: the type of what is read of each row."""
     found = Walk()
-    asked = Asked(server.source, ask.path, ask.location, server.is_only_place, codes)
+    asked = Asked(server.source, ask.path, ask.location, server.is_only_place, codes, record=record)
     for page in range(1, max_pages + 1):
         entries = entries_of(asked, answer) if isinstance(answer, RawAnswer) else read_entries(asked, answer)
         found.found += [(resource, answer) for resource in entries.matches]

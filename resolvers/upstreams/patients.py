@@ -15,12 +15,13 @@ def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token,
             whole.setdefault((token.system, _plain(token.code)), []).append(token)
     others = [one for one in found if one.system is None or one.code is None]
     for record in records:
-        said = set(_identifiers(record.json))  # what is said twice is found once
-        for statement in said:
+        for statement in _identifiers(record.json):
             for token in whole.get(statement, ()):
-                found[token].append(record)
+                stating = found[token]
+                if not stating or stating[-1] is not record:  # what is said twice is found once
+                    stating.append(record)
         for token in others:
-            if any(_is_meant(token, *statement) for statement in said):
+            if any(_is_meant(token, *statement) for statement in _identifiers(record.json)):
                 found[token].append(record)
     return found
 
@@ -55,12 +56,13 @@ def _reference_codes(patient: Json, reference: Json) -> Iterator[str]:
         yield text.split("Organization/", 1)[1].split("/", 1)[0].split("|", 1)[0]
 
 
-def _identifiers(patient: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+def _identifiers(patient: Mapping[str, object]) -> list[tuple[str, str]]:
     listed = patient.get("identifier")
-    for row in listed if isinstance(listed, list) else ():
-        if isinstance(row, dict) and isinstance(value := row.get("value"), str):
-            system = row.get("system")
-            yield (system if isinstance(system, str) else ""), _plain(value)
+    return [
+        (system if type(system := row.get("system")) is str else "", _plain(value))
+        for row in (listed if type(listed) is list else ())
+        if type(row) is dict and type(value := row.get("value")) is str
+    ]
 
 
 def _plain(text: str) -> str:

@@ -7,8 +7,8 @@ cost the others theirs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 
@@ -58,8 +58,7 @@ class Read(msgspec.Struct, frozen=True, cache_hash=True):
     location: Location
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One page of a search. `next` is None only where the source gave no next link.
 
     `problems`: what the source said, or the adapter saw, that makes the page less than whole
@@ -71,7 +70,7 @@ class Page:
     next: str | None = None
     total: int | None = None
     problems: tuple[str, ...] = ()
-    plain: PlainPage | None = field(default=None, compare=False, repr=False)
+    plain: PlainPage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +103,15 @@ class Abilities(msgspec.Struct, frozen=True, cache_hash=True):
 class Call(msgspec.Struct, frozen=True):
     """What a fetch inherits from its request: time left, correlation, and on whose behalf.
 
-    `deadline` is in seconds of `time.monotonic()`.
+    `deadline` is in seconds of `time.monotonic()`. `patient_record`: the type of what is read of a Patient
+    that is searched for (`resolvers.partial`); a source may always give more.
     """
 
     deadline: float
     request_id: str
     principal: Principal
     headers: tuple[tuple[str, str], ...] = ()
+    patient_record: Any = dict
 
 
 class Upstream(Protocol):

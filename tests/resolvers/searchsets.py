@@ -12,10 +12,9 @@ from resolvers.context import RequestContext
 from resolvers.cursor import Cursors, Position
 from resolvers.federation import Federation
 from resolvers.linking import Linking
-from resolvers.resource import Resource
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.fhir_entries import Asked, Entries
-from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries
+from resolvers.upstreams.fhir_entries import Asked
+from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries, resources_of
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Page, Search
 from tests.resolvers.asking import KEY, NHS
@@ -41,18 +40,13 @@ class SearchsetUpstream(MemoryUpstream):
         asked = Asked(self.name, search.type, search.location, is_only_place=True, page=search.page)
         plain = plain_entries(asked, search.shape, raw) if search.shape is not None else None
         if plain is not None:
-            resources = Decoded(lambda: self._resources(search, entries_of(asked, raw), raw))
-            return Page(resources, plain.next, plain.total, (), plain.page)
+            return Page(Decoded(asked, raw), plain.next, plain.total, (), plain.page)
         try:
             entries = entries_of(asked, raw)
         except UpstreamError as error:
             return error
-        resources = self._resources(search, entries, raw)
+        resources = resources_of(asked, entries, raw)
         return Page(resources, entries.next, entries.total, tuple(entries.problems))
-
-    def _resources(self, search: Search, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
-        place, at = search.location, raw.retrieved_at
-        return tuple(Resource(self.name, place, search.type, one["id"], one, at) for one in entries.matches)
 
     def _bundle(self, search: Search) -> dict[str, Any]:
         rows = self._sorted(search)
