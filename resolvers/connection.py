@@ -145,6 +145,5 @@ def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: Field
     """Says what is missing where the client looks: in the list, or else as an error (docs/errors.md)."""
     for outcome in outcomes:
         context.note(outcome)
-        is_gap = outcome.status not in (SourceStatus.OK, SourceStatus.NOT_LINKED)
-        if is_gap and not call.selected & TELLING:
+        if outcome.status is not SourceStatus.OK and outcome.is_gap and call.selected.isdisjoint(TELLING):
             context.errors.append(LocatedError(gap_error(outcome), call.path))

@@ -94,6 +94,8 @@ class RequestContext:
     def note(self, outcome: SourceOutcome) -> None:
         """Remembers the worst that each source did in this request."""
         known = self._outcomes.get(outcome.source)
+        if known is outcome:
+            return
         if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
             self._outcomes[outcome.source] = outcome
 

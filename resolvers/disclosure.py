@@ -36,15 +36,17 @@ class Disclosures:
 
     def rows(self) -> list[Disclosure]:
         """By patient (nobody's first), type and source; none where nothing was given out."""
-        rows = [Disclosure(*key, count) for key, count in self._counts.items() if count]
-        if len(rows) > 1:
-            rows.sort(key=_place)
-        return rows
+        counts = {key: count for key, count in self._counts.items() if count}
+        try:
+            keys = sorted(counts)  # raises TypeError at a None
+        except TypeError:
+            keys = sorted(counts, key=_place)
+        return [Disclosure(*key, counts[key]) for key in keys]
 
     def __iter__(self) -> Iterator[Disclosure]:
         """The rows."""
         return iter(self.rows())
 
 
-def _place(row: Disclosure) -> tuple[str, str, str]:
-    return row.patient or "", row.type, row.source
+def _place(key: tuple[str | None, str, str]) -> tuple[str, str, str]:
+    return key[0] or "", key[1], key[2]

@@ -274,7 +274,7 @@ class Identity:
             record.person_id = id_
             self._persons[record] = person
             self._loaders.prime(record)
-            remember[_link_key(record.source, record.id)] = sealed
+            remember[f"link:{record.source}/{record.id}"] = sealed
         return self._restrictions.judge(id_, person.records, person.outcomes.values(), remember)
 
 

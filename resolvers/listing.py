@@ -1,17 +1,19 @@
 """Lists, many at once: planned together, fetched together, each answered as soon as it can be."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from resolvers.connection import OF_THE_PAGE, TELLING, Connection, tell
 from resolvers.context import RequestContext
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.outcome import SourceOutcome, SourceStatus
-from resolvers.plan import Asked, SourcePlan, plan_lists
+from resolvers.plan import Asked, plan_lists
 from resolvers.straight import straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
+
+_LISTS_A_TURN: Final = 4
 
 
 async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequence[Any]:
@@ -21,23 +23,25 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
     Else each is an awaitable of its own: all are asked for in one tick, and what a list leads to waits for
     no other.
     """
-    connections = await plan(calls[0].context, lists)
+    context = calls[0].context
+    connections = await plan(context, lists)
     found: list[Any] = list(connections)
     paged = []
-    for place, (call, connection) in enumerate(zip(calls, connections, strict=True)):
-        connection.tells = bool(call.selected & TELLING)
-        if call.selected & OF_THE_PAGE:
-            paged.append(place)
+    for place, connection in enumerate(connections):
+        selected = calls[place].selected
+        connection.tells = not selected.isdisjoint(TELLING)
+        if selected.isdisjoint(OF_THE_PAGE):
+            tell(context, [one.outcome for one in connection.plans if one.outcome], calls[place])
         else:
-            tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
-    if len(paged) > 1 and all(_comes_with_others(connections[place]) for place in paged):
+            paged.append(place)
+    if len(paged) > 1 and all(map(_comes_with_others, [connections[place] for place in paged])):
         await take_short_way([connections[place] for place in paged])
     for place in paged:
-        connection, call = connections[place], calls[place]
+        connection = connections[place]
         if connection.straight is None:
-            found[place] = _page(connection, call)
+            found[place] = _page(connection, calls[place])
         else:
-            _give_out(connection, call)
+            _give_out(connection, calls[place])
     return found
 
 
@@ -57,26 +61,45 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
     searches: dict[tuple[str, bool], list[Search]] = {}
     for connection in connections:
         for one in connection.plans:
-            searches.setdefault((one.upstream.name, one.is_batched), []).extend(one.searches)
-    loaders = connections[0].context.loaders
-    asked = [(name, batched, ones) for (name, batched), ones in searches.items() if ones]
+            if one.searches:
+                searches.setdefault((one.upstream.name, one.is_batched), []).extend(one.searches)
+    context = connections[0].context
     answers = await together(
-        *(loaders.search_all(name, ones, is_batched=batched) for name, batched, ones in asked)
+        *(
+            context.loaders.search_all(name, ones, is_batched=batched)
+            for (name, batched), ones in searches.items()
+        )
     )
-    pages = {(name, batched): iter(of) for (name, batched, _), of in zip(asked, answers, strict=True)}
-    turns = connections[0].context.turns
-    for connection in connections:
-        if turns.is_over:
+    pages = {key: iter(of) for key, of in zip(searches, answers, strict=True)}
+    turns, told = context.turns, _Told()
+    for place, connection in enumerate(connections):
+        if place % _LISTS_A_TURN == 0 and turns.is_over:
             await turns.take()
-        given = [
-            (one, one.searches[0], next(pages[one.upstream.name, one.is_batched]))
-            for one in connection.plans
-            if one.searches
-        ]
-        straight = straight_rows(connection.question, [(search, page) for _, search, page in given])
+        asked: list[tuple[Search, Page | BaseException]] = []
+        outcomes = []
+        for one in connection.plans:
+            page = next(pages[one.upstream.name, one.is_batched]) if one.searches else None
+            if page is not None:
+                asked.append((one.searches[0], page))
+            outcomes.append(one.outcome or told.outcome(one.upstream.name, page))
+        straight = straight_rows(connection.question, asked)
         if straight is not None:
-            at = {one.upstream.name: page for one, _, page in given}
-            connection.take(straight, [_outcome(one, at.get(one.upstream.name)) for one in connection.plans])
+            connection.take(straight, outcomes)
+
+
+class _Told:
+    """How sources did their part that gave a plain page or were not asked; most pages came together."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, SourceOutcome] = {}
+
+    def outcome(self, source: str, page: Page | BaseException | None) -> SourceOutcome:
+        plain = page.plain if isinstance(page, Page) else None
+        retrieved_at = plain.retrieved_at if plain is not None else None
+        last = self._last.get(source)
+        if last is None or last.retrieved_at is not retrieved_at:
+            last = self._last[source] = SourceOutcome(source, SourceStatus.OK, None, retrieved_at)
+        return last
 
 
 async def _page(connection: Connection, call: FieldCall) -> Connection:
@@ -90,7 +113,12 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    return _is_short(connection) and all(one.is_batched for one in connection.plans if one.searches)
+    if not _is_short(connection):
+        return False
+    for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
+        if one.searches and not one.is_batched:
+            return False
+    return True
 
 
 def _is_short(connection: Connection) -> bool:
@@ -100,11 +128,3 @@ def _is_short(connection: Connection) -> bool:
 def _give_out(connection: Connection, call: FieldCall) -> None:
     connection.disclose(call.selected)
     tell(connection.context, connection.outcomes, call)
-
-
-def _outcome(one: SourcePlan, page: Page | BaseException | None) -> SourceOutcome:
-    """How a source did its part that gave a plain page, or was not asked."""
-    if one.outcome is not None:
-        return one.outcome
-    plain = page.plain if isinstance(page, Page) else None
-    return SourceOutcome(one.upstream.name, SourceStatus.OK, None, plain.retrieved_at if plain else None)

@@ -11,6 +11,7 @@ from resolvers.field import Batched, FieldCall
 from resolvers.listing import connect
 from resolvers.persons import Person
 from resolvers.question import Question, question_of
+from resolvers.upstreams.errors import UpstreamError
 
 
 def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection]]:
@@ -37,17 +38,26 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
     found: list[Any] = list(persons)
     lists: dict[int, tuple[Question, Person]] = {}
+    last: FieldCall | None = None
     for place, (call, person) in enumerate(zip(calls, persons, strict=True)):
-        try:
-            if isinstance(person, Person):
-                lists[place] = (question_of(call.about, call.arguments), person)
-        except ArgumentInvalid as problem:
-            found[place] = problem
+        if last is None or call.arguments is not last.arguments or call.about != last.about:
+            last, question = call, _question_or_error(call)
+        if isinstance(question, ArgumentInvalid):
+            found[place] = found[place] if isinstance(person, UpstreamError) else question
+        elif isinstance(person, Person):
+            lists[place] = (question, person)
     if lists:
         made = await connect([calls[place] for place in lists], list(lists.values()))
         for place, one in zip(lists, made, strict=True):
             found[place] = one
     return found
+
+
+def _question_or_error(call: FieldCall) -> Question | ArgumentInvalid:
+    try:
+        return question_of(call.about, call.arguments)
+    except ArgumentInvalid as problem:
+        return problem
 
 
 async def _only(call: FieldCall, question: Question, person: Person | None) -> Connection:

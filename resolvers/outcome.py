@@ -49,4 +49,7 @@ class SourceOutcome(msgspec.Struct, frozen=True):
 
 def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
     """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""
-    return Completeness.PARTIAL if any(one.is_gap for one in outcomes) else Completeness.COMPLETE
+    for one in outcomes:
+        if one.status is not SourceStatus.OK and one.is_gap:
+            return Completeness.PARTIAL
+    return Completeness.COMPLETE

@@ -51,21 +51,26 @@ async def show(call: FieldCall, person: Person | None, *, followed: bool = False
     context = call.context
     if person is None or (context.is_limited and person.id != (await context.own_person()).id):
         return None
-    ranks = list(context.upstreams)
-    shown = ranks.index(person.shown.source)
-    told_there = TELLING | patient_lists(context.served_types)
-    tells = followed or call.selected <= _OF_THE_PERSON or bool(call.selected & told_there)
     for outcome in person.outcomes.values():
         context.note(outcome)
-        is_missed = person.is_withheld or ranks.index(outcome.source) < shown
-        if outcome.is_unanswered and is_missed and not tells:
+        if outcome.is_unanswered and not followed and _is_missed(outcome, person, call):
             context.errors.append(LocatedError(gap_error(outcome), call.path))
     return person_node(person)
 
 
+def _is_missed(outcome: SourceOutcome, person: Person, call: FieldCall) -> bool:
+    """Whether a source that did not answer might have changed what is shown, and nothing below tells so."""
+    ranks = list(call.context.upstreams)
+    if not person.is_withheld and ranks.index(outcome.source) > ranks.index(person.shown.source):
+        return False
+    told_there = TELLING | patient_lists(call.context.served_types)
+    return not (call.selected <= _OF_THE_PERSON or call.selected & told_there)
+
+
 def person_node(person: Person) -> Node:
     """The merged Patient."""
-    return Node(person.shown.json, person.shown)
+    shown = person.shown
+    return Node(shown.json, shown)
 
 
 def _identifier(text: str) -> Token:

@@ -19,6 +19,7 @@ from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
 _TIE_BREAK = ("_id",)
+_WHOLE = (None,)
 _BY_PARTS = "the source can only be asked by parts, which may not be all"
 
 
@@ -56,19 +57,29 @@ class _Draft:
     base: Search
     references: tuple[Filter, ...]
     parts: tuple[Filter | None, ...]
+    is_simple: bool
+    """Whether one search asks for all of a record's rows, the same wherever the record is."""
 
-    def about(self, person: Person | None, places: Iterable[tuple[Location, Resource | None]]) -> SourcePlan:
-        """The plan for a person, whose records are at these places; None: about nobody in particular."""
+    def about(self, person: Person, records: Sequence[Resource]) -> SourcePlan:
+        """The plan for a person, who has these records in the source."""
+        outcome = person.outcomes.get(self.plan.upstream.name)
+        problems: tuple[str, ...] = ()
+        if outcome is not None and outcome.status is not SourceStatus.OK and outcome.is_gap:
+            # A lookup that fell short: the source may hold more records of the person than are known.
+            problems = (_problem(outcome),)
+        if self.is_simple and len(records) == 1:
+            (one,) = records
+            return self._plan([self._search(one.location, one, self.base.filters)], records, problems)
+        return self._plan(*self._searches([(one.location, one) for one in records]), problems)
+
+    def about_nobody(self) -> SourcePlan:
+        """The plan for a list that is about nobody in particular."""
+        return self._plan(*self._searches([(one, None) for one in self.plan.upstream.locations()]), ())
+
+    def _plan(
+        self, searches: Sequence[Search], records: Sequence[Resource | None], problems: tuple[str, ...]
+    ) -> SourcePlan:
         plan = self.plan
-        searches, records = [], []
-        for location, record in places:
-            told = told_at(location, self.references) if self.references else ()
-            for part in self.parts if told is not None else ():
-                searches.append(self._search(location, record, told or (), part))
-                records.append(record)
-        outcome = person.outcomes.get(plan.upstream.name) if person else None
-        # A lookup that fell short: the source may hold more records of the person than are known.
-        problems = (_problem(outcome),) if outcome is not None and outcome.is_gap else ()
         return SourcePlan(
             plan.upstream,
             searches,
@@ -82,22 +93,33 @@ class _Draft:
             plan.is_counted,
             plan.counts_hidden,
             None,
-            (*problems, *plan.problems),
+            (*problems, *plan.problems) if problems else plan.problems,
         )
 
-    def _search(
-        self, location: Location, record: Resource | None, told: tuple[Filter, ...], part: Filter | None
-    ) -> Search:
+    def _searches(
+        self, places: Iterable[tuple[Location, Resource | None]]
+    ) -> tuple[list[Search], list[Resource | None]]:
+        searches, records = [], []
+        for location, record in places:
+            told = told_at(location, self.references) if self.references else ()
+            for part in self.parts if told is not None else ():
+                filters = (*self.base.filters, *(told or ()), *((part,) if part else ()))
+                searches.append(self._search(location, record, filters))
+                records.append(record)
+        return searches, records
+
+    def _search(self, location: Location, record: Resource | None, filters: tuple[Filter, ...]) -> Search:
         base = self.base
         return Search(
             base.type,
             location,
-            (*base.filters, *told, *((part,) if part else ())),
+            filters,
             record.id if record else None,
             base.patient_parameter,
             base.sort,
             base.count,
-            shape=base.shape,
+            None,
+            base.shape,
         )
 
 
@@ -112,20 +134,25 @@ async def plan_lists(
 
     Never raises: a source that cannot be asked gets its outcome.
     """
+    name, types = upstream.name, upstream.types
     drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
     plans: list[SourcePlan | None] = []
     for question, person in lists:
-        if question.type not in upstream.types:
+        if question.type not in types:
             plans.append(None)
             continue
-        absence = _absence(upstream, person)
-        if absence is not None:
-            plans.append(SourcePlan(upstream, outcome=absence))
+        records = [one for one in person.records if one.source == name] if person is not None else ()
+        if person is not None and not records:
+            plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
             continue
         key = (id(question), person is None)
-        if key not in drafts:
-            drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
-        plans.append(_plan(upstream, drafts[key], person))
+        draft = drafts.get(key)
+        if draft is None:
+            draft = drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
+        if not isinstance(draft, _Draft):
+            plans.append(SourcePlan(upstream, outcome=draft))
+        else:
+            plans.append(draft.about_nobody() if person is None else draft.about(person, records))
     return plans
 
 
@@ -134,23 +161,9 @@ def outcome_of(error: UpstreamError) -> SourceOutcome:
     return SourceOutcome(error.source, error.status, error.message, code=error.code)
 
 
-def _absence(upstream: Upstream, person: Person | None) -> SourceOutcome | None:
+def _absence(upstream: Upstream, person: Person) -> SourceOutcome:
     """Why a source cannot be asked about a person: the lookup failed, or it does not know the person."""
-    if person is None:
-        return None
-    for one in person.records:
-        if one.source == upstream.name:
-            return None
     return person.outcomes.get(upstream.name) or SourceOutcome(upstream.name, SourceStatus.NOT_LINKED)
-
-
-def _plan(upstream: Upstream, draft: _Draft | SourceOutcome, person: Person | None) -> SourcePlan:
-    if not isinstance(draft, _Draft):
-        return SourcePlan(upstream, outcome=draft)
-    if person is None:
-        return draft.about(None, [(location, None) for location in upstream.locations()])
-    name = upstream.name
-    return draft.about(person, [(one.location, one) for one in person.records if one.source == name])
 
 
 async def _drafted(
@@ -226,7 +239,8 @@ def _draft_of(
         counts_hidden=_counts_hidden(question, abilities),
         problems=(*problems, *(() if partition.exhaustive else (_BY_PARTS,))),
     )
-    return _Draft(plan, base, more_sent, partition.filters)
+    is_simple = not more_sent and partition.filters == _WHOLE
+    return _Draft(plan, base, more_sent, partition.filters, is_simple)
 
 
 def _problem(gap: SourceOutcome) -> str:

@@ -29,9 +29,12 @@ class SourceLoader:
         known = self._known
         fresh = [one for one in questions if one not in known]
         if fresh:
-            group = tuple(dict.fromkeys(fresh))
+            group = tuple(dict.fromkeys(fresh)) if len(fresh) > 1 else (fresh[0],)
             future = self._loader.load(group)
-            known.update((one, (future, place)) for place, one in enumerate(group))
+            for place, one in enumerate(group):
+                known[one] = (future, place)
+            if len(group) == len(questions):  # all of them, in their order
+                return list(await future)
         answers = []
         for one in questions:
             future, place = known[one]
@@ -75,8 +78,11 @@ class SourceLoader:
 
     async def _answers(self, questions: Sequence[Any]) -> Sequence[Any]:
         try:
-            with self._pace.under_way():
+            task = self._pace.begin()
+            try:
                 return await self._ask(questions, self._call)
+            finally:
+                self._pace.end(task)
         except UpstreamError as error:
             return [error] * len(questions)
         except asyncio.CancelledError:

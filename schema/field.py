@@ -15,12 +15,8 @@ from strawberry.types.field import StrawberryField
 
 from resolvers.field import Compute, Derive, Fetch
 from resolvers.resource import Node, Resource
-from resolvers.shape import PlainPage
 from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
-
-OfRow = Callable[[Any, PlainPage], Any]
-"""A value that follows from a struct row and its page."""
 
 
 class Primitive(Enum):
@@ -99,11 +95,12 @@ class ElementField(StrawberryField):
 class ComputedField(StrawberryField):
     """A value that follows from the parent alone: no arguments, no fetch, no failure.
 
-    `of_row`, where it is set, gives the same of a struct row and its page (`resolvers.shape`).
+    `of_row`, where it is set, is a Python expression for the same of a struct `row` and its `page`
+    (`resolvers.shape`): it becomes a part of generated code.
     """
 
     compute: Compute
-    of_row: OfRow | None = None
+    of_row: str | None = None
 
     def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
         """The computed value."""
@@ -169,7 +166,7 @@ def element_field(
 
 
 def computed_field(
-    name: str, annotation: object, compute: Compute, *, description: str, of_row: OfRow | None = None
+    name: str, annotation: object, compute: Compute, *, description: str, of_row: str | None = None
 ) -> ComputedField:
     """A computed value under a name of ours."""
     field = _named(ComputedField, name, annotation, description)

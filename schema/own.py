@@ -30,14 +30,14 @@ def resource_fields() -> list[StrawberryField]:
             ID,
             lambda node: global_id(node.resource),
             description="The global id. Opaque: do not take it apart.",
-            of_row=lambda row, page: page.prefix + row.id_,
+            of_row="page.prefix + row.id_",
         ),
         computed_field(
             "resourceType",
             str,
             lambda node: node.resource.type,
             description="The FHIR type.",
-            of_row=lambda _, page: page.type,
+            of_row="page.type",
         ),
         computed_field(
             "origin", Origin, lambda node: node.resource, description="Where the resource is from."

@@ -73,7 +73,7 @@ class RowCode:
         definition = kind.fields[name]
         field = definition.extensions.get(DEFINITION)
         if is_row and isinstance(field, ComputedField):
-            return f"{source.constant(field.of_row)}(row, page)"
+            return f"({field.of_row})"
         assert isinstance(field, ElementField)
         held, part = f"{value}.{attribute(field.element)}", known[field.element]
         inner = get_named_type(definition.type)

@@ -97,6 +97,12 @@ class Run:
             known = self._arguments[step] = step.arguments.of(self.variables)
         return known
 
+    def _arguments_or_error(self, step: Step) -> Mapping[str, Any] | GraphQLError:
+        try:
+            return self.arguments(step)
+        except GraphQLError as error:
+            return error
+
     async def settle(self) -> None:
         """Runs the fetches that are pending, and those they lead to; branches do not wait for each other."""
         pending, self.pending = self.pending, []
@@ -116,12 +122,12 @@ class Run:
         values = await self._values(batch)
         late: list[Coroutine[Any, Any, None]] = []
         mine: list[Pending] = []
-        turns = self.context.turns
+        turns, is_large = self.context.turns, len(batch) > 1
         for one, value in zip(batch, values, strict=True):
-            if isawaitable(value):
+            if hasattr(value, "__await__"):
                 late.append(self._wait(one, value))
                 continue
-            if turns.is_over:
+            if is_large and turns.is_over:
                 await turns.take()
             mine += self._put(one, value)
         if mine:
@@ -156,15 +162,17 @@ class Run:
         """What the resolver says to each place. What it raises is told at all of them."""
         calls: list[FieldCall] = []
         values: dict[int, Any] = {}
+        context, last, about = self.context, None, None
+        arguments: Mapping[str, Any] | GraphQLError = {}
         for place, one in enumerate(batch):
             step = one.step
-            try:
-                arguments = self.arguments(step)
-            except GraphQLError as error:
-                values[place] = error
-                continue
-            about = step.fetch.about if isinstance(step.fetch, Batched) else None
-            calls.append(FieldCall(one.parent, arguments, self.context, one.path, step.selected, about))
+            if step is not last:
+                last, arguments = step, self._arguments_or_error(step)
+                about = step.fetch.about if isinstance(step.fetch, Batched) else None
+            if isinstance(arguments, GraphQLError):
+                values[place] = arguments
+            else:
+                calls.append(FieldCall(one.parent, arguments, context, one.path, step.selected, about))
         found = await _answers(batch[0].step.fetch, calls)
         if not values:
             return found

@@ -112,8 +112,7 @@ class FhirUpstream:
         known = await self._capabilities(call)
         if isinstance(known, UpstreamError):
             return [known] * len(searches)
-        found = await search_all(self._server, self._discovery, known, searches, call)
-        return [found[one] for one in searches]
+        return await search_all(self._server, self._discovery, known, searches, call)
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
         known = await self._capabilities(call)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 _KEPT: Final = 2_000
+_OK: Final = frozenset({"200", "200 OK"})
 _SUCCESS: Final = re.compile(r"2[0-9]{2}")
 
 
@@ -55,11 +56,12 @@ def decoded(body: bytes | msgspec.Raw, row: Any) -> Any:
 def decoded_batch(body: bytes, rows: Sequence[Any]) -> list[Any] | None:
     """The searchsets in a batch answer, each with rows of its type; None where the answer does not fit."""
     first = rows[0]
-    is_alike = all(row is first for row in rows)
+    is_alike = rows.count(first) == len(rows)
     found = _decoded(_batches(first) if is_alike else _mixed_batches(tuple(rows)), body)
     if found is None or len(found.entry) != len(rows):
         return None
-    if not all(_SUCCESS.match(entry.response.status) for entry in found.entry):
+    statuses = {entry.response.status for entry in found.entry}
+    if not statuses <= _OK and not all(map(_SUCCESS.match, statuses)):
         return None
     return [entry.resource for entry in found.entry]
 

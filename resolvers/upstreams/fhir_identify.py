@@ -1,10 +1,10 @@
 """Finding the Patient records that carry business identifiers (R4 search.html 3.1.1.4.10)."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 
 from clinical.identifiers import Token
 from resolvers.resource import Location, Resource
+from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
@@ -41,7 +41,7 @@ async def identify_all(
         for place, group in groups
     ]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
-    settled = await asyncio.gather(
+    settled = await together(
         *(_records(server, ask, answer, call, max_pages) for ask, answer in zip(asks, answers, strict=True))
     )
     records: dict[Token, list[Resource]] = {token: [] for token in unique}

@@ -5,20 +5,21 @@ is not so is left to `fhir_entries`, which says what is wrong.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, overload
 
 import msgspec
 
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
+from resolvers.upstreams.addresses import resolved_link
 from resolvers.upstreams.fhir_bundles import decoded
-from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries, take_next
+from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries
 from resolvers.upstreams.fhir_raw import RawAnswer
 
 _ODD: Final[Any] = object()
 
 
-class PlainEntries(NamedTuple):
+class PlainEntries(msgspec.Struct):
     """A plain page, its next link, and how many rows the search has."""
 
     page: PlainPage
@@ -58,9 +59,11 @@ class Decoded(Sequence[Resource]):
 
 def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
     """The page as rows of a shape, None where there is anything odd about it."""
-    bundle = _bundle(raw, shape.row)
+    bundle = raw.bundle
     if bundle is None:
-        return None
+        bundle = _bundle(raw, shape.row)
+        if bundle is None:
+            return None
     rows = [entry.resource for entry in bundle.entry]
     if len({row.id_ for row in rows}) < len(rows):
         return None
@@ -114,10 +117,9 @@ def _following(asked: Asked, bundle: Any) -> Any:
     if own is not None and ignored_codes(asked, own):
         return _ODD
     total = bundle.total
-    if link:
-        entries = Entries()
-        take_next(asked, link, entries)
-        return _ODD if entries.problems or (total is not None and total < 0) else entries.next
-    if total is not None and (total < 0 or (total > len(bundle.entry) and asked.page is None)):
+    if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):
         return _ODD
-    return None
+    if not link:
+        return None
+    address = resolved_link(link, asked.location, asked.is_only_place)
+    return _ODD if address is None or address == asked.page or "/_search" in address else address

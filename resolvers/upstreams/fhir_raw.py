@@ -20,29 +20,19 @@ _NOTHING: Final = msgspec.Raw(b"")
 _SHORTEST_RESOURCE: Final = len(b'{"resourceType":"Task"}')
 
 
-class RawAnswer:
+class RawAnswer(msgspec.Struct, eq=False):
     """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none.
 
     `bundle`: the searchset in it, where it has been decoded to the row that its question wanted.
     """
 
-    __slots__ = ("_answer", "body", "bundle", "retrieved_at", "retry_after_s", "source", "status")
-
-    def __init__(
-        self,
-        source: str,
-        status: int,
-        body: bytes,
-        retrieved_at: datetime,
-        retry_after_s: float | None = None,
-    ) -> None:
-        self.source = source
-        self.status = status
-        self.body = body
-        self.retrieved_at = retrieved_at
-        self.retry_after_s = retry_after_s
-        self.bundle: Any = None
-        self._answer: Answer | None = None
+    source: str
+    status: int
+    body: bytes | msgspec.Raw
+    retrieved_at: datetime
+    retry_after_s: float | None = None
+    bundle: Any = None
+    _answer: Answer | None = None
 
     @property
     def is_success(self) -> bool:
@@ -93,22 +83,17 @@ class _Batch(msgspec.Struct):
 _batches: Final = msgspec.json.Decoder(_Batch)
 
 
-class EntryAnswer(RawAnswer):
+class EntryAnswer(RawAnswer, eq=False, kw_only=True):
     """A success in one entry of a batch answer whose searchset is decoded; its bytes are cut out when asked
     for."""
 
-    __slots__ = ("_parts", "_place")
-
-    def __init__(self, whole: RawAnswer, parts: "_Parts", place: int, bundle: Any) -> None:
-        super().__init__(whole.source, 200, b"", whole.retrieved_at)
-        self.bundle = bundle
-        self._parts = parts
-        self._place = place
+    parts: "_Parts"
+    place: int
 
     @property
     def answer(self) -> Answer:
         """The answer decoded. Raises UpstreamInvalidResponse."""
-        return self._parts.of(self._place).answer
+        return self.parts.of(self.place).answer
 
 
 class _Parts:
@@ -129,7 +114,11 @@ def typed_answers(whole: RawAnswer, rows: Sequence[Any]) -> Sequence[RawAnswer]:
     """The answer in each entry of a batch answer, with the rows that its question wants (None: not known)."""
     if whole.is_success and None not in rows and (found := decoded_batch(whole.body, rows)) is not None:
         parts = _Parts(whole, len(rows))
-        return [EntryAnswer(whole, parts, place, bundle) for place, bundle in enumerate(found)]
+        source, at = whole.source, whole.retrieved_at
+        return [
+            EntryAnswer(source, 200, b"", at, None, bundle, parts=parts, place=place)
+            for place, bundle in enumerate(found)
+        ]
     return entry_answers(whole, len(rows))
 
 

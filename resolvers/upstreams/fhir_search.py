@@ -23,25 +23,28 @@ async def search_all(
     server: FhirServer,
     discovery: Discovery,
     capabilities: Capabilities,
-    searches: Iterable[Search],
+    searches: Sequence[Search],
     call: Call,
-) -> dict[Search, Page | UpstreamError]:
-    """Every search with its page, or what went wrong."""
+) -> list[Page | UpstreamError]:
+    """The page of each search, or what went wrong."""
     unique = list(dict.fromkeys(searches))
     kinds = _kinds(server, unique, capabilities, call)
     asks = [_ask(search, kind) for search, kind in zip(unique, kinds, strict=True)]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
-    pages: dict[Search, Page | UpstreamError] = {}
+    pages: list[Page | UpstreamError] = []
     for place, (search, kind, answer) in enumerate(zip(unique, kinds, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
             await asyncio.sleep(0)  # a page may be large, and others wait for the loop
         try:
-            pages[search] = _page(kind, answer)
+            pages.append(_page(kind, answer))
         except UpstreamError as problem:
             if isinstance(problem, ParameterIgnored):
                 discovery.forget(search.type, problem.codes)
-            pages[search] = problem
-    return pages
+            pages.append(problem)
+    if len(pages) == len(searches):
+        return pages
+    of = dict(zip(unique, pages, strict=True))
+    return [of[one] for one in searches]
 
 
 async def count_all(

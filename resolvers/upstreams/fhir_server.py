@@ -39,6 +39,23 @@ class Ask(msgspec.Struct, frozen=True):
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
+class _Request(msgspec.Struct, gc=False, kw_only=True):
+    method: str = "GET"
+    url: str
+
+
+class _Entry(msgspec.Struct, gc=False):
+    request: _Request
+
+
+class _Batch(msgspec.Struct, gc=False, kw_only=True):
+    """A Bundle of questions (R4 http.html 3.1.0.11)."""
+
+    resource_type: str = msgspec.field(default="Bundle", name="resourceType")
+    type: str = "batch"
+    entry: list[_Entry]
+
+
 class FhirServer:
     """One FHIR source, in all its places.
 
@@ -89,9 +106,9 @@ class FhirServer:
         self, asks: Sequence[Ask], call: Call, has_batch: bool
     ) -> list[RawAnswer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
-        groups = self._groups(asks, has_batch)
-        if len(groups) == 1:
+        if len(asks) == 1 or self._are_one_bundle(asks, has_batch):
             return list(await self._answers(asks, call, has_batch))
+        groups = self._groups(asks, has_batch)
         answers: list[RawAnswer | UpstreamError | None] = [None] * len(asks)
 
         async def answer(places: list[int]) -> None:
@@ -115,6 +132,12 @@ class FhirServer:
         length = len(ask.location.base_url) + 1 + len(ask.path) + 1 + len(ask.query)
         return bool(ask.query) and length > self.settings.url_length_max
 
+    def _are_one_bundle(self, asks: Sequence[Ask], has_batch: bool) -> bool:
+        if not has_batch or self._refuses_bundles or len(asks) > self.settings.bundle_entries_max:
+            return False
+        place = asks[0].location
+        return not [one for one in asks if one.location is not place or one.page is not None]
+
     def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
         if len(asks) == 1 or not has_batch or self._refuses_bundles:
@@ -133,13 +156,13 @@ class FhirServer:
 
     async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[RawAnswer | UpstreamError]:
         location = asks[0].location
-        entries = [{"request": {"method": "GET", "url": ask.relative}} for ask in asks]
+        entries = [_Entry(_Request(url=ask.relative)) for ask in asks]
         question = Question(
             "batch",
             location.base_url,
             {**self._headers[location], "Content-Type": _JSON},
             "POST",
-            encode_json({"resourceType": "Bundle", "type": "batch", "entry": entries}),
+            encode_json(_Batch(entry=entries)),
         )
         try:
             answer = raw_answer(self.source, await self._exchange.send(question, call))

@@ -59,7 +59,10 @@ def _reference_codes(patient: Json, reference: Json) -> Iterator[str]:
 def _identifiers(patient: Mapping[str, object]) -> list[tuple[str, str]]:
     listed = patient.get("identifier")
     return [
-        (system if type(system := row.get("system")) is str else "", _plain(value))
+        (
+            system if type(system := row.get("system")) is str else "",
+            value if value.isalnum() else _plain(value),
+        )
         for row in (listed if type(listed) is list else ())
         if type(row) is dict and type(value := row.get("value")) is str
     ]
