@@ -147,16 +147,23 @@ def _hear(asked: Asked, outcome: object, entries: Entries) -> None:
 
 def take_next(asked: Asked, link: str, entries: Entries) -> None:
     """Notes where the next page is, or why it is not followed."""
-    address = resolved_link(link, asked.location, asked.is_only_place)
+    address = next_address(asked, link)
     if address is None:
         entries.problems.append(f"{asked.source} gave a next link to another place, which is not followed.")
-        return
-    # Some servers hand the address of a POST _search on, which no GET may be sent to.
-    path, mark, query = address.partition("?")
-    entries.next = path.removesuffix("/_search") + mark + query
-    if entries.next == asked.page:
-        entries.next = None
+    elif address == asked.page:
         entries.problems.append(f"{asked.source} gave a next link that leads back to itself.")
+    else:
+        entries.next = address
+
+
+def next_address(asked: Asked, link: str) -> str | None:
+    """Where a next link leads; None where that is somewhere else than at the place that was asked."""
+    address = resolved_link(link, asked.location, asked.is_only_place)
+    if address is not None and "/_search" in address:
+        # Some servers hand the address of a POST _search on, which no GET may be sent to.
+        path, mark, query = address.partition("?")
+        address = path.removesuffix("/_search") + mark + query
+    return address
 
 
 def ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:

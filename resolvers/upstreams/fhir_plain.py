@@ -11,9 +11,8 @@ import msgspec
 
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
-from resolvers.upstreams.addresses import resolved_link
 from resolvers.upstreams.fhir_bundles import decoded
-from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, read_entries
+from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, next_address, read_entries
 from resolvers.upstreams.fhir_raw import RawAnswer
 
 _ODD: Final[Any] = object()
@@ -105,7 +104,7 @@ def _bundle(raw: RawAnswer, row: Any) -> Any:
 
 def _following(asked: Asked, bundle: Any) -> Any:
     """The next link of a bundle, None where there is none; `_ODD` where its links or total are odd."""
-    own = link = None
+    own = link = other = None
     for one in bundle.link:
         relation = one.relation
         if relation == "self":
@@ -113,13 +112,13 @@ def _following(asked: Asked, bundle: Any) -> Any:
         elif relation == "next":
             link = one.url
         elif relation == "Next":
-            return _ODD
+            other = one.url
     if own is not None and ignored_codes(asked, own):
         return _ODD
-    total = bundle.total
+    total, link = bundle.total, link or other
     if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):
         return _ODD
     if not link:
         return None
-    address = resolved_link(link, asked.location, asked.is_only_place)
-    return _ODD if address is None or address == asked.page or "/_search" in address else address
+    address = next_address(asked, link)
+    return _ODD if address is None or address == asked.page else address

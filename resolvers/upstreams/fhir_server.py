@@ -133,7 +133,7 @@ class FhirServer:
         return bool(ask.query) and length > self.settings.url_length_max
 
     def _are_one_bundle(self, asks: Sequence[Ask], has_batch: bool) -> bool:
-        if not has_batch or self._refuses_bundles or len(asks) > self.settings.bundle_entries_max:
+        if not 0 < len(asks) <= self.settings.bundle_entries_max or not has_batch or self._refuses_bundles:
             return False
         place = asks[0].location
         return not [one for one in asks if one.location is not place or one.page is not None]

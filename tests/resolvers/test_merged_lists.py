@@ -1,7 +1,6 @@
 """Walking a merged list gives every row once, in order, whatever the page size and the sources' habits."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -263,7 +262,7 @@ async def test_a_filter_by_a_contained_resource_matches_nothing() -> None:
 async def test_a_next_link_that_leads_to_its_own_page_is_a_gap() -> None:
     up = source("a", ["2020", "2021", "2022"], page_size_max=1)
     page = up._page
-    up._page = lambda search: replace(page(search), next=search.page or "1")  # type: ignore[method-assign]
+    up._page = lambda search: structs.replace(page(search), next=search.page or "1")  # type: ignore[method-assign]
     data = await Asker(up).data(WALK, first=10)
     assert data["patient"]["observations"]["completeness"] == "PARTIAL"
 
@@ -281,7 +280,7 @@ async def test_two_places_that_use_one_id_are_a_gap_not_one_row() -> None:
 
     def at_its_place(search: Any) -> Any:
         found = page(search)
-        return replace(
+        return structs.replace(
             found, resources=tuple(structs.replace(one, location=search.location) for one in found.resources)
         )
 
@@ -324,7 +323,7 @@ async def test_a_cursor_stays_short_over_many_partitions_with_long_page_marks() 
 
     def marked(search: Any) -> Any:
         found = page(structs.replace(search, page=search.page and search.page.lstrip("x")))
-        return replace(found, next=found.next and "x" * 60 + found.next)
+        return structs.replace(found, next=found.next and "x" * 60 + found.next)
 
     up._page = marked  # type: ignore[method-assign]
     assert sorted(await walk(Asker(up), 50)) == sorted(oracle([up], "-date"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from clinical.codec import decode_json, encode_json
-from resolvers.resource import Location, Resource
+from resolvers.resource import Location
 from resolvers.shape import Part, attribute, shape_of
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked, Entries, read_entries
@@ -346,17 +346,14 @@ def test_what_the_page_was_asked_of_and_when_goes_with_its_rows() -> None:
 
 
 def test_the_whole_rows_are_decoded_when_they_are_wanted_and_once() -> None:
-    made: list[int] = []
-
-    def decode() -> tuple[Resource, ...]:
-        made.append(1)
-        return tuple(Resource("ehr", PLACE, "Observation", id_, {}, NOW) for id_ in "abc")
-
-    page = Decoded(decode)
-    assert made == []
+    broken = Decoded(asked(), answer(b"no JSON"))
+    with pytest.raises(UpstreamError):
+        len(broken)
+    page = Decoded(asked(), answer(encode_json(bundle(*map(observation, "abc")))))
     assert [one.id for one in page] == ["a", "b", "c"]
     assert (len(page), page[1].id, [one.id for one in page[-1:]]) == (3, "b", ["c"])
-    assert made == [1]
+    assert page[1] is page[1]
+    assert page[1] is list(page)[1]
 
 
 ODD = st.sampled_from(
