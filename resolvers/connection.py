@@ -115,10 +115,6 @@ class Connection(msgspec.Struct):
         failures = self.merge.failures if self.merge else {}
         return any(one.id in failures for one in self.streams.get(source, ()))
 
-    def take(self, straight: Straight | None, outcomes: list[SourceOutcome]) -> None:
-        """Makes this the page that the short way gave; None: it gave none."""
-        if straight is not None:
-            self.straight, self.has_next, self.outcomes = straight, straight.has_next, outcomes
 
     def cursor(self, index: int) -> str | None:
         """The cursor of the page's first (0) or last (-1) row; None where there is no row."""

@@ -84,7 +84,8 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             outcomes.append(one.outcome or told.outcome(one.upstream.name, page))
         straight = straight_rows(connection.question, asked)
         if straight is not None:
-            connection.take(straight, outcomes)
+            connection.straight, connection.has_next = straight, straight.has_next
+            connection.outcomes = outcomes
 
 
 class _Told:
@@ -113,7 +114,7 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    if not _is_short(connection):
+    if not takes_short_way(connection.question, connection.plans):
         return False
     for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
         if one.searches and not one.is_batched:

@@ -23,7 +23,6 @@ from resolvers.plan import SourcePlan
 from resolvers.question import Question, question_of
 from resolvers.resource import Resource
 from resolvers.restriction import is_restricted, withheld_searches
-from resolvers.straight import is_simple
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Page, Search
@@ -102,7 +101,7 @@ async def _load_straight(connection: Connection) -> bool:
     """Makes the page of the first page of the only source, where that can be: False where it cannot."""
     question = connection.question
     is_first = question.after is None and not question.ordering.has_text  # a merge packs texts for cursors
-    if not is_first or len(connection.plans) != 1 or not is_simple(connection.plans[0]):
+    if not is_first or len(connection.plans) != 1 or not connection.plans[0].is_simple:
         return False
     plan, search = connection.plans[0], connection.plans[0].searches[0]
     loaders = connection.context.loaders

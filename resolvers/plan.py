@@ -47,6 +47,8 @@ class SourcePlan(msgspec.Struct):
     counts_hidden: bool = False
     outcome: SourceOutcome | None = None
     problems: tuple[str, ...] = ()
+    is_simple: bool = False
+    """Whether the source is asked once, answers in the order asked for, and leaves nothing to be tested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,19 @@ class _Draft:
             problems = (_problem(outcome),)
         if self.is_simple and len(records) == 1:
             (one,) = records
-            return self._plan([self._search(one.location, one, self.base.filters)], records, problems)
+            base = self.base
+            search = Search(
+                base.type,
+                one.location,
+                base.filters,
+                one.id,
+                base.patient_parameter,
+                base.sort,
+                base.count,
+                None,
+                base.shape,
+            )
+            return self._plan([search], records, problems)
         return self._plan(*self._searches([(one.location, one) for one in records]), problems)
 
     def about_nobody(self) -> SourcePlan:
@@ -94,6 +108,7 @@ class _Draft:
             plan.counts_hidden,
             None,
             (*problems, *plan.problems) if problems else plan.problems,
+            plan.is_simple and not problems and len(searches) == 1,
         )
 
     def _searches(
@@ -227,17 +242,20 @@ def _draft_of(
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
         shape=shape,
     )
+    checks = tuple(test_of(question.type, one) for one in filters if is_checked(question.type, one))
+    told = (*problems, *(() if partition.exhaustive else (_BY_PARTS,)))
     plan = SourcePlan(
         upstream,
         keeps=tuple(test_of(question.type, one) for one in (*kept, *more_kept)),
-        checks=tuple(test_of(question.type, one) for one in filters if is_checked(question.type, one)),
+        checks=checks,
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
         pages_max=pages_max,
         is_counted=abilities.counts and len(partition.filters) == 1,
         counts_hidden=_counts_hidden(question, abilities),
-        problems=(*problems, *(() if partition.exhaustive else (_BY_PARTS,))),
+        problems=told,
+        is_simple=by_id and not kept and not more_kept and not checks and not told,
     )
     is_simple = not more_sent and partition.filters == _WHOLE
     return _Draft(plan, base, more_sent, partition.filters, is_simple)

@@ -90,10 +90,12 @@ class PlainPage(msgspec.Struct, eq=False):
 class Shape:
     """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`).
 
-    `admits(rows, about)`: whether every row is about that reference (None: whoever it is about), none was
-    entered in error, and numbers are numbers. `dates(rows)`: what the rows are sorted by when they come
-    newest first, a text or None for each; `ends(rows)`: the ends of Periods among them. Both are None for a
-    type that has no such thing.
+    `texts(rows, about)`: None where not all is plain: a row is not about that reference (None: whoever it is
+    about), or was entered in error, or a number is none. Else for each row the date by which it is sorted
+    when rows come newest first, as the text that it is, None where that takes a closer look.
+
+    `dates(rows)` is that closer look: the same, or None where there is no date that is easily read.
+    `ends(rows)`: the ends of Periods among them. Both are None for a type that has no such thing.
     """
 
     def __init__(self, type_: str, parts: Parts) -> None:
@@ -113,7 +115,7 @@ class Shape:
             self.parts,
             (("resourceType_", Literal[type_], "resourceType"), ("id_", _ID, "id")),
         )
-        self.admits: Callable[[Sequence[Any], str | None], bool] = _compiled_checks(self.parts, self._subject)
+        self.texts = _compiled_texts(self.parts, self._subject, dates, others)
         self.dates = _compiled_dates(dates, others) if dates else None
         self.ends = _compiled_ends(dates)
 
@@ -200,24 +202,38 @@ def _each_row(value: str) -> Callable[[Sequence[Any]], list[str | None]]:
     return made
 
 
-def _compiled_checks(parts: Parts, subject: str | None) -> Callable[[Sequence[Any], str | None], bool]:
-    """One function for all the checks of a row, as it is called for every row of every answer."""
-    lines = ["def admits(rows, about):", "  for row in rows:"]
+def _compiled_texts(
+    parts: Parts, subject: str | None, dates: Parts, others: Parts
+) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
+    """One function for all that is looked at in a row, as it is called for every row of every answer."""
+    lines = ["def texts(rows, about):", "  found = []", "  for row in rows:"]
     if subject is None:
-        lines.append("    if about is not None: return False")  # it is not seen here whom a row is about
+        lines.append("    if about is not None: return None")  # it is not seen here whom a row is about
     else:
         lines.append(f"    if about is not None and ((s := row.{subject}) is None or s.reference_ != about):")
-        lines.append("      return False")
-    lines.append("    if row.status_ == ERROR or row.lifecycleStatus_ == ERROR: return False")
+        lines.append("      return None")
+    lines.append("    if row.status_ == ERROR or row.lifecycleStatus_ == ERROR: return None")
     lines.append(
-        "    if row.verificationStatus_ is not None and is_error(row.verificationStatus_): return False"
+        "    if row.verificationStatus_ is not None and is_error(row.verificationStatus_): return None"
     )
     _write_numbers(lines, parts, "row", 4)
-    lines.append("  return True")
+    lines.append(f"    found.append({_text(dates, others)})")
+    lines.append("  return found")
     scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
-    exec(compile("\n".join(lines), "<admits>", "exec"), scope)  # noqa: S102  our own text, no client's
-    made: Callable[[Sequence[Any], str | None], bool] = scope["admits"]  # type: ignore[assignment]
+    exec(compile("\n".join(lines), "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
+    made: Callable[[Sequence[Any], str | None], list[str | None] | None] = scope["texts"]  # type: ignore[assignment]
     return made
+
+
+def _text(dates: Parts, others: Parts) -> str:
+    """The date of a row that says it in the one usual way, and not by a Period, which may end too early."""
+    texts = [attribute(name) for name, part in dates if part.primitive]
+    if not texts:
+        return "None"
+    alone = [
+        f"row.{attribute(name)} is None" for name, _ in (*dates, *others) if attribute(name) != texts[-1]
+    ]
+    return f"row.{texts[-1]} if {' and '.join(alone)} else None" if alone else f"row.{texts[-1]}"
 
 
 def _write_numbers(lines: list[str], parts: Parts, holder: str, indent: int) -> None:
@@ -229,7 +245,7 @@ def _write_numbers(lines: list[str], parts: Parts, holder: str, indent: int) -> 
             # A number is written as it was read; only an integer loses the sign of its zero.
             lines.append(f"{space}if {value} is not NULL:")
             lines.append(f"{space}  n = bytes({value})")
-            lines.append(f"{space}  if n[0] not in NUMBERS or n == b'-0': return False")
+            lines.append(f"{space}  if n[0] not in NUMBERS or n == b'-0': return None")
         elif _has_decimal(part):
             inner = f"v{indent}"
             lines.append(f"{space}{inner} = {value}")

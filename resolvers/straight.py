@@ -9,8 +9,7 @@ pages that have been fetched, so nothing is asked twice. Both ways give the same
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
-from operator import gt, is_not, itemgetter
+from operator import gt, itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -32,10 +31,9 @@ _DAY: Final = (
     r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 )
 _SECOND: Final = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-_ALIKE: Final = re.compile(rf"(?:{_SECOND}(Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\n(?:{_SECOND}\1\n)*+)?+")
+_ALIKE: Final = re.compile(rf"{_SECOND}(Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])(?:\n{_SECOND}\1)*+")
 """Seconds of the calendar, all in one zone: they come one after the other as their texts do."""
 
-_is_there = partial(is_not, None)
 _moment = itemgetter(0)
 _Entry = tuple[datetime, str, Any, PlainPage]
 
@@ -56,21 +54,10 @@ def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
     for plan in plans:
         if plan.outcome is not None:
             continue
-        if not is_simple(plan) or plan.searches[0].shape is None:
+        if not plan.is_simple or plan.searches[0].shape is None:
             return False
         asks = True
     return asks
-
-
-def is_simple(plan: SourcePlan) -> bool:
-    """Whether a source is asked once, answers in the order asked for, and leaves nothing to be tested."""
-    return (
-        plan.is_sorted_by_id
-        and len(plan.searches) == 1
-        and not plan.keeps
-        and not plan.checks
-        and not plan.problems
-    )
 
 
 def straight_rows(
@@ -83,7 +70,7 @@ def straight_rows(
     entries: list[_Entry] = []
     bounds: list[datetime] = []
     for search, page in asked:
-        found = _entries(question, search, page)
+        found = _entries(search, page)
         if found is None:
             return None
         entries += found
@@ -114,47 +101,46 @@ def key_of(row: Any, ordering: Ordering) -> Key:
 
 def _of_one(question: Question, search: Search, page: Page | BaseException) -> Straight | None:
     """Of a single source nothing is to be merged: its order is only checked."""
-    plain = _plain(question, search, page)
-    if plain is None or not isinstance(page, Page):
+    shape = search.shape
+    if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
         return None
     rows, most = plain.rows, question.first
     count = len(rows)
     if page.next is not None and count <= most:
         return None
-    if search.shape is None or not _is_in_order(search.shape, rows):
+    texts = shape.texts(rows, _about(search))
+    if texts is None or not (_come_one_by_one(texts) or _are_in_order(shape, rows)):
         return None
     first = rows[:most] if count > most else rows
     return Straight(first, [plain] * len(first), count > most)
 
 
-def _plain(question: Question, search: Search, page: Page | BaseException) -> PlainPage | None:
-    """The page's plain form, where every row of it belongs in the answer."""
-    if not isinstance(page, Page) or page.plain is None or search.shape is None:
+def _about(search: Search) -> str | None:
+    return None if search.patient is None else f"Patient/{search.patient}"
+
+
+def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
+    """The rows of a page with when each was, where every row belongs in the answer and they are in order."""
+    shape = search.shape
+    if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
         return None
-    about = f"Patient/{search.patient}" if search.patient is not None else None
-    return page.plain if search.shape.admits(page.plain.rows, about) else None
-
-
-def _entries(question: Question, search: Search, page: Page | BaseException) -> list[_Entry] | None:
-    plain = _plain(question, search, page)
-    moments = None if plain is None or search.shape is None else _moments(search.shape, plain.rows)
-    if plain is None or moments is None:
+    rows = plain.rows
+    if shape.texts(rows, _about(search)) is None or (moments := _moments(shape, rows)) is None:
         return None
-    made = [(at, row.id_, row, plain) for at, row in zip(moments, plain.rows, strict=True)]
-    return made if _descends(moments, plain.rows) else None
+    made = [(at, row.id_, row, plain) for at, row in zip(moments, rows, strict=True)]
+    return made if _descends(moments, rows) else None
 
 
-def _is_in_order(shape: Shape, rows: Sequence[Any]) -> bool:
-    """Whether the rows come newest first. Most say when in one way, and sort as the texts that they are."""
-    if shape.dates is None:
+def _come_one_by_one(texts: Sequence[str | None]) -> bool:
+    """Whether the dates are seconds of the calendar in one zone, each before the one before."""
+    if None in texts:
         return False
-    texts = shape.dates(rows)
-    if shape.ends is None or not any(map(_is_there, shape.ends(rows))):
-        try:
-            if _ALIKE.fullmatch("\n".join(texts) + "\n") and all(map(gt, texts, texts[1:])):  # type: ignore[arg-type]
-                return True
-        except TypeError:
-            return False  # a row has no date
+    said: Sequence[str] = texts  # type: ignore[assignment]
+    return _ALIKE.fullmatch("\n".join(said)) is not None and all(map(gt, said, said[1:]))
+
+
+def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:
+    """Whether the rows come newest first, equal ones by id."""
     moments = _moments(shape, rows)
     return moments is not None and _descends(moments, rows)
 

@@ -27,6 +27,8 @@ DEFINITION: Final = "strawberry-definition"
 INLINE_DEPTH: Final = 9
 """Blocks nested deeper than this go to a function of their own; CPython allows 20."""
 
+_FEW: Final = 8
+
 _PLAIN: Final = {"String": "str", "ID": "str", "Boolean": "bool"}
 """Scalars whose values of this Python type are their own result."""
 
@@ -86,7 +88,12 @@ def _write_leaf(site: Site, kind: Any, value: str) -> None:
     if kind.serialize is as_recorded:
         return
     source, plain = site.source, _PLAIN.get(kind.name)
-    with source.block(f"if {value}.__class__ is not {plain}:" if plain else "if True:"):
+    members = _members(kind)
+    for place, (member, name) in enumerate(members):
+        with source.block(f"{'elif' if place else 'if'} {value} is {source.constant(member)}:"):
+            source.line(f"{value} = {name!r}")
+    other = "else:" if members else "if True:"
+    with source.block(f"if {value}.__class__ is not {plain}:" if plain else other):
         coerced = source.fresh("c")
         with source.block("try:"):
             source.line(f"{coerced} = {source.constant(kind.serialize)}({value})")
@@ -94,6 +101,12 @@ def _write_leaf(site: Site, kind: Any, value: str) -> None:
                 source.line(f"raise {source.constant(partial(_uncoerced, kind))}({value})")
         _write_told(site, coerced)
         source.line(f"{value} = {coerced}")
+
+
+def _members(kind: Any) -> list[tuple[Any, str]]:
+    """The members of a small enum with the names that they are answered by."""
+    members = list(getattr(kind, "wrapped_cls", ()))
+    return [(one, kind.serialize(one)) for one in members] if len(members) <= _FEW else []
 
 
 def _write_abstract(dispatch: str, site: Site, value: str) -> None:

@@ -168,7 +168,7 @@ def next_address(asked: Asked, link: str) -> str | None:
 
 def ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:
     """Filters that the source left out, where its self link, which tells what was used, names others."""
-    if not link or _names_all(link, asked.codes):
+    if not link or names_all(link, asked.codes):
         return frozenset()
     try:
         used = {name.split(":", 1)[0] for name, _ in parse_qsl(urlsplit(link).query, keep_blank_values=True)}
@@ -177,7 +177,8 @@ def ignored_codes(asked: Asked, link: str | None) -> frozenset[str]:
     return asked.codes - used if used else frozenset()
 
 
-def _names_all(link: str, codes: Iterable[str]) -> bool:
+def names_all(link: str, codes: Iterable[str]) -> bool:
+    """Whether an address names every one of some parameters, without a modifier."""
     for code in codes:  # noqa: SIM110  a generator costs more than all of the rest
         if f"&{code}=" not in link and f"?{code}=" not in link:
             return False

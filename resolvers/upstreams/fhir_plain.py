@@ -12,7 +12,14 @@ import msgspec
 from resolvers.resource import Resource
 from resolvers.shape import PlainPage, Shape
 from resolvers.upstreams.fhir_bundles import decoded
-from resolvers.upstreams.fhir_entries import Asked, Entries, ignored_codes, next_address, read_entries
+from resolvers.upstreams.fhir_entries import (
+    Asked,
+    Entries,
+    ignored_codes,
+    names_all,
+    next_address,
+    read_entries,
+)
 from resolvers.upstreams.fhir_raw import RawAnswer
 
 _ODD: Final[Any] = object()
@@ -113,7 +120,7 @@ def _following(asked: Asked, bundle: Any) -> Any:
             link = one.url
         elif relation == "Next":
             other = one.url
-    if own is not None and ignored_codes(asked, own):
+    if own is not None and not names_all(own, asked.codes) and ignored_codes(asked, own):
         return _ODD
     total, link = bundle.total, link or other
     if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):

@@ -21,7 +21,8 @@ def query_about(search: Search, rest: str) -> str:
     """The query of a search whose other conditions are known: the patient's comes first."""
     if search.patient is None:
         return rest
-    return f"{search.patient_parameter or 'patient'}={_reference(search.patient)}&{rest}"
+    id_ = search.patient if is_resource_id(search.patient) else quote(search.patient, safe=_SAFE)
+    return f"{search.patient_parameter or 'patient'}=Patient/{id_}&{rest}"
 
 
 def query_rest(search: Search, page_size_max: int) -> str:
@@ -32,10 +33,6 @@ def query_rest(search: Search, page_size_max: int) -> str:
     ]
     parts.append(_paging(search.sort, max(1, min(search.count, page_size_max))))
     return "&".join(parts)
-
-
-def _reference(patient_id: str) -> str:
-    return f"Patient/{patient_id if is_resource_id(patient_id) else quote(patient_id, safe=_SAFE)}"
 
 
 @lru_cache(maxsize=1024)

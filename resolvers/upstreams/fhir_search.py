@@ -69,6 +69,7 @@ class _Kind(NamedTuple):
 
     asked: Asked
     shape: Shape | None
+    row: Any
     query: str
     is_counted: bool
 
@@ -83,7 +84,8 @@ def _kinds(
             record = call.patient_record if search.type == "Patient" else dict
             query = "" if search.page else query_rest(search, server.settings.page_size_max)
             is_counted = capabilities.abilities(search.type).counts
-            kind = _Kind(_asked(server, search, record), search.shape, query, is_counted)
+            row = search.shape.row if search.shape is not None else None
+            kind = _Kind(_asked(server, search, record), search.shape, row, query, is_counted)
         kinds.append(kind)
         last = search
     return kinds
@@ -105,8 +107,7 @@ def _are_alike(one: Search, other: Search) -> bool:
 def _ask(search: Search, kind: _Kind) -> Ask:
     if search.page is not None:
         return Ask("search", search.location, page=search.page)
-    row = kind.shape.row if kind.shape is not None else None
-    return Ask("search", search.location, search.type, query_about(search, kind.query), row=row)
+    return Ask("search", search.location, search.type, query_about(search, kind.query), None, kind.row)
 
 
 def _asked(server: FhirServer, search: Search, record: Any = dict) -> Asked:

@@ -51,9 +51,9 @@ def is_readable(shape: Shape, json: Json) -> bool:
 
 def admits(json: Json, about: str | None = None, shape: Shape = BARE) -> bool:
     return (
-        shape.admits(decoded(shape, {}, json), about)
+        shape.texts(decoded(shape, {}, json), about) is not None
         if about is None
-        else shape.admits(decoded(shape, json), about)
+        else shape.texts(decoded(shape, json), about) is not None
     )
 
 
