@@ -110,7 +110,11 @@ class Identity:
                 tokens[one] = token
         if tokens:
             await self._look_up({token: record for record, token in tokens.items()})
-        return [persons.get(one) or await self._person(one, tokens.get(one)) for one in records]
+        found: list[Person | UpstreamError] = []
+        for one in records:
+            person = persons.get(one)
+            found.append(person if person is not None else await self._person(one, tokens.get(one)))
+        return found
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
@@ -247,16 +251,23 @@ class Identity:
         identifier_of = self._links.identifier_of
         answers: list[Answer] = []
         stated: list[Resource] = []
+        has_failed = False
         for one in said:
-            if not isinstance(one, UpstreamError):
-                one = [record for record in one if identifier_of(record) == identifier]
-                stated += one
-            answers.append(one)
-        records = linked_records(stated, found if found and found.source in self._upstreams else None)
+            if isinstance(one, UpstreamError):
+                has_failed = True
+                answers.append(one)
+            else:
+                mine = [record for record in one if identifier_of(record) == identifier]
+                stated += mine
+                answers.append(mine)
+        is_plain = len(stated) == 1 and not has_failed
+        known = found if found is not None and found.source in self._upstreams else None
+        records = (stated[0],) if is_plain else linked_records(stated, known)
         if not records:
             return first_error(answers)
+        ended = outcomes.of_only(records[0]) if is_plain else outcomes.of(answers, records)
         person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
-        return Person(person_id, records, outcomes.of(answers, records))
+        return Person(person_id, records, ended)
 
     def _alone(self, record: Resource) -> Person:
         """A record that links to nothing is a person of its own."""

@@ -110,14 +110,18 @@ async def _load_straight(connection: Connection) -> bool:
         return False
     records = page.resources[: question.first]
     persons = await connection.context.identity.of_records(records)
-    nodes = []
+    shown = []
+    hides = not question.codes.isdisjoint(withheld_searches())
     for record, person in zip(records, persons, strict=True):
-        if isinstance(person, UpstreamError) or not _is_shown(connection, record, plan, person):
+        if isinstance(person, UpstreamError):
             return False
-        nodes.append(person_node(person))
+        is_plain = len(person.records) == 1 and not hides
+        if not is_plain and not _is_shown(connection, record, plan, person):
+            return False
+        shown.append((record, person_node(person)))
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
-    connection.show(list(zip(records, nodes, strict=True)), [outcome], len(page.resources) > question.first)
+    connection.show(shown, [outcome], len(page.resources) > question.first)
     return True
 
 

@@ -1,6 +1,7 @@
 """A person: the records that are one person's, and how each source's lookup of them ended."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -52,6 +53,15 @@ class Outcomes:
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._last = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in sources}
+        self._only: tuple[str, datetime, Mapping[str, SourceOutcome]] | None = None
+
+    def of_only(self, record: Resource) -> Mapping[str, SourceOutcome]:
+        """How the lookup of a person ended whom every source answered, with this record alone."""
+        last, source, at = self._only, record.source, record.retrieved_at
+        if last is None or last[0] != source or last[1] is not at:
+            ended = {**unlinked(self._last), source: found_outcome(record)}
+            last = self._only = (source, at, ended)
+        return last[2]
 
     def of(self, answers: Iterable[Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
         """How the lookup of one person ended in each source, where these records turned out to be theirs."""

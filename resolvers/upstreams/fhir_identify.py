@@ -44,6 +44,8 @@ async def identify_all(
     settled = await together(
         *(_records(server, ask, answer, call, max_pages) for ask, answer in zip(asks, answers, strict=True))
     )
+    if len(groups) == 1 and not isinstance(only := settled[0], UpstreamError):
+        return {token: tuple(found) for token, found in stating(unique, only).items()}
     records: dict[Token, list[Resource]] = {token: [] for token in unique}
     failures: dict[Token, UpstreamError] = {}
     for (_, group), result in zip(groups, settled, strict=True):
