@@ -115,7 +115,6 @@ class Connection(msgspec.Struct):
         failures = self.merge.failures if self.merge else {}
         return any(one.id in failures for one in self.streams.get(source, ()))
 
-
     def cursor(self, index: int) -> str | None:
         """The cursor of the page's first (0) or last (-1) row; None where there is no row."""
         if self.straight is None:

@@ -188,32 +188,20 @@ async def _drafted(
         abilities = await upstream.abilities(question.type, context.call)
         if isinstance(abilities, UpstreamError):
             raise abilities
-        return await _draft(upstream, question, abilities, context, about_nobody=about_nobody)
+        if abilities.needs_patient and about_nobody:
+            raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
+        shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
+        key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
+        if not question.filters and not question.references:
+            draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
+            return draft
+        references, gaps = await references_of(upstream, question, context)
+        if references is None:
+            return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
+        return _draft_of(upstream, *key[1:], references, tuple(map(_problem, gaps)))
     except UpstreamError as error:
         # The fault may be another source's, met while a person was looked up: this one is the one not asked.
         return SourceOutcome(upstream.name, error.status, error.message, code=error.code)
-
-
-async def _draft(
-    upstream: Upstream,
-    question: Question,
-    abilities: Abilities,
-    context: RequestContext,
-    *,
-    about_nobody: bool,
-) -> _Draft | SourceOutcome:
-    if abilities.needs_patient and about_nobody:
-        raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
-    shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
-    if not question.filters and not question.references:
-        key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
-        draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
-        return draft
-    references, gaps = await references_of(upstream, question, context)
-    if references is None:
-        return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
-    problems = tuple(map(_problem, gaps))
-    return _draft_of(upstream, question, abilities, shape, pages_max, about_nobody, references, problems)
 
 
 def _draft_of(

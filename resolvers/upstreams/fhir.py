@@ -25,6 +25,7 @@ from resolvers.upstreams.fhir_answers import resource_of
 from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_identify import identify_all
+from resolvers.upstreams.fhir_kinds import Kinds
 from resolvers.upstreams.fhir_read import read_all
 from resolvers.upstreams.fhir_search import count_all, search_all
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -51,6 +52,7 @@ class FhirUpstream:
         self._locations = locations
         self._abilities: dict[str, tuple[Abilities, Abilities]] = {}
         self._server = FhirServer(exchange, settings.capabilities, locations)
+        self._kinds = Kinds(self._server)
         self._discovery = Discovery(self._server, locations, settings.timeout_s, self._learn)
 
     async def start(self) -> None:
@@ -112,7 +114,7 @@ class FhirUpstream:
         known = await self._capabilities(call)
         if isinstance(known, UpstreamError):
             return [known] * len(searches)
-        return await search_all(self._server, self._discovery, known, searches, call)
+        return await search_all(self._server, self._kinds, self._discovery, known, searches, call)
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
         known = await self._capabilities(call)

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from resolvers.shape import Shape
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
+from resolvers.upstreams.fhir_kinds import Kind, Kinds, asked_by
 from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries, resources_of
-from resolvers.upstreams.fhir_query import count_query, query_about, query_rest
+from resolvers.upstreams.fhir_query import count_query, query_about
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Page, Search
@@ -21,6 +21,7 @@ _PAGES_A_TURN: Final = 10
 
 async def search_all(
     server: FhirServer,
+    kinds: Kinds,
     discovery: Discovery,
     capabilities: Capabilities,
     searches: Sequence[Search],
@@ -28,11 +29,11 @@ async def search_all(
 ) -> list[Page | UpstreamError]:
     """The page of each search, or what went wrong."""
     unique = list(dict.fromkeys(searches))
-    kinds = _kinds(server, unique, capabilities, call)
-    asks = [_ask(search, kind) for search, kind in zip(unique, kinds, strict=True)]
+    found = kinds.of(unique, capabilities, call)
+    asks = [_ask(search, kind) for search, kind in zip(unique, found, strict=True)]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
     pages: list[Page | UpstreamError] = []
-    for place, (search, kind, answer) in enumerate(zip(unique, kinds, answers, strict=True)):
+    for place, (search, kind, answer) in enumerate(zip(unique, found, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
             await asyncio.sleep(0)  # a page may be large, and others wait for the loop
         try:
@@ -56,7 +57,7 @@ async def count_all(
     counts: dict[Search, int | UpstreamError | None] = {}
     for search, answer in zip(unique, await server.ask_all(asks, call, capabilities.has_batch), strict=True):
         try:
-            counts[search] = _count(_asked(server, search), answer)
+            counts[search] = _count(asked_by(server, search), answer)
         except SearchNotSupported:
             counts[search] = None
         except UpstreamError as problem:
@@ -64,67 +65,13 @@ async def count_all(
     return counts
 
 
-class _Kind(NamedTuple):
-    """What searches have in common that differ in their patient: worked out once for all of them."""
-
-    asked: Asked
-    shape: Shape | None
-    row: Any
-    query: str
-    is_counted: bool
-
-
-def _kinds(
-    server: FhirServer, searches: Sequence[Search], capabilities: Capabilities, call: Call
-) -> list[_Kind]:
-    kinds: list[_Kind] = []
-    last: Search | None = None
-    for search in searches:
-        if last is None or not _are_alike(search, last):
-            record = call.patient_record if search.type == "Patient" else dict
-            query = "" if search.page else query_rest(search, server.settings.page_size_max)
-            is_counted = capabilities.abilities(search.type).counts
-            row = search.shape.row if search.shape is not None else None
-            kind = _Kind(_asked(server, search, record), search.shape, row, query, is_counted)
-        kinds.append(kind)
-        last = search
-    return kinds
-
-
-def _are_alike(one: Search, other: Search) -> bool:
-    """Whether two searches were made for one list of different patients: they share what they hold."""
-    return (
-        one.filters is other.filters
-        and one.sort is other.sort
-        and one.location is other.location
-        and one.shape is other.shape
-        and one.count == other.count
-        and one.type == other.type
-        and one.page is other.page is None
-    )
-
-
-def _ask(search: Search, kind: _Kind) -> Ask:
+def _ask(search: Search, kind: Kind) -> Ask:
     if search.page is not None:
         return Ask("search", search.location, page=search.page)
     return Ask("search", search.location, search.type, query_about(search, kind.query), None, kind.row)
 
 
-def _asked(server: FhirServer, search: Search, record: Any = dict) -> Asked:
-    """A sort counts as sent too: a source that leaves it out gives no page of the newest."""
-    codes = frozenset(one.code for one in search.filters) | ({"_sort"} if search.sort else frozenset())
-    return Asked(
-        server.source,
-        search.type,
-        search.location,
-        server.is_only_place,
-        codes if search.page is None else frozenset(),
-        search.page,
-        record,
-    )
-
-
-def _page(kind: _Kind, raw: RawAnswer | UpstreamError) -> Page:
+def _page(kind: Kind, raw: RawAnswer | UpstreamError) -> Page:
     if isinstance(raw, UpstreamError):
         raise raw
     asked, shape, is_counted = kind.asked, kind.shape, kind.is_counted
