@@ -119,14 +119,17 @@ class Loaders:
 
 def _asks(upstream: Upstream, kind: str) -> tuple[Ask, bool]:
     """The upstream's method, and whether its batches are held for more questions to come."""
-    asks: dict[str, tuple[Ask, bool]] = {
-        "read": (upstream.read, True),
-        "search": (upstream.search, False),
-        "batched search": (upstream.search, True),
-        "count": (upstream.count, False),
-        "identify": (_identify(upstream), True),
-    }
-    return asks[kind]
+    match kind:
+        case "batched search":
+            return upstream.search, True
+        case "search":
+            return upstream.search, False
+        case "identify":
+            return _identify(upstream), True
+        case "read":
+            return upstream.read, True
+        case _:
+            return upstream.count, False
 
 
 def _identify(upstream: Upstream) -> Ask:

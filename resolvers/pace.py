@@ -126,7 +126,7 @@ class PacedLoader(DataLoader[Any, Any]):
         self._turn = 0 if self._pace.is_idle else self._turn + 1
         queue, self._queue = self._queue, []
         if queue:
-            self._newest = asyncio.ensure_future(self._dispatch(queue))
+            self._newest = self.loop.create_task(self._dispatch(queue))
 
     async def _dispatch(self, queue: list[Loader]) -> None:
         """As aiodataloader's, less its look at the answers, which takes as long as a small page."""

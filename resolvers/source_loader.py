@@ -20,7 +20,7 @@ class SourceLoader:
         self._ask = ask
         self._call = call
         self._pace = pace
-        self._ended = UpstreamUnavailable(source, "the request was ended")
+        self._source = source
         self._loader = PacedLoader(self._load, pace, is_held=is_held)
         self._known: dict[Hashable, tuple[asyncio.Future[Sequence[Any]], int]] = {}
 
@@ -65,7 +65,7 @@ class SourceLoader:
         The loader lets go of this object, so that what the request has loaded is freed with the request
         and not left to the garbage collector.
         """
-        self._loader.drop(lambda group: [self._ended] * len(group))
+        self._loader.drop(self._ended)
         self._loader.batch_load_fn = _nothing
 
     async def _load(self, groups: list[Sequence[Any]]) -> list[Sequence[Any]]:
@@ -87,7 +87,10 @@ class SourceLoader:
             return [error] * len(questions)
         except asyncio.CancelledError:
             # A waiter must not hang on a batch that was ended.
-            return [self._ended] * len(questions)
+            return self._ended(questions)
+
+    def _ended(self, questions: Sequence[Any]) -> list[Any]:
+        return [UpstreamUnavailable(self._source, "the request was ended")] * len(questions)
 
 
 async def _nothing(groups: list[Sequence[Any]]) -> list[Sequence[Any]]:

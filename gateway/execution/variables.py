@@ -16,6 +16,9 @@ _PLAIN: Final[Mapping[str, type]] = {"ID": str, "String": str, "Boolean": bool}
 """Scalars whose values of this Python type are their own result."""
 
 
+_NONE: Final = VariableValues({}, {})
+
+
 class Variables:
     """The variables that an operation defines."""
 
@@ -36,12 +39,22 @@ class Variables:
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values by name, or what is wrong with them."""
         plain = self._plain
-        if plain is None or any(type(given.get(name)) is not kind for name, kind, _ in plain):
-            return get_variable_values(
-                self._schema, self._definitions, dict(given), hide_suggestions=self._hide_suggestions
-            )
-        sources = {name: VariableValueSource(signature, given[name]) for name, _, signature in plain}
-        return VariableValues(sources, {name: given[name] for name, _, _ in plain})
+        if plain == []:
+            return _NONE
+        sources: dict[str, VariableValueSource] = {}
+        values: dict[str, Any] = {}
+        for name, kind, signature in plain or ():
+            value = given.get(name)
+            if type(value) is not kind:
+                break
+            sources[name] = VariableValueSource(signature, value)
+            values[name] = value
+        else:
+            if plain is not None:
+                return VariableValues(sources, values)
+        return get_variable_values(
+            self._schema, self._definitions, dict(given), hide_suggestions=self._hide_suggestions
+        )
 
 
 def _plain_type(definition: VariableDefinitionNode) -> type | None:

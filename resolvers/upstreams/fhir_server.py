@@ -129,8 +129,9 @@ class FhirServer:
         return await self._batched(group, call)
 
     def _is_long(self, ask: Ask) -> bool:
-        length = len(ask.location.base_url) + 1 + len(ask.path) + 1 + len(ask.query)
-        return bool(ask.query) and length > self.settings.url_length_max
+        if not ask.query:
+            return False
+        return len(ask.location.base_url) + len(ask.path) + len(ask.query) + 2 > self.settings.url_length_max
 
     def _are_one_bundle(self, asks: Sequence[Ask], has_batch: bool) -> bool:
         if not 0 < len(asks) <= self.settings.bundle_entries_max or not has_batch or self._refuses_bundles:
