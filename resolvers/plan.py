@@ -71,19 +71,7 @@ class _Draft:
             problems = (_problem(outcome),)
         if self.is_simple and len(records) == 1:
             (one,) = records
-            base = self.base
-            search = Search(
-                base.type,
-                one.location,
-                base.filters,
-                one.id,
-                base.patient_parameter,
-                base.sort,
-                base.count,
-                None,
-                base.shape,
-            )
-            return self._plan([search], records, problems)
+            return self._plan([self._search(one.location, one, self.base.filters)], records, problems)
         return self._plan(*self._searches([(one.location, one) for one in records]), problems)
 
     def about_nobody(self) -> SourcePlan:

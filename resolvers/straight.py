@@ -108,15 +108,11 @@ def _of_one(question: Question, search: Search, page: Page | BaseException) -> S
     count = len(rows)
     if page.next is not None and count <= most:
         return None
-    texts = shape.texts(rows, _about(search))
+    texts = shape.texts(rows, None if search.patient is None else f"Patient/{search.patient}")
     if texts is None or not (_come_one_by_one(texts) or _are_in_order(shape, rows)):
         return None
     first = rows[:most] if count > most else rows
     return Straight(first, [plain] * len(first), count > most)
-
-
-def _about(search: Search) -> str | None:
-    return None if search.patient is None else f"Patient/{search.patient}"
 
 
 def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
@@ -125,7 +121,8 @@ def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
     if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
         return None
     rows = plain.rows
-    if shape.texts(rows, _about(search)) is None or (moments := _moments(shape, rows)) is None:
+    about = None if search.patient is None else f"Patient/{search.patient}"
+    if shape.texts(rows, about) is None or (moments := _moments(shape, rows)) is None:
         return None
     made = [(at, row.id_, row, plain) for at, row in zip(moments, rows, strict=True)]
     return made if _descends(moments, rows) else None

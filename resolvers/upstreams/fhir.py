@@ -69,7 +69,7 @@ class FhirUpstream:
         return next((problem for problem in found if problem is not None), None)
 
     async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
-        found = await self._capabilities(call)
+        found = self._discovery.known or await self._capabilities(call)
         if isinstance(found, UpstreamError):
             return found
         declared = found.abilities(resource_type)
@@ -103,7 +103,7 @@ class FhirUpstream:
         return _WHOLE
 
     async def read(self, reads: Sequence[Read], call: Call) -> Sequence[Resource | UpstreamError | None]:
-        known = await self._capabilities(call)
+        known = self._discovery.known or await self._capabilities(call)
         if isinstance(known, UpstreamError):
             return [known] * len(reads)
         possible = [one for one in reads if is_resource_id(one.id)]
@@ -111,13 +111,13 @@ class FhirUpstream:
         return [found.get(one) for one in reads]
 
     async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
-        known = await self._capabilities(call)
+        known = self._discovery.known or await self._capabilities(call)
         if isinstance(known, UpstreamError):
             return [known] * len(searches)
         return await search_all(self._server, self._kinds, self._discovery, known, searches, call)
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
-        known = await self._capabilities(call)
+        known = self._discovery.known or await self._capabilities(call)
         if isinstance(known, UpstreamError):
             return [known] * len(searches)
         found = await count_all(self._server, known, searches, call)
@@ -126,7 +126,7 @@ class FhirUpstream:
     async def identify(
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
     ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
-        known = await self._capabilities(call)
+        known = self._discovery.known or await self._capabilities(call)
         if not isinstance(known, UpstreamError) and "identifier" not in known.abilities("Patient").parameters:
             known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
         if isinstance(known, UpstreamError):

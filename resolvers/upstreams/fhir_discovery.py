@@ -57,6 +57,11 @@ class Discovery:
             await asyncio.gather(self._reading, return_exceptions=True)
             self._reading = None
 
+    @property
+    def known(self) -> Capabilities | None:
+        """What the source can do, where it has said so lately."""
+        return self._known if time.monotonic() - self._read_at <= _KEPT_S else None
+
     async def capabilities(self, call: Call) -> Capabilities:
         """What the source can do. Raises UpstreamError where it has not said so yet and does not now."""
         now = time.monotonic()
