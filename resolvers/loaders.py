@@ -39,7 +39,7 @@ class Loaders:
         self.turns = turns
         self._upstreams = upstreams
         self._call = call
-        self._pace = Pace()
+        self._pace = Pace(asyncio.current_task())
         self._made: dict[tuple[str, str], SourceLoader] = {}
         self._primed: list[Resource] = []
 

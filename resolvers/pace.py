@@ -21,9 +21,10 @@ _TICKS = 3
 
 
 class Pace:
-    """Knows what a request has under way, and ends it."""
+    """Knows what a request has under way, and ends it. `own`: the task that the request runs in."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: "asyncio.Task[Any] | None" = None) -> None:
+        self._own = own
         self._under_way = 0
         self._is_closed = False
         self._idle: asyncio.Event | None = None
@@ -34,18 +35,27 @@ class Pace:
         """Whether nothing is under way."""
         return self._under_way == 0
 
-    def begin(self) -> "asyncio.Task[Any]":
-        """A call of the present task goes out; `end` follows. Raises CancelledError where none may."""
-        task = asyncio.current_task()
-        if self._is_closed or task is None:
-            raise asyncio.CancelledError
-        self._tasks.add(task)
-        self._under_way += 1
-        return task
+    @property
+    def is_alone(self) -> bool:
+        """Whether the present task is the request's own: while it runs, no branch of the request does, so
+        nobody could join what it asks for."""
+        return self._own is not None and asyncio.current_task() is self._own
 
-    def end(self, task: "asyncio.Task[Any]") -> None:
-        """The task's call is over."""
-        self._tasks.discard(task)
+    def begin(self, task: "asyncio.Task[Any] | None") -> None:
+        """A call goes out; `end` follows. `task`: whose end is the call's, and nothing else's.
+
+        Raises CancelledError where no call may go out any more.
+        """
+        if self._is_closed:
+            raise asyncio.CancelledError
+        if task is not None:
+            self._tasks.add(task)
+        self._under_way += 1
+
+    def end(self, task: "asyncio.Task[Any] | None") -> None:
+        """A call is over."""
+        if task is not None:
+            self._tasks.discard(task)
         self._under_way -= 1
         if self._under_way == 0 and self._idle is not None:
             self._idle.set()

@@ -14,14 +14,18 @@ Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
 
 class SourceLoader:
     """Loads groups of questions. A group is one key of the dataloader, so twenty questions that are
-    asked together cost one future; a question that any group has asked before is not asked again."""
+    asked together cost one future; a question that any group has asked before is not asked again.
+
+    Where nobody else can ask in the meantime, nothing is waited for and the group goes out as it is.
+    """
 
     def __init__(self, source: str, ask: Ask, call: Call, pace: Pace, *, is_held: bool) -> None:
         self._ask = ask
         self._call = call
         self._pace = pace
         self._source = source
-        self._loader = PacedLoader(self._load, pace, is_held=is_held)
+        self._is_held = is_held
+        self._loader: PacedLoader | None = None
         self._known: dict[Hashable, tuple[asyncio.Future[Sequence[Any]], int]] = {}
 
     async def all(self, questions: Sequence[Hashable]) -> list[Any]:
@@ -30,9 +34,12 @@ class SourceLoader:
         fresh = [one for one in questions if one not in known]
         if fresh:
             group = tuple(dict.fromkeys(fresh)) if len(fresh) > 1 else (fresh[0],)
-            future = self._loader.load(group)
+            is_alone = self._pace.is_alone
+            future = asyncio.get_running_loop().create_future() if is_alone else self._queued(group)
             for place, one in enumerate(group):
                 known[one] = (future, place)
+            if is_alone:
+                await self._at_once(group, future)
             if len(group) == len(questions):  # all of them, in their order
                 return list(await future)
         answers = []
@@ -40,6 +47,23 @@ class SourceLoader:
             future, place = known[one]
             answers.append((future.result() if future.done() else await future)[place])
         return answers
+
+    def _queued(self, group: Sequence[Any]) -> "asyncio.Future[Sequence[Any]]":
+        """The answers of a batch to come."""
+        if self._loader is None:
+            self._loader = PacedLoader(self._load, self._pace, is_held=self._is_held)
+        return self._loader.load(group)
+
+    async def _at_once(self, group: Sequence[Any], future: "asyncio.Future[Sequence[Any]]") -> None:
+        """Asks in the present task; what ends it ends the call."""
+        self._pace.begin(None)
+        try:
+            future.set_result(await self._ask(group, self._call))
+        except UpstreamError as error:
+            future.set_result([error] * len(group))
+        finally:
+            self._pace.end(None)
+            future.cancel()  # whoever else waits: there is no answer
 
     async def one(self, question: Hashable) -> Any:
         """The answer to one question. Raises UpstreamError."""
@@ -65,8 +89,9 @@ class SourceLoader:
         The loader lets go of this object, so that what the request has loaded is freed with the request
         and not left to the garbage collector.
         """
-        self._loader.drop(self._ended)
-        self._loader.batch_load_fn = _nothing
+        if self._loader is not None:
+            self._loader.drop(self._ended)
+            self._loader.batch_load_fn = _nothing
 
     async def _load(self, groups: list[Sequence[Any]]) -> list[Sequence[Any]]:
         questions = groups[0] if len(groups) == 1 else [one for group in groups for one in group]
@@ -77,8 +102,9 @@ class SourceLoader:
         return [[next(given) for _ in group] for group in groups]
 
     async def _answers(self, questions: Sequence[Any]) -> Sequence[Any]:
+        task = asyncio.current_task()
         try:
-            task = self._pace.begin()
+            self._pace.begin(task)
             try:
                 return await self._ask(questions, self._call)
             finally:
