@@ -32,7 +32,8 @@ class ShapeMixed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An element that is needed: a primitive (text, boolean, integer, decimal), else one with parts."""
+    """An element that is needed: a primitive (text, boolean, integer, decimal), else one with parts. What is
+    `absent` must not be there: a row that has it is not plain."""
 
     primitive: str | None = None
     is_list: bool = False
@@ -51,11 +52,14 @@ Parts = tuple[tuple[str, Part], ...]
 _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
 _PERIOD: Final = Part(parts=(("start", _TEXT), ("end", _TEXT)))
-_STATUSES: Final[Parts] = (
-    ("status", _TEXT),
-    ("lifecycleStatus", _TEXT),
-    ("verificationStatus", Part(parts=(("coding", Part(is_list=True, parts=(("code", _TEXT),))),))),
-)
+_ABSENT: Final = Part("absent")
+_CODES: Final = Part(parts=(("coding", Part(is_list=True, parts=(("code", _TEXT),))),))
+_STATUSES: Final[Parts] = (("status", _TEXT), ("lifecycleStatus", _TEXT), ("verificationStatus", _CODES))
+_WITH: Final[Mapping[str, frozenset[str]]] = {
+    "lifecycleStatus": frozenset({"Goal"}),
+    "verificationStatus": frozenset({"AllergyIntolerance", "Condition"}),
+}
+"""Statuses that only these types have (R4); what another type says by them is odd."""
 
 
 def joined(some: Parts, more: Parts) -> Parts:
@@ -95,7 +99,8 @@ class Shape:
     when rows come newest first, as the text that it is, None where that takes a closer look.
 
     `dates(rows)` is that closer look: the same, or None where there is no date that is easily read.
-    `ends(rows)`: the ends of Periods among them. Both are None for a type that has no such thing.
+    `ends(rows)`: the ends of Periods among them. Both are None for a type that has no such thing; `periods`
+    is `ends` where every date is a Period.
     """
 
     def __init__(self, type_: str, parts: Parts) -> None:
@@ -106,7 +111,7 @@ class Shape:
         dates, others = _dates(type_, element), _others(type_, element)
         needed: Parts = (
             *(((subject, _REFERENCE),) if subject else ()),
-            *_STATUSES,
+            *_statuses(type_, parts),
             *dates,
             *others,
         )
@@ -118,6 +123,16 @@ class Shape:
         self.texts = _compiled_texts(self.parts, self._subject, dates, others)
         self.dates = _compiled_dates(dates, others) if dates else None
         self.ends = _compiled_ends(dates)
+        self.periods = self.ends if not any(part.primitive for _, part in dates) else None
+
+
+def _statuses(type_: str, parts: Parts) -> Parts:
+    """What says that a row was entered in error, or is not there."""
+    selected = dict(parts)
+    return tuple(
+        (name, part if name in selected or type_ in _WITH.get(name, (type_,)) else _ABSENT)
+        for name, part in _STATUSES
+    )
 
 
 _ID = Annotated[str, msgspec.Meta(min_length=1)]
@@ -154,6 +169,8 @@ def _default(part: Part) -> Any:
 
 
 def _annotation(part: Part) -> Any:
+    if part.primitive == "absent":
+        return None
     if part.primitive == "decimal":
         if part.is_list:
             raise ShapeMixed
@@ -212,10 +229,11 @@ def _compiled_texts(
     else:
         lines.append(f"    if about is not None and ((s := row.{subject}) is None or s.reference_ != about):")
         lines.append("      return None")
-    lines.append("    if row.status_ == ERROR or row.lifecycleStatus_ == ERROR: return None")
-    lines.append(
-        "    if row.verificationStatus_ is not None and is_error(row.verificationStatus_): return None"
-    )
+    known = dict(parts)
+    told = [attribute(name) for name in ("status", "lifecycleStatus") if known[name] != _ABSENT]
+    lines += [f"    if row.{name} == ERROR: return None" for name in told]
+    if known["verificationStatus"] != _ABSENT:
+        lines.append("    if (c := row.verificationStatus_) is not None and is_error(c): return None")
     _write_numbers(lines, parts, "row", 4)
     lines.append(f"    found.append({_text(dates, others)})")
     lines.append("  return found")
@@ -226,13 +244,12 @@ def _compiled_texts(
 
 
 def _text(dates: Parts, others: Parts) -> str:
-    """The date of a row that says it in the one usual way, and not by a Period, which may end too early."""
-    texts = [attribute(name) for name, part in dates if part.primitive]
+    """The date of a row that says it in the one usual way; that of a Period only where there is no other."""
+    texts = [attribute(name) for name, part in dates if part.primitive == "text"]
     if not texts:
-        return "None"
-    alone = [
-        f"row.{attribute(name)} is None" for name, _ in (*dates, *others) if attribute(name) != texts[-1]
-    ]
+        return f"p.start_ if (p := row.{attribute(dates[0][0])}) is not None else None" if dates else "None"
+    more = [attribute(name) for name, part in (*dates, *others) if part != _ABSENT]
+    alone = [f"row.{name} is None" for name in more if name != texts[-1]]
     return f"row.{texts[-1]} if {' and '.join(alone)} else None" if alone else f"row.{texts[-1]}"
 
 

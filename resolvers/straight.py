@@ -109,7 +109,10 @@ def _of_one(question: Question, search: Search, page: Page | BaseException) -> S
     if page.next is not None and count <= most:
         return None
     texts = shape.texts(rows, None if search.patient is None else f"Patient/{search.patient}")
-    if texts is None or not (_come_one_by_one(texts) or _are_in_order(shape, rows)):
+    if texts is None:
+        return None
+    ends = shape.periods(rows) if shape.periods is not None else ()
+    if not come_one_by_one(texts, ends) and not _are_in_order(shape, rows):
         return None
     first = rows[:most] if count > most else rows
     return Straight(first, [plain] * len(first), count > most)
@@ -128,12 +131,17 @@ def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
     return made if _descends(moments, rows) else None
 
 
-def _come_one_by_one(texts: Sequence[str | None]) -> bool:
-    """Whether the dates are seconds of the calendar in one zone, each before the one before."""
+def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> bool:
+    """Whether the dates are seconds of the calendar in one zone, each before the one before, and so are the
+    ends of Periods, none before it begins."""
     if None in texts:
         return False
-    said: Sequence[str] = texts  # type: ignore[assignment]
-    return _ALIKE.fullmatch("\n".join(said)) is not None and all(map(gt, said, said[1:]))
+    said: list[str] = texts  # type: ignore[assignment]
+    ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None] if ends else []
+    every = [*said, *[end for _, end in ended]] if ended else said
+    if _ALIKE.fullmatch("\n".join(every)) is None or any(start > end for start, end in ended):
+        return False
+    return all(map(gt, said, said[1:]))
 
 
 def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:

@@ -14,7 +14,7 @@ from resolvers.merging import load_merged
 from resolvers.outcome import SourceOutcome
 from resolvers.question import question_of
 from resolvers.shape import shape_of
-from resolvers.straight import takes_short_way
+from resolvers.straight import come_one_by_one, takes_short_way
 from resolvers.upstreams.errors import UpstreamTimeout
 from resolvers.upstreams.upstream import Filter, Partition
 from tests.resolvers.asking import patient
@@ -316,20 +316,46 @@ async def test_rows_about_somebody_else_go_the_long_way() -> None:
 
 async def test_rows_entered_in_error_go_the_long_way() -> None:
     coded = {"coding": [None, {}, {"code": "entered-in-error"}]}
-    for status in (
-        {"status": "entered-in-error"},
-        {"lifecycleStatus": "entered-in-error"},
-        {"verificationStatus": coded},
+    for type_, date, status in (
+        ("Observation", "effectiveDateTime", {"status": "entered-in-error"}),
+        ("Goal", "startDate", {"lifecycleStatus": "entered-in-error"}),
+        ("Condition", "recordedDate", {"verificationStatus": coded}),
+        ("Observation", "effectiveDateTime", {"verificationStatus": coded}),
     ):
-        assert (
-            await ids(
-                source("a", "Observation", [row("Observation", "1", effectiveDateTime="2020", **status)])
-            )
-            is None
-        )
+        rows = [row(type_, "1", **{date: "2020"}, **status)]
+        assert await ids(source("a", type_, rows), type_=type_) is None
     confirmed = {"coding": [None, {}, {"code": "confirmed"}]}
-    good = row("Observation", "1", effectiveDateTime="2020", verificationStatus=confirmed)
-    assert await ids(source("a", "Observation", [good])) == ["1"]
+    good = row("Condition", "1", recordedDate="2020", verificationStatus=confirmed)
+    assert await ids(source("a", "Condition", [good]), type_="Condition") == ["1"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["2020-02-29", "2021-02-28", "2021-02-29", "2021-03-01"]),
+            st.sampled_from(["T10:00:00", "T09:59:59", "T24:00:00", "T10:00:00.5"]),
+            st.sampled_from(["Z", "+01:00", "-02:00"]),
+        ).map("".join),
+        max_size=4,
+    )
+)
+def test_dates_thatcome_one_by_one_do_so_by_their_texts(texts: list[str]) -> None:
+    if come_one_by_one(texts, ()):
+        moments = [interval(one).low for one in texts]
+        assert moments == sorted(moments, reverse=True)
+        assert len(set(moments)) == len(moments)
+
+
+async def test_a_period_that_ends_before_it_begins_goes_the_long_way() -> None:
+    def visit(id_: str, start: str, end: str | None) -> Any:
+        return row("Encounter", id_, period={"start": start, **({"end": end} if end else {})})
+
+    late, early = "2020-05-03T10:00:00Z", "2020-05-03T09:00:00Z"
+    good = [visit("1", late, late), visit("2", early, None)]
+    assert await ids(source("a", "Encounter", good), type_="Encounter") == ["1", "2"]
+    for end in (early, "2020-05-03T11:00:00+02:00", "2020-02-30T10:00:00Z"):
+        odd = [visit("1", late, end), visit("2", "2019", None)]
+        assert await ids(source("a", "Encounter", odd), type_="Encounter") is None
 
 
 async def test_whose_a_row_is_must_be_seen() -> None:
