@@ -64,6 +64,8 @@ class Identity:
         self._cache = cache
         self._restrictions = Restrictions(linking.trusted_sources, cache)
         self._principal = principal
+        self._ids: dict[Token, str] = {}
+        """Person ids that the caller gave: there is one for an identifier, so none need be sealed again."""
         self._lookups: dict[Token, _Lookup] = {}
         self._persons: dict[Resource, Person] = {}
         self._links = Links(linking, self._upstreams)
@@ -82,7 +84,7 @@ class Identity:
 
         Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
         """
-        if not self._linking.links(identifier):
+        if not self._links.links(identifier):
             return await self._found_by(identifier)
         await self._look_up({identifier: None})
         found = await self._result(identifier)
@@ -142,7 +144,9 @@ class Identity:
             system, value = self._linking.key.open(text)
         except PersonIdInvalid:
             return None
-        return await self.of_identifier(Token(system, value))
+        token = Token(system, value)
+        self._ids[token] = text
+        return await self.of_identifier(token)
 
     async def _of_record_id(self, record_id: RecordId) -> Person | None:
         upstream = self._upstreams.get(record_id.source)
@@ -266,7 +270,9 @@ class Identity:
         if not records:
             return first_error(answers)
         ended = outcomes.of_only(records[0]) if is_plain else outcomes.of(answers, records)
-        person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
+        person_id = self._ids.get(identifier)
+        if person_id is None:
+            person_id = self._linking.key.seal(identifier.system or "", identifier.code or "")
         return Person(person_id, records, ended)
 
     def _alone(self, record: Resource) -> Person:

@@ -20,10 +20,6 @@ class Linking:
     trusted_sources: frozenset[str]
     key: PersonKey
 
-    def links(self, identifier: Token) -> bool:
-        """Whether the identifier can link at all."""
-        return identifier.system in self.systems and _is_valid(identifier.system, identifier.code or "")
-
 
 class Links:
     """The linking identifiers of records, each verified once in a request.
@@ -36,6 +32,11 @@ class Links:
         by_table = {name for name, one in upstreams.items() if one.links_by_table}
         self._trusted = linking.trusted_sources | by_table
         self._known: dict[tuple[str, str], Token | None] = {}
+
+    def links(self, identifier: Token) -> bool:
+        """Whether the identifier can link at all."""
+        system, code = identifier.system, identifier.code
+        return system in self._systems and self._verified(system or "", code or "") == identifier
 
     def identifier_of(self, record: Resource) -> Token | None:
         """The verified identifier by which a record links, if a trusted source states one."""
