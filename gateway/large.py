@@ -1,5 +1,6 @@
 """A large answer as JSON, piece by piece, so that other requests have their turns in between."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +9,14 @@ from resolvers.turns import Turns
 
 
 async def encode_in_turns(document: dict[str, Any], turns: Turns) -> bytes:
-    """The same bytes as `encode_json` gives."""
+    """The same bytes as `encode_json` gives. Uses the document up: what has been encoded is freed then and
+    there, as to free all of it at once would take long too."""
     pieces = []
     for piece in _pieces(document):
         if turns.is_over:
             await turns.take()
         pieces.append(piece)
+    await asyncio.sleep(0)
     return b"".join(pieces)
 
 
@@ -28,8 +31,9 @@ def _pieces(value: Any) -> Iterator[bytes]:
         yield b"}" if value else b"{}"
     elif isinstance(value, list):
         mark = b"["
-        for item in value:
+        for place, item in enumerate(value):
             yield mark + encode_json(item)
+            value[place] = None
             mark = b","
         yield b"]" if value else b"[]"
     else:

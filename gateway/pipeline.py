@@ -111,15 +111,14 @@ class Pipeline:
         try:
             with self._stage("execution", operation=prepared.hash):
                 result = await self._executor.run(prepared, request.variables or {}, context)
+            turns = context.turns if context.disclosures.total > LARGE_ROWS else None
             with self._stage("response"):
                 reply = await response.build(
-                    result,
-                    context.source_summary(),
-                    incoming.request_id,
-                    incoming.media_type,
-                    context.turns if context.disclosures.total > LARGE_ROWS else None,
+                    result, context.source_summary(), incoming.request_id, incoming.media_type, turns
                 )
             entry.answered(reply.status, result.data is not None, result.errors)
+            if turns is not None:
+                await context.loaders.let_go(turns)
             return reply
         finally:
             context.close()

@@ -48,7 +48,7 @@ class Federation:
 
         `deadline_s` counts from now; `close` the context when the request is over or given up.
         """
-        call = Call(time.monotonic() + deadline_s, request_id, principal)
+        call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns)
         loaders = Loaders(self.upstreams, call, self._turns)
         identity = Identity(self.upstreams, self._linking, loaders, self._cache, principal)
         return RequestContext(

@@ -92,6 +92,11 @@ class Loaders:
         """A whole resource that came by another way need not be read again."""
         self._primed.append(record)
 
+    async def let_go(self, turns: Turns) -> None:
+        """Frees what was loaded bit by bit; nothing is loaded after it."""
+        for loader in self._made.values():
+            await loader.let_go(turns)
+
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
         self._pace.close()

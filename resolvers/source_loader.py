@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any
 
 from resolvers.pace import Pace, PacedLoader
+from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError, UpstreamUnavailable
 from resolvers.upstreams.upstream import Call
 
@@ -82,6 +83,15 @@ class SourceLoader:
             future = asyncio.get_running_loop().create_future()
             future.set_result((answer,))
             self._known[question] = (future, 0)
+
+    async def let_go(self, turns: Turns) -> None:
+        """Frees the answers bit by bit: ten thousand rows at once take longer than others may wait."""
+        for future, _ in self._known.values():
+            answers = future.result() if future.done() and not future.cancelled() else None
+            while isinstance(answers, list) and answers:
+                answers.pop()
+                if turns.is_over:
+                    await turns.take()
 
     def close(self) -> None:
         """Whoever still waits for a batch that has not gone out is told that the request was ended.

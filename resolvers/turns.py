@@ -1,8 +1,8 @@
 """Large answers give way: no request keeps the event loop for long while others wait.
 
 All requests of a process share the turns. Work that goes on piece by piece asks between two pieces whether
-the present turn of the loop has lasted long enough; then it goes on in a later one, after the loop has
-looked for what came in meanwhile.
+the present turn of the loop has lasted long enough; then it goes on in a later one, after what came in
+meanwhile has had a turn of its own.
 """
 
 import asyncio
@@ -32,10 +32,11 @@ class Turns:
             if self._loop is not loop:  # nobody has worked in this turn
                 self._loop = loop
                 self._ends = time.monotonic() + self._longest_s
-                loop.call_soon(self._end)
+                # What came in during this turn runs in the next one, and what waits here only after that.
+                loop.call_soon(loop.call_soon, self._end)
                 return
             await asyncio.sleep(0)
 
     def _end(self) -> None:
-        """The loop has come round."""
+        """The loop has come round twice."""
         self._loop, self._ends = None, 0.0

@@ -16,6 +16,7 @@ from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
 from resolvers.shape import PlainPage, Shape
+from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
 
 
@@ -104,7 +105,8 @@ class Call(msgspec.Struct, frozen=True):
     """What a fetch inherits from its request: time left, correlation, and on whose behalf.
 
     `deadline` is in seconds of `time.monotonic()`. `patient_record`: the type of what is read of a Patient
-    that is searched for (`resolvers.partial`); a source may always give more.
+    that is searched for (`resolvers.partial`); a source may always give more. `turns`: what comes before a
+    long piece of work.
     """
 
     deadline: float
@@ -112,6 +114,7 @@ class Call(msgspec.Struct, frozen=True):
     principal: Principal
     headers: tuple[tuple[str, str], ...] = ()
     patient_record: Any = dict
+    turns: Turns | None = None
 
 
 class Upstream(Protocol):
