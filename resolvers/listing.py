@@ -47,10 +47,14 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
 
 async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connection]:
     """The connection of each list with each source's plan, nothing fetched yet."""
-    plans = await together(*(plan_lists(one, lists, context) for one in context.upstreams.values()))
+    plans = await together(*[plan_lists(one, lists, context) for one in context.upstreams.values()])
+    if len(plans) == 1:
+        of_lists = [[one] if one is not None else [] for one in plans[0]]
+    else:
+        of_lists = [[one for one in mine if one is not None] for mine in zip(*plans, strict=True)]
     return [
-        Connection(question, person, context, [one for one in mine if one is not None])
-        for (question, person), mine in zip(lists, zip(*plans, strict=True), strict=True)
+        Connection(question, person, context, mine)
+        for (question, person), mine in zip(lists, of_lists, strict=True)
     ]
 
 

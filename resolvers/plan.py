@@ -144,10 +144,14 @@ async def plan_lists(
         if question.type not in types:
             plans.append(None)
             continue
-        records = [one for one in person.records if one.source == name] if person is not None else ()
-        if person is not None and not records:
-            plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
-            continue
+        records: Sequence[Resource] = ()
+        if person is not None:
+            records = person.records
+            if len(records) != 1 or records[0].source != name:
+                records = [one for one in records if one.source == name]
+            if not records:
+                plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
+                continue
         key = (id(question), person is None)
         draft = drafts.get(key)
         if draft is None:

@@ -84,11 +84,8 @@ class PlainPage(msgspec.Struct, eq=False):
     """The place of the source that gave them."""
     type: str
     retrieved_at: datetime
-    prefix: str = ""
+    prefix: str
     """What stands before a row's own id in its global id."""
-
-    def __post_init__(self) -> None:
-        self.prefix = f"{self.source}/{self.type}/"
 
 
 class Shape:

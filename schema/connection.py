@@ -2,6 +2,7 @@
 
 from resolvers.connection import Connection
 from resolvers.edge import Edge
+from resolvers.outcome import completeness
 from resolvers.total import total_count
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.making import definition, list_of, make_type, optional
@@ -62,7 +63,7 @@ def connection_type(resource: type) -> type:
             computed_field(
                 "completeness",
                 CompletenessEnum,
-                lambda one: one.completeness,
+                lambda one: completeness(one.outcomes),
                 description="Whether this is all there is, as far as the caller may see.",
             ),
         )

@@ -76,7 +76,8 @@ def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | 
     following = _following(asked, bundle)
     if following is _ODD:
         return None
-    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at)
+    prefix = f"{asked.source}/{shape.type}/"
+    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at, prefix)
     return PlainEntries(page, following, bundle.total)
 
 

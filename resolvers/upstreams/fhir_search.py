@@ -68,7 +68,8 @@ async def count_all(
 def _ask(search: Search, kind: Kind) -> Ask:
     if search.page is not None:
         return Ask("search", search.location, page=search.page)
-    return Ask("search", search.location, search.type, query_about(search, kind.query), None, kind.row)
+    query = query_about(search, kind.query) if search.patient is not None else kind.query
+    return Ask("search", search.location, search.type, query, None, kind.row)
 
 
 def _page(kind: Kind, raw: RawAnswer | UpstreamError) -> Page:

@@ -159,7 +159,7 @@ class FhirServer:
 
     async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[RawAnswer | UpstreamError]:
         location = asks[0].location
-        entries = [_Entry(_Request(url=ask.relative)) for ask in asks]
+        entries = [_Entry(_Request(url=f"{ask.path}?{ask.query}" if ask.query else ask.path)) for ask in asks]
         question = Question(
             "batch",
             location.base_url,

@@ -16,7 +16,6 @@ from resolvers.ordering import ordering_of
 from resolvers.resource import Location, Resource
 from resolvers.shape import (
     Part,
-    PlainPage,
     Shape,
     ShapeMixed,
     attribute,
@@ -121,10 +120,6 @@ def test_a_row_has_a_type_and_an_id() -> None:
     assert is_readable(BARE, {})
     for odd in ({"id": ""}, {"id": 5}, {"id": None}, {"resourceType": "Condition"}, {"resourceType": None}):
         assert not is_readable(BARE, odd)
-
-
-def test_a_page_says_what_stands_before_its_rows_ids() -> None:
-    assert PlainPage([], "a", "https://a.example", "Observation", NOW).prefix == "a/Observation/"
 
 
 # ---------------------------------------------------------------- whose rows, and which are hidden
