@@ -8,7 +8,6 @@ from clinical.syntax import split_bars
 
 NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 
-_TEN_DIGITS = re.compile(r"[0-9]{10}")
 _NINE_DIGITS = re.compile(r"[0-9]{9}")
 _ZEROS = ord("0") * sum(range(2, 11))
 """What nine characters of zero add up to, weighed as the digits of a number."""
@@ -40,7 +39,8 @@ def nhs_check_digit(nine_digits: str) -> int | None:
 
 def is_nhs_number(text: str) -> bool:
     """Whether the text is ten digits with a right check digit (it says nothing about whose it is)."""
-    return _TEN_DIGITS.fullmatch(text) is not None and _check_digit(text) == int(text[9])
+    is_written_so = len(text) == 10 and text.isascii() and text.isdigit()
+    return is_written_so and _check_digit(text) == int(text[9])
 
 
 def _check_digit(digits: str) -> int | None:

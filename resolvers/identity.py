@@ -164,7 +164,10 @@ class Identity:
     async def _person(self, record: Resource, token: Token | None) -> Person | UpstreamError:
         if record.container is not None:
             return Person(global_id(record), (), unlinked(self._upstreams))
-        found = None if token is None else await self._result(token)
+        found = None
+        if token is not None:
+            lookup = self._lookups[token]
+            found = lookup.result()[token] if lookup.done() else await self._result(token)
         if isinstance(found, UpstreamError):
             return found
         joined = None if found is None else self._joined(found, record)
@@ -290,8 +293,8 @@ class Identity:
         for record in person.records:
             record.person_id = id_
             self._persons[record] = person
-            self._loaders.prime(record)
             remember[f"link:{record.source}/{record.id}"] = sealed
+        self._loaders.prime(*person.records)
         return self._restrictions.judge(id_, person.records, person.outcomes.values(), remember)
 
 

@@ -57,11 +57,7 @@ class Links:
 
     def _verified(self, system: str, value: str) -> Token | None:
         """The token of an identifier as stated; None where the value fails its system's check."""
-        code = value.replace(" ", "")
-        token = Token(system, code) if _is_valid(system, code) else None
+        code, check = value.replace(" ", ""), _VERIFIED.get(system, bool)
+        token = Token(system, code) if check(code) else None
         self._known[system, value] = token
         return token
-
-
-def _is_valid(system: str, code: str) -> bool:
-    return _VERIFIED.get(system, bool)(code)

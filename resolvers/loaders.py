@@ -88,9 +88,9 @@ class Loaders:
         """Many at once; an error stands in the place of its answer."""
         return await self._loader(source, "identify").all(keys)
 
-    def prime(self, record: Resource) -> None:
-        """A whole resource that came by another way need not be read again."""
-        self._primed.append(record)
+    def prime(self, *records: Resource) -> None:
+        """Resources that came by another way need not be read again."""
+        self._primed += records
 
     async def let_go(self, turns: Turns) -> None:
         """Frees what was loaded bit by bit; nothing is loaded after it."""

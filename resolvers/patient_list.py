@@ -21,7 +21,7 @@ from resolvers.patients import person_node
 from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question, question_of
-from resolvers.resource import Resource
+from resolvers.resource import Node, Resource
 from resolvers.restriction import is_restricted, withheld_searches
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
@@ -118,7 +118,8 @@ async def _load_straight(connection: Connection) -> bool:
         is_plain = len(person.records) == 1 and not hides
         if not is_plain and not _is_shown(connection, record, plan, person):
             return False
-        shown.append((record, person_node(person)))
+        first = person.records[0] if not person.is_withheld else person.shown
+        shown.append((record, Node(first.json, first)))
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
     connection.show(shown, [outcome], len(page.resources) > question.first)
@@ -132,7 +133,7 @@ def _is_whole(question: Question, page: Page) -> bool:
         return False
     if not _are_in_order(question.ordering, resources):
         return False
-    return not any(is_entered_in_error(one.json) for one in resources)
+    return not [one for one in resources if is_entered_in_error(one.json)]
 
 
 def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:

@@ -11,16 +11,18 @@ from gateway.execution.emit import Source
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """How the code holds the object that a field stands on: as a value, or as an element and its holder."""
+    """How the code holds the object that a field stands on: as a value, or as an element and its holder;
+    `is_node`: as both."""
 
     value: str
     element: str | None = None
     holder: str | None = None
+    is_node: bool = False
 
     @property
     def whole(self) -> str:
         """An expression for the parent as resolvers know it."""
-        return f"Node({self.element}, {self.holder})" if self.element else self.value
+        return f"Node({self.element}, {self.holder})" if self.element and not self.is_node else self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def unpacked(site: Site, kind: GraphQLObjectType, value: str) -> Parent:
         return Parent(value)
     element, holder = site.source.fresh("e"), site.source.fresh("r")
     site.source.line(f"{element}, {holder} = {value}")
-    return Parent(value, element, holder)
+    return Parent(value, element, holder, is_node=True)
 
 
 def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:

@@ -10,13 +10,20 @@ def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token,
     """For each identifier the records that state it; spaces inside a value do not count."""
     found: dict[Token, list[Resource]] = {token: [] for token in tokens}
     whole: dict[tuple[str, str], list[Token]] = {}
+    others: list[Token] = []
     for token in found:
         if token.system is not None and token.code is not None:
             whole.setdefault((token.system, _plain(token.code)), []).append(token)
-    others = [one for one in found if one.system is None or one.code is None]
+        else:
+            others.append(token)
     for record in records:
-        for statement in _identifiers(record.json):
-            for token in whole.get(statement, ()):
+        listed = record.json.get("identifier")
+        for row in listed if type(listed) is list else ():
+            if type(row) is not dict or type(value := row.get("value")) is not str:
+                continue
+            system = row.get("system")
+            key = (system if type(system) is str else "", value if value.isalnum() else _plain(value))
+            for token in whole.get(key, ()):
                 stating = found[token]
                 if not stating or stating[-1] is not record:  # what is said twice is found once
                     stating.append(record)
