@@ -60,16 +60,16 @@ def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> No
     elif isinstance(kind, GraphQLList):
         _write_list(writer, site, kind.of_type, value)
     else:
-        source.line(f"{value} = {writer.object(site, kind, unpacked(site, kind, value))}")
+        source.line(f"{value} = {writer.object(site, kind, unpacked(site, kind, value, is_node=True))}")
 
 
-def unpacked(site: Site, kind: GraphQLObjectType, value: str) -> Parent:
-    """An object of a type with elements comes as a Node: the element and its holder."""
+def unpacked(site: Site, kind: GraphQLObjectType, value: str, *, is_node: bool = False) -> Parent:
+    """An object of a type with elements comes as its element and its holder; `is_node`: in a Node."""
     if not _has_elements(kind):
         return Parent(value)
     element, holder = site.source.fresh("e"), site.source.fresh("r")
     site.source.line(f"{element}, {holder} = {value}")
-    return Parent(value, element, holder, is_node=True)
+    return Parent(value, element, holder, is_node)
 
 
 def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:
