@@ -28,8 +28,8 @@ from resolvers.upstreams.errors import (
 )
 
 TELLING = frozenset({"completeness", "sources"})
-_ROWS = frozenset({"edges", "nodes"})
-OF_THE_PAGE = TELLING | _ROWS | {"pageInfo"}
+ROWS = frozenset({"edges", "nodes"})
+OF_THE_PAGE = TELLING | ROWS | {"pageInfo"}
 
 _ERRORS = {
     kind.code: kind
@@ -127,7 +127,7 @@ class Connection(msgspec.Struct):
 
     def disclose(self, selected: frozenset[str]) -> None:
         """Notes the rows that are given out."""
-        if not selected & _ROWS:
+        if not selected & ROWS:
             return
         noted, person_id = self.context.disclosures, self.person.id if self.person else None
         if self.straight is not None:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from resolvers.connection import OF_THE_PAGE, TELLING, Connection, tell
+from resolvers.connection import OF_THE_PAGE, ROWS, TELLING, Connection, tell
 from resolvers.context import RequestContext
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.plan import Asked, plan_lists
-from resolvers.straight import straight_rows, takes_short_way
+from resolvers.straight import straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
 
@@ -86,7 +86,10 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             if page is not None:
                 asked.append((one.searches[0], page))
             outcomes.append(one.outcome or told.outcome(one.upstream.name, page))
-        straight = straight_rows(connection.question, asked)
+        if len(asked) == 1:
+            straight = straight_page(connection.question, *asked[0])
+        else:
+            straight = straight_rows(connection.question, asked)
         if straight is not None:
             connection.straight, connection.has_next = straight, straight.has_next
             connection.outcomes = outcomes
@@ -131,5 +134,12 @@ def _is_short(connection: Connection) -> bool:
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:
-    connection.disclose(call.selected)
-    tell(connection.context, connection.outcomes, call)
+    """Notes what is given out, and tells what is missing."""
+    straight, person, context = connection.straight, connection.person, connection.context
+    if straight is not None and person is not None and straight.page is not None:
+        if not call.selected.isdisjoint(ROWS):
+            page = straight.page
+            context.disclosures.note(person.id, page.type, page.source, len(straight.rows))
+    else:
+        connection.disclose(call.selected)
+    tell(context, connection.outcomes, call)

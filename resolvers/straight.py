@@ -39,11 +39,13 @@ _Entry = tuple[datetime, str, Any, PlainPage]
 
 
 class Straight(msgspec.Struct):
-    """The rows of a page as structs of their type's shape, and the source's page that each came in."""
+    """The rows of a page as structs of their type's shape, and the source's page that each came in; `page`
+    where that is one."""
 
     rows: Sequence[Any]
     pages: Sequence[PlainPage]
     has_next: bool
+    page: PlainPage | None = None
 
 
 def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
@@ -63,10 +65,7 @@ def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
 def straight_rows(
     question: Question, asked: Sequence[tuple[Search, Page | BaseException]]
 ) -> Straight | None:
-    """The first rows of all sources together, None where one of the pages is not plain."""
-    if len(asked) == 1:
-        search, page = asked[0]
-        return _of_one(question, search, page)
+    """The first rows of several sources together, None where one of the pages is not plain."""
     entries: list[_Entry] = []
     bounds: list[datetime] = []
     for search, page in asked:
@@ -99,8 +98,9 @@ def key_of(row: Any, ordering: Ordering) -> Key:
     return ordering.key_of(json)
 
 
-def _of_one(question: Question, search: Search, page: Page | BaseException) -> Straight | None:
-    """Of a single source nothing is to be merged: its order is only checked."""
+def straight_page(question: Question, search: Search, page: Page | BaseException) -> Straight | None:
+    """The first rows of a single source, None where its page is not plain. Nothing is to be merged: its order
+    is only checked."""
     shape = search.shape
     if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
         return None
@@ -115,7 +115,7 @@ def _of_one(question: Question, search: Search, page: Page | BaseException) -> S
     if not come_one_by_one(texts, ends) and not _are_in_order(shape, rows):
         return None
     first = rows[:most] if count > most else rows
-    return Straight(first, [plain] * len(first), count > most)
+    return Straight(first, [plain] * len(first), count > most, plain)
 
 
 def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
