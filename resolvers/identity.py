@@ -17,7 +17,7 @@ from resolvers.cache import Cache
 from resolvers.errors import ArgumentInvalid
 from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
 from resolvers.linking import Linking, Links
-from resolvers.loaders import Identify, Loaders
+from resolvers.loaders import Identify, Loaders, questions
 from resolvers.outcome import SourceStatus
 from resolvers.person import PersonIdInvalid
 from resolvers.persons import (
@@ -30,7 +30,7 @@ from resolvers.persons import (
     unlinked,
 )
 from resolvers.records import find_record
-from resolvers.resource import Location, Resource
+from resolvers.resource import Resource
 from resolvers.restriction import Restrictions
 from resolvers.together import settled, together
 from resolvers.upstreams.errors import UpstreamError
@@ -222,7 +222,10 @@ class Identity:
     ) -> dict[Token, Person | UpstreamError | None]:
         """Asks every source; the records that agree make a person."""
         upstreams = self._upstreams
-        asked = (self._loaders.identify_all(name, self._keys(one, wanted)) for name, one in upstreams.items())
+        asked = [
+            self._loaders.identify_all(name, questions(one, wanted, self._principal))
+            for name, one in upstreams.items()
+        ]
         answers = await together(*asked)
         remember: dict[str, bytes] = {}
         found: dict[Token, Person | UpstreamError | None] = {}
@@ -236,19 +239,6 @@ class Identity:
                 person.is_withheld = withheld
         await self._cache.set_all(remember, LINK_TTL_S)
         return found
-
-    def _keys(self, upstream: Upstream, wanted: Mapping[Token, Resource | None]) -> list[Identify]:
-        every = upstream.locations()
-        if len(every) == 1:
-            return [Identify(token, every) for token in wanted]
-        return [Identify(token, self._places(upstream, every, found)) for token, found in wanted.items()]
-
-    def _places(
-        self, upstream: Upstream, every: tuple[Location, ...], found: Resource | None
-    ) -> tuple[Location, ...]:
-        places = every if found is None else upstream.locate(found, self._principal)
-        # The same places in the same order are one batch, however likely each is for this person.
-        return every if set(places) == set(every) else tuple(places)
 
     def _person_of(
         self, identifier: Token, found: Resource | None, said: Sequence[Answer], outcomes: Outcomes

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from clinical.identifiers import Token
+from permissions.principal import Principal
 from resolvers.pace import Pace
 from resolvers.resource import Location, Resource
 from resolvers.source_loader import Ask, SourceLoader
@@ -29,6 +30,24 @@ class Identify(msgspec.Struct, frozen=True, cache_hash=True):
 
     identifier: Token
     locations: tuple[Location, ...]
+
+
+def questions(
+    upstream: Upstream, wanted: Mapping[Token, Resource | None], principal: Principal
+) -> list[Identify]:
+    """What a source is asked to find persons, each by an identifier and the record that states it, if any."""
+    every = upstream.locations()
+    if len(every) == 1:
+        return [Identify(token, every) for token in wanted]
+    return [Identify(token, _places(upstream, every, found, principal)) for token, found in wanted.items()]
+
+
+def _places(
+    upstream: Upstream, every: tuple[Location, ...], found: Resource | None, principal: Principal
+) -> tuple[Location, ...]:
+    places = every if found is None else upstream.locate(found, principal)
+    # The same places in the same order are one batch, however likely each is for this person.
+    return every if set(places) == set(every) else tuple(places)
 
 
 class Loaders:
