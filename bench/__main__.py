@@ -10,7 +10,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench import growth, waiting
 from bench.agreement import agree
@@ -21,25 +21,29 @@ from bench.results import keep, tell, tell_curve
 from bench.rounds import compare
 from bench.scene import Scene, scene
 
+GROWTH_ROUNDS: Final = 3
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--quick", action="store_true", help=f"only {', '.join(QUICK)}; about a minute; kept nowhere"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="of which the medians are taken")
-    parser.add_argument("--seconds", type=float, help="for each server, case and round; whole seconds")
+    parser.add_argument("--rounds", type=int, default=9, help="of the cases, of which the medians are taken")
+    parser.add_argument(
+        "--seconds", type=float, default=1, help="for each server, case and round; whole ones"
+    )
     options = parser.parse_args()
     began, on = time.monotonic(), cores()
     found: dict[str, Any] = {"provenance": provenance()}
     with tempfile.TemporaryDirectory() as folder:
         with scene(Path(folder), on) as running:
-            seconds = options.seconds or (1 if options.quick else 2)
-            measure_cases(running, QUICK if options.quick else tuple(TITLES), options.rounds, seconds, found)
+            names = QUICK if options.quick else tuple(TITLES)
+            measure_cases(running, names, options.rounds, options.seconds, found)
             if not options.quick:
-                measure_growth(running, options.rounds, found)
+                measure_growth(running, GROWTH_ROUNDS, found)
         if not options.quick:
-            measure_growth_apart(Path(folder), on, options.rounds, found)
+            measure_growth_apart(Path(folder), on, GROWTH_ROUNDS, found)
             print("\nwritten: " + ", ".join(str(path.relative_to(Path.cwd())) for path in keep(found)))
     print(f"\n{time.monotonic() - began:.0f} s")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Sequence
 
 from bench import agreement
@@ -12,6 +13,7 @@ from bench.rounds import Figures, median
 from bench.scene import Scene
 
 SECONDS = 2.0
+SETTLED_S = 1.0
 BESIDE_S = 5.0
 
 
@@ -19,7 +21,8 @@ def added(scene: Scene, rounds: int) -> Figures:
     """Case b at concurrency 1: the gateway's median less that of the source's answers."""
     asked = case("b", scene.key)
     port = scene.upstream_ports[0]
-    agreement.asked_of(port)
+    while agreement.asked_of(port):  # what came before may not be over yet
+        time.sleep(SETTLED_S)
     agreement.ask(scene.gateway.port, "/graphql", asked.body, scene.driver.token)
     questions = agreement.asked_of(port)
     scene.stop_logging()
