@@ -43,3 +43,20 @@ def test_turns_may_be_used_in_one_loop_after_another() -> None:
         done: list[str] = []
         asyncio.run(work(turns, 3, done, "piece"))
         assert done == ["piece"] * 3
+
+
+async def test_what_came_in_during_a_turn_runs_before_the_next_one_that_was_waited_for() -> None:
+    done: list[str] = []
+    turns = Turns(longest_s=0.0)
+
+    async def piece(name: str) -> None:
+        await turns.take()
+        if name == "first":
+            asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(newcomer()))
+        done.append(name)
+
+    async def newcomer() -> None:
+        done.append("newcomer")
+
+    await asyncio.gather(piece("first"), piece("second"))
+    assert done == ["first", "newcomer", "second"]
