@@ -10,7 +10,7 @@ from resolvers.edge import Edge, Sealer, edge_of
 from resolvers.field import FieldCall
 from resolvers.given import note_resources, note_rows
 from resolvers.merge import Merge
-from resolvers.outcome import Completeness, SourceOutcome, SourceStatus, completeness
+from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
@@ -28,8 +28,8 @@ from resolvers.upstreams.errors import (
 )
 
 TELLING = frozenset({"completeness", "sources"})
-ROWS = frozenset({"edges", "nodes"})
-OF_THE_PAGE = TELLING | ROWS | {"pageInfo"}
+_ROWS = frozenset({"edges", "nodes"})
+OF_THE_PAGE = TELLING | _ROWS | {"pageInfo"}
 
 _ERRORS = {
     kind.code: kind
@@ -101,11 +101,6 @@ class Connection(msgspec.Struct):
         self._shown, self.outcomes, self.has_next = rows, outcomes, has_next
 
     @property
-    def completeness(self) -> Completeness:
-        """Whether every source that can hold the type answered in full."""
-        return completeness(self.outcomes)
-
-    @property
     def has_strays(self) -> bool:
         """Whether a source sent rows that it was not asked for; its counts are then of no use."""
         return any(one.has_strays for of_source in self.streams.values() for one in of_source)
@@ -127,7 +122,7 @@ class Connection(msgspec.Struct):
 
     def disclose(self, selected: frozenset[str]) -> None:
         """Notes the rows that are given out."""
-        if not selected & ROWS:
+        if not selected & _ROWS:
             return
         noted, person_id = self.context.disclosures, self.person.id if self.person else None
         if self.straight is not None:

@@ -21,14 +21,15 @@ def give(noted: Disclosures, node: Node | None) -> Node | None:
 def note_resources(noted: Disclosures, person_id: str | None, resources: Sequence[Resource]) -> None:
     """Rows of a page; `person_id` None: each is of the patient that it names."""
     for one in resources:
-        noted.note(person_id or one.person_id or patient_of(one), one.type, one.source)
+        noted.note(person_id or patient_of(one), one.type, one.source)
 
 
 def note_rows(noted: Disclosures, person_id: str | None, given: Straight) -> None:
     """Rows of a page that came the short way."""
     pages = given.pages
-    if person_id is not None and pages and pages.count(pages[0]) == len(pages):
-        noted.note(person_id, pages[0].type, pages[0].source, len(pages))
+    page = given.page
+    if person_id is not None and page is not None:
+        noted.note(person_id, page.type, page.source, len(given.rows))
         return
     for row, page in zip(given.rows, pages, strict=True):
         who = person_id or _named(page.source, page.base_url, _subject(row, page.type))

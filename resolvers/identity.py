@@ -164,10 +164,7 @@ class Identity:
     async def _person(self, record: Resource, token: Token | None) -> Person | UpstreamError:
         if record.container is not None:
             return Person(global_id(record), (), unlinked(self._upstreams))
-        found = None
-        if token is not None:
-            lookup = self._lookups[token]
-            found = lookup.result()[token] if lookup.done() else await self._result(token)
+        found = None if token is None else await self._result(token)
         if isinstance(found, UpstreamError):
             return found
         joined = None if found is None else self._joined(found, record)
@@ -257,11 +254,10 @@ class Identity:
                 mine = [record for record in one if identifier_of(record) == identifier]
                 stated += mine
                 answers.append(mine)
-        is_plain = len(stated) == 1 and not has_failed
-        known = found if found is not None and found.source in self._upstreams else None
-        records = (stated[0],) if is_plain else linked_records(stated, known)
+        records = linked_records(stated, found if found and found.source in self._upstreams else None)
         if not records:
             return first_error(answers)
+        is_plain = len(stated) == 1 and not has_failed
         ended = outcomes.of_only(records[0]) if is_plain else outcomes.of(answers, records)
         person_id = self._ids.get(identifier)
         if person_id is None:
@@ -283,7 +279,7 @@ class Identity:
         for record in person.records:
             record.person_id = id_
             self._persons[record] = person
-            remember[f"link:{record.source}/{record.id}"] = sealed
+            remember[_link_key(record.source, record.id)] = sealed
         self._loaders.prime(*person.records)
         return self._restrictions.judge(id_, person.records, person.outcomes.values(), remember)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from clinical.references import is_resource_id
-from resolvers.resource import Node, Resource
+from resolvers.resource import Resource
 
 PERSON = "person"
 
@@ -28,12 +28,6 @@ def parse_record_id(text: str) -> RecordId | None:
     if not type_.isalpha() or not is_resource_id(id_):
         return None
     return RecordId(source, type_, id_, contained or None)
-
-
-def id_of(node: Node) -> str:
-    """The global id of a resource on its way through the schema."""
-    person_id = node.resource.person_id
-    return person_id if person_id is not None else global_id(node.resource)
 
 
 def global_id(resource: Resource) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from resolvers.connection import OF_THE_PAGE, ROWS, TELLING, Connection, tell
+from resolvers.connection import OF_THE_PAGE, TELLING, Connection, tell
 from resolvers.context import RequestContext
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
-from resolvers.outcome import SourceOutcome, SourceStatus
-from resolvers.plan import Asked, plan_lists
+from resolvers.outcome import Answered, SourceOutcome
+from resolvers.plan import Asked, SourcePlan, plan_lists
 from resolvers.straight import straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
@@ -48,13 +48,9 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
 async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connection]:
     """The connection of each list with each source's plan, nothing fetched yet."""
     plans = await together(*[plan_lists(one, lists, context) for one in context.upstreams.values()])
-    if len(plans) == 1:
-        of_lists = [[one] if one is not None else [] for one in plans[0]]
-    else:
-        of_lists = [[one for one in mine if one is not None] for mine in zip(*plans, strict=True)]
     return [
-        Connection(question, person, context, mine)
-        for (question, person), mine in zip(lists, of_lists, strict=True)
+        Connection(question, person, context, [one for one in mine if one is not None])
+        for (question, person), mine in zip(lists, zip(*plans, strict=True), strict=True)
     ]
 
 
@@ -75,7 +71,7 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
         )
     )
     pages = {key: iter(of) for key, of in zip(searches, answers, strict=True)}
-    turns, told = context.turns, _Told()
+    turns, answered = context.turns, Answered()
     for place, connection in enumerate(connections):
         if place % _LISTS_A_TURN == 0 and turns.is_over:
             await turns.take()
@@ -85,7 +81,7 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             page = next(pages[one.upstream.name, one.is_batched]) if one.searches else None
             if page is not None:
                 asked.append((one.searches[0], page))
-            outcomes.append(one.outcome or told.outcome(one.upstream.name, page))
+            outcomes.append(_outcome(one, page, answered))
         if len(asked) == 1:
             straight = straight_page(connection.question, *asked[0])
         else:
@@ -95,19 +91,10 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             connection.outcomes = outcomes
 
 
-class _Told:
-    """How sources did their part that gave a plain page or were not asked; most pages came together."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, SourceOutcome] = {}
-
-    def outcome(self, source: str, page: Page | BaseException | None) -> SourceOutcome:
-        plain = page.plain if isinstance(page, Page) else None
-        retrieved_at = plain.retrieved_at if plain is not None else None
-        last = self._last.get(source)
-        if last is None or last.retrieved_at is not retrieved_at:
-            last = self._last[source] = SourceOutcome(source, SourceStatus.OK, None, retrieved_at)
-        return last
+def _outcome(one: SourcePlan, page: Page | BaseException | None, answered: Answered) -> SourceOutcome:
+    """How a source did its part that gave a plain page, or was not asked."""
+    plain = page.plain if isinstance(page, Page) else None
+    return one.outcome or answered.at(one.upstream.name, plain.retrieved_at if plain is not None else None)
 
 
 async def _page(connection: Connection, call: FieldCall) -> Connection:
@@ -134,12 +121,5 @@ def _is_short(connection: Connection) -> bool:
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:
-    """Notes what is given out, and tells what is missing."""
-    straight, person, context = connection.straight, connection.person, connection.context
-    if straight is not None and person is not None and straight.page is not None:
-        if not call.selected.isdisjoint(ROWS):
-            page = straight.page
-            context.disclosures.note(person.id, page.type, page.source, len(straight.rows))
-    else:
-        connection.disclose(call.selected)
-    tell(context, connection.outcomes, call)
+    connection.disclose(call.selected)
+    tell(connection.context, connection.outcomes, call)

@@ -47,6 +47,20 @@ class SourceOutcome(msgspec.Struct, frozen=True):
         return self.is_gap and self.status is not SourceStatus.PARTIAL
 
 
+class Answered:
+    """The outcomes of sources that answered. Answers that came together are as old, and share one."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, SourceOutcome] = {}
+
+    def at(self, source: str, retrieved_at: datetime | None) -> SourceOutcome:
+        """A source's OK; `retrieved_at` None: it had nothing to be asked."""
+        last = self._last.get(source)
+        if last is None or last.retrieved_at is not retrieved_at:
+            last = self._last[source] = SourceOutcome(source, SourceStatus.OK, None, retrieved_at)
+        return last
+
+
 def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
     """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""
     for one in outcomes:

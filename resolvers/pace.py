@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from aiodataloader import DataLoader, Loader
+from aiodataloader import DataLoader, Loader, dispatch_queue
 
 HOLDS_S = (0.005, 0.05, 1.0)
 """How long the first, the second and every later batch is held at most, in seconds."""
@@ -99,25 +99,13 @@ class Pace:
 class PacedLoader(DataLoader[Any, Any]):
     """A dataloader whose batches go out at the request's pace. Every key is a question of its own."""
 
-    cache = False
-
     def __init__(
         self, load: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]], pace: Pace, *, is_held: bool
     ) -> None:
-        # What DataLoader's own does, less a look at what `load` is: that takes longer than all of the rest.
-        self.loop = asyncio.get_running_loop()
-        self.batch_load_fn = load
-        self._cache = {}
-        self._queue = []
+        super().__init__(load, cache=False)
         self._pace = pace
         self._turn = 0
         self._is_held = is_held
-        self._newest: asyncio.Task[None] | None = None
-        """Held, as nobody else holds a task that has not begun."""
-
-    def get_cache_key(self, key: Any) -> Any:
-        """A question is its own key."""
-        return key
 
     def do_resolve_reject(self, key: Any, future: "asyncio.Future[Any]") -> None:
         """Queues a key; the first of a batch sets its clock."""
@@ -134,18 +122,5 @@ class PacedLoader(DataLoader[Any, Any]):
 
     def _send(self) -> None:
         self._turn = 0 if self._pace.is_idle else self._turn + 1
-        queue, self._queue = self._queue, []
-        if queue:
-            self._newest = self.loop.create_task(self._dispatch(queue))
-
-    async def _dispatch(self, queue: list[Loader]) -> None:
-        """As aiodataloader's, less its look at the answers, which takes as long as a small page."""
-        try:
-            answers = await self.batch_load_fn([one.key for one in queue])
-            for one, answer in zip(queue, answers, strict=True):
-                if not one.future.done():
-                    one.future.set_result(answer)
-        except Exception as problem:  # noqa: BLE001  whoever waits is told, whatever it is
-            for one in queue:
-                if not one.future.done():
-                    one.future.set_exception(problem)
+        if self._queue:
+            dispatch_queue(self)

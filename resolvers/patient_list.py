@@ -21,7 +21,7 @@ from resolvers.patients import person_node
 from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question, question_of
-from resolvers.resource import Node, Resource
+from resolvers.resource import Resource
 from resolvers.restriction import is_restricted, withheld_searches
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
@@ -111,15 +111,10 @@ async def _load_straight(connection: Connection) -> bool:
     records = page.resources[: question.first]
     persons = await connection.context.identity.of_records(records)
     shown = []
-    hides = not question.codes.isdisjoint(withheld_searches())
     for record, person in zip(records, persons, strict=True):
-        if isinstance(person, UpstreamError):
+        if isinstance(person, UpstreamError) or not _is_shown(connection, record, plan, person):
             return False
-        is_plain = len(person.records) == 1 and not hides
-        if not is_plain and not _is_shown(connection, record, plan, person):
-            return False
-        first = person.records[0] if not person.is_withheld else person.shown
-        shown.append((record, Node(first.json, first)))
+        shown.append((record, person_node(person)))
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
     connection.show(shown, [outcome], len(page.resources) > question.first)

@@ -1,13 +1,12 @@
 """A person: the records that are one person's, and how each source's lookup of them ended."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from resolvers.agreement import agreeing
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import Answered, SourceOutcome, SourceStatus
 from resolvers.resource import Resource
 from resolvers.restriction import without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
@@ -49,30 +48,28 @@ def linked_records(stated: Sequence[Resource], found: Resource | None) -> tuple[
 
 
 class Outcomes:
-    """How each source's lookup of some persons ended. Lookups that ended alike share an outcome."""
+    """How each source's lookup of some persons ended. Lookups that ended alike share what says so."""
 
     def __init__(self, sources: Iterable[str]) -> None:
-        self._last = {name: SourceOutcome(name, SourceStatus.NOT_LINKED) for name in sources}
-        self._only: tuple[str, datetime, Mapping[str, SourceOutcome]] | None = None
+        self._unlinked = unlinked(sources)
+        self._answered = Answered()
+        self._only: tuple[SourceOutcome, Mapping[str, SourceOutcome]] | None = None
 
     def of_only(self, record: Resource) -> Mapping[str, SourceOutcome]:
         """How the lookup of a person ended whom every source answered, with this record alone."""
-        last, source, at = self._only, record.source, record.retrieved_at
-        if last is None or last[0] != source or last[1] is not at:
-            ended = {**unlinked(self._last), source: found_outcome(record)}
-            last = self._only = (source, at, ended)
-        return last[2]
+        found = self._answered.at(record.source, record.retrieved_at)
+        if self._only is None or self._only[0] is not found:
+            self._only = (found, {**self._unlinked, record.source: found})
+        return self._only[1]
 
     def of(self, answers: Iterable[Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
         """How the lookup of one person ended in each source, where these records turned out to be theirs."""
-        last = self._last
         return {
-            name: self._outcome(one, answer, records)
-            for (name, one), answer in zip(last.items(), answers, strict=True)
+            name: self._outcome(name, answer, records)
+            for name, answer in zip(self._unlinked, answers, strict=True)
         }
 
-    def _outcome(self, last: SourceOutcome, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
-        source = last.source
+    def _outcome(self, source: str, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
         if isinstance(answer, UpstreamError):
             return SourceOutcome(source, answer.status, answer.message, code=answer.code)
         mine = [record for record in records if record.source == source]
@@ -80,10 +77,7 @@ class Outcomes:
             # Not linked, and not nobody either: what this record holds is missing from the answer.
             message = "a record with this identifier disagrees on the birth date; it is left out"
             return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
-        if last.retrieved_at is not (mine[0].retrieved_at if mine else None):
-            last = found_outcome(mine[0]) if mine else SourceOutcome(source, SourceStatus.NOT_LINKED)
-            self._last[source] = last
-        return last
+        return self._answered.at(source, mine[0].retrieved_at) if mine else self._unlinked[source]
 
 
 def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:

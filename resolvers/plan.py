@@ -27,8 +27,8 @@ class SourcePlan(msgspec.Struct):
     """What one source is asked: `searches`, or none and the `outcome` that says why.
 
     `keeps` are tests that the gateway applies itself, `checks` those that
-    it applies although the source says it does; `record_of` gives the Patient record
-    that a search is about. `is_sorted`: the source sorts as the question wants;
+    it applies although the source says it does; `records`: the Patient record that each
+    search is about. `is_sorted`: the source sorts as the question wants;
     `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once.
     `pages_max` bounds one walk. `is_counted`: it says how many there are; `counts_hidden`: also of
     those that are not shown.
@@ -146,9 +146,7 @@ async def plan_lists(
             continue
         records: Sequence[Resource] = ()
         if person is not None:
-            records = person.records
-            if len(records) != 1 or records[0].source != name:
-                records = [one for one in records if one.source == name]
+            records = [one for one in person.records if one.source == name]
             if not records:
                 plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
                 continue

@@ -66,18 +66,22 @@ class Restrictions:
         for one in outcomes:
             if one.status is not SourceStatus.OK and one.is_unanswered and one.source in self._trusted:
                 return True if is_known else None
-        remember[f"restricted:{person_id}"] = b"1" if is_known else b"0"
+        remember[_key(person_id)] = b"1" if is_known else b"0"
         return is_known and len(records) > 1
 
     async def recall(self, person_id: str) -> bool:
         """What was remembered when every source was last asked; where nothing is, they are withheld."""
-        return await self._cache.get(f"restricted:{person_id}") != b"0"
+        return await self._cache.get(_key(person_id)) != b"0"
 
 
 def without_whereabouts(first: Resource) -> Resource:
     """A Patient record without what a restricted record of the person withholds."""
     kept = {name: value for name, value in first.json.items() if name.lstrip("_") not in WITHHELD}
     return replace(first, json=kept)
+
+
+def _key(person_id: str) -> str:
+    return f"restricted:{person_id}"
 
 
 def _restricts(label: Any) -> bool:

@@ -57,13 +57,11 @@ class SourceLoader:
 
     async def _at_once(self, group: Sequence[Any], future: "asyncio.Future[Sequence[Any]]") -> None:
         """Asks in the present task; what ends it ends the call."""
-        self._pace.begin(None)
         try:
-            future.set_result(await self._ask(group, self._call))
+            future.set_result(await self._asked(group, None))
         except UpstreamError as error:
             future.set_result([error] * len(group))
         finally:
-            self._pace.end(None)
             future.cancel()  # whoever else waits: there is no answer
 
     async def one(self, question: Hashable) -> Any:
@@ -112,18 +110,20 @@ class SourceLoader:
         return [[next(given) for _ in group] for group in groups]
 
     async def _answers(self, questions: Sequence[Any]) -> Sequence[Any]:
-        task = asyncio.current_task()
         try:
-            self._pace.begin(task)
-            try:
-                return await self._ask(questions, self._call)
-            finally:
-                self._pace.end(task)
+            return await self._asked(questions, asyncio.current_task())
         except UpstreamError as error:
             return [error] * len(questions)
         except asyncio.CancelledError:
             # A waiter must not hang on a batch that was ended.
             return self._ended(questions)
+
+    async def _asked(self, questions: Sequence[Any], task: "asyncio.Task[Any] | None") -> Sequence[Any]:
+        self._pace.begin(task)
+        try:
+            return await self._ask(questions, self._call)
+        finally:
+            self._pace.end(task)
 
     def _ended(self, questions: Sequence[Any]) -> list[Any]:
         return [UpstreamUnavailable(self._source, "the request was ended")] * len(questions)

@@ -7,7 +7,7 @@ from strawberry.types.field import StrawberryField
 
 from clinical.codec import DecimalInvalid, digits
 from clinical.compartment import patient_parameter
-from resolvers.ids import id_of
+from resolvers.ids import global_id
 from resolvers.lists import reverse_list
 from resolvers.names import plural
 from resolvers.patients import outcomes_of, patient_completeness, records
@@ -28,7 +28,7 @@ def resource_fields() -> list[StrawberryField]:
         computed_field(
             "id",
             ID,
-            id_of,
+            lambda node: global_id(node.resource),
             description="The global id. Opaque: do not take it apart.",
             of_row="page.prefix + row.id_",
         ),

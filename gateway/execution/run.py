@@ -167,7 +167,7 @@ class Run:
         for place, one in enumerate(batch):
             step = one.step
             if step is not last:
-                last, arguments = step, step.arguments.constant or self._arguments_or_error(step)
+                last, arguments = step, self._arguments_or_error(step)
                 about = step.fetch.about if isinstance(step.fetch, Batched) else None
             if isinstance(arguments, GraphQLError):
                 values[place] = arguments

@@ -16,9 +16,6 @@ _PLAIN: Final[Mapping[str, type]] = {"ID": str, "String": str, "Boolean": bool}
 """Scalars whose values of this Python type are their own result."""
 
 
-_NONE: Final = VariableValues({}, {})
-
-
 class Variables:
     """The variables that an operation defines."""
 
@@ -38,19 +35,16 @@ class Variables:
 
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """The values by name, or what is wrong with them."""
-        plain = self._plain
-        if plain == []:
-            return _NONE
-        sources: dict[str, VariableValueSource] = {}
-        values: dict[str, Any] = {}
-        for name, kind, signature in plain or ():
-            value = given.get(name)
-            if type(value) is not kind:
-                break
-            sources[name] = VariableValueSource(signature, value)
-            values[name] = value
-        else:
-            if plain is not None:
+        if self._plain is not None:
+            sources: dict[str, VariableValueSource] = {}
+            values: dict[str, Any] = {}
+            for name, kind, signature in self._plain:
+                value = given.get(name)
+                if type(value) is not kind:
+                    break
+                sources[name] = VariableValueSource(signature, value)
+                values[name] = value
+            else:
                 return VariableValues(sources, values)
         return get_variable_values(
             self._schema, self._definitions, dict(given), hide_suggestions=self._hide_suggestions

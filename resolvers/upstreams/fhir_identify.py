@@ -69,9 +69,6 @@ def _groups(
     settings = server.settings
     by_text = {token_text(token): token for token in tokens}
     takes_long = capabilities.has_batch or settings.post_search == "form"
-    if len(by_text) == 1:
-        yield by_text
-        return
     length_max = 1_000_000 if takes_long else settings.url_length_max - _QUERY_ROOM
     for texts in chunks(by_text, settings.id_count_max, length_max):
         yield {text: by_text[text] for text in texts}

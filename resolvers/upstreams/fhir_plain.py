@@ -16,7 +16,6 @@ from resolvers.upstreams.fhir_entries import (
     Asked,
     Entries,
     ignored_codes,
-    names_all,
     next_address,
     read_entries,
 )
@@ -65,11 +64,9 @@ class Decoded(Sequence[Resource]):
 
 def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
     """The page as rows of a shape, None where there is anything odd about it."""
-    bundle = raw.bundle
+    bundle = _bundle(raw, shape.row)
     if bundle is None:
-        bundle = _bundle(raw, shape.row)
-        if bundle is None:
-            return None
+        return None
     rows = [entry.resource for entry in bundle.entry]
     if len({row.id_ for row in rows}) < len(rows):
         return None
@@ -121,7 +118,7 @@ def _following(asked: Asked, bundle: Any) -> Any:
             link = one.url
         elif relation == "Next":
             other = one.url
-    if own is not None and not names_all(own, asked.codes) and ignored_codes(asked, own):
+    if ignored_codes(asked, own):
         return _ODD
     total, link = bundle.total, link or other
     if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):

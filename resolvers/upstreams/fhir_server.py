@@ -108,9 +108,9 @@ class FhirServer:
         self, asks: Sequence[Ask], call: Call, has_batch: bool
     ) -> list[RawAnswer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
-        if len(asks) == 1 or self._are_one_bundle(asks, has_batch):
-            return list(await self._answers(asks, call, has_batch))
         groups = self._groups(asks, has_batch)
+        if len(groups) == 1:
+            return list(await self._answers(asks, call, has_batch))
         answers: list[RawAnswer | UpstreamError | None] = [None] * len(asks)
 
         async def answer(places: list[int]) -> None:
@@ -135,12 +135,6 @@ class FhirServer:
             return False
         return len(ask.location.base_url) + len(ask.path) + len(ask.query) + 2 > self.settings.url_length_max
 
-    def _are_one_bundle(self, asks: Sequence[Ask], has_batch: bool) -> bool:
-        if not 0 < len(asks) <= self.settings.bundle_entries_max or not has_batch or self._refuses_bundles:
-            return False
-        place = asks[0].location
-        return not [one for one in asks if one.location is not place or one.page is not None]
-
     def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
         if len(asks) == 1 or not has_batch or self._refuses_bundles:
@@ -159,7 +153,7 @@ class FhirServer:
 
     async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[RawAnswer | UpstreamError]:
         location = asks[0].location
-        entries = [_Entry(_Request(url=f"{ask.path}?{ask.query}" if ask.query else ask.path)) for ask in asks]
+        entries = [_Entry(_Request(url=ask.relative)) for ask in asks]
         question = Question(
             "batch",
             location.base_url,

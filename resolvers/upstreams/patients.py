@@ -17,18 +17,14 @@ def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token,
         else:
             others.append(token)
     for record in records:
-        listed = record.json.get("identifier")
-        for row in listed if type(listed) is list else ():
-            if type(row) is not dict or type(value := row.get("value")) is not str:
-                continue
-            system = row.get("system")
-            key = (system if type(system) is str else "", value if value.isalnum() else _plain(value))
-            for token in whole.get(key, ()):
+        said = _identifiers(record.json)
+        for statement in said:
+            for token in whole.get(statement, ()):
                 stating = found[token]
                 if not stating or stating[-1] is not record:  # what is said twice is found once
                     stating.append(record)
         for token in others:
-            if any(_is_meant(token, *statement) for statement in _identifiers(record.json)):
+            if any(_is_meant(token, *statement) for statement in said):
                 found[token].append(record)
     return found
 
@@ -66,10 +62,7 @@ def _reference_codes(patient: Json, reference: Json) -> Iterator[str]:
 def _identifiers(patient: Mapping[str, object]) -> list[tuple[str, str]]:
     listed = patient.get("identifier")
     return [
-        (
-            system if type(system := row.get("system")) is str else "",
-            value if value.isalnum() else _plain(value),
-        )
+        (system if type(system := row.get("system")) is str else "", _plain(value))
         for row in (listed if type(listed) is list else ())
         if type(row) is dict and type(value := row.get("value")) is str
     ]
