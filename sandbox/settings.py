@@ -11,12 +11,21 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM
 from sandbox.addresses import Addresses
 from sandbox.files import write_private
 from sandbox.issuer.clients import Client
+from sandbox.issuer.registration import APP_SCOPES
 from sandbox.issuer.tokens import AUDIENCE
 from sandbox.population.model import Account, Population
 from sandbox.state import State
 
 KEY_HEADER = "X-Practice-Key"
 TEMPLATE = Path(__file__).with_name("gateway.template.toml")
+
+APP_ADDRESSES = tuple(
+    f"http://{host}:{port}/{path}"
+    for host in ("localhost", "127.0.0.1")
+    for port in (3000, 5173, 8080)
+    for path in ("", "callback")
+)
+"""Where apps under development are usually served; any other registers itself with the issuer."""
 
 
 class GpLocation(msgspec.Struct, frozen=True):
@@ -29,13 +38,19 @@ class GpLocation(msgspec.Struct, frozen=True):
 
 def register_clients(state: State, addresses: Addresses) -> None:
     """Writes clients.json for the issuer: the gateway is a client of the ehr, a partner's backend a client of
-    the gateway."""
+    the gateway, and so are two public apps, one for patients and one for clinicians."""
     gateway_secret = state.secret("upstream_ehr_client_secret").read_text()
     clients = {
         "gateway": Client(gateway_secret, addresses.upstreams["ehr"], ("system/*.rs",)),
         "partner": Client(state.partner_secret.read_text(), AUDIENCE, ("system/*.rs",)),
+        "patient-app": Client(None, AUDIENCE, _without("user/*"), APP_ADDRESSES),
+        "clinician-app": Client(None, AUDIENCE, APP_SCOPES, APP_ADDRESSES),
     }
     write_private(state.clients, msgspec.json.encode(clients))
+
+
+def _without(scope: str) -> tuple[str, ...]:
+    return tuple(one for one in APP_SCOPES if one != scope)
 
 
 def link_accounts(state: State, accounts: Mapping[str, Account]) -> None:

@@ -7,7 +7,7 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM
 from sandbox.addresses import UPSTREAMS, Addresses
 from sandbox.issuer.keys import read_key
 from sandbox.issuer.tokens import AUDIENCE, Grant, mint
-from sandbox.population.model import Person, Population
+from sandbox.population.model import Person, Population, Resource
 from sandbox.settings import gp_locations
 from sandbox.state import State
 
@@ -29,7 +29,8 @@ def describe(
         "upstreams": addresses.upstreams,
         "locations": {"gp": gp_locations(addresses, population)},
         "tokens": _tokens(state, addresses, population),
-        "patients": [_patient(person, person_id) for person in population.people],
+        "clinician": _practitioner(addresses, population),
+        "patients": _patients(addresses, population, person_id),
         "pids": dict(pids),
     }
 
@@ -40,12 +41,46 @@ def _launch_patient(population: Population) -> Person:
     return next(known, population.people[0])
 
 
-def _patient(person: Person, person_id: PersonId) -> dict[str, Any]:
+def _patients(addresses: Addresses, population: Population, person_id: PersonId) -> list[dict[str, Any]]:
+    records = _records(addresses, population)
+    return [_patient(person, addresses, records, person_id) for person in population.people]
+
+
+def _patient(
+    person: Person, addresses: Addresses, records: Mapping[str, Resource], person_id: PersonId
+) -> dict[str, Any]:
+    """A person, as the hospital or else the practice records it: one of both has everybody."""
+    url = _record_url(person, addresses)
+    record = records[url]
+    name = record["name"][0]
     return {
         "id": _canonical_id(person, person_id),
         "nhs_number": person.nhs_number,
+        "name": " ".join(filter(None, (*name.get("given", ()), name.get("family")))),
+        "birth_date": record.get("birthDate", "unknown"),
+        "record_url": url,
         "sources": dict(person.sources),
     }
+
+
+def _records(addresses: Addresses, population: Population) -> dict[str, Resource]:
+    """Every Patient by its URL."""
+    held = {addresses.upstreams["ehr"]: population.ehr}
+    held |= {
+        addresses.origin("gp") + practice.path: population.gp[practice.organization]
+        for practice in population.practices
+    }
+    return {
+        f"{place}/Patient/{one['id']}": one
+        for place, kinds in held.items()
+        for one in kinds.get("Patient", ())
+    }
+
+
+def _record_url(person: Person, addresses: Addresses) -> str:
+    if "ehr" in person.sources:
+        return f"{addresses.upstreams['ehr']}/{person.sources['ehr']}"
+    return f"{addresses.origin('gp')}/{person.practice}/fhir/{person.sources['gp']}"
 
 
 def _canonical_id(person: Person, person_id: PersonId) -> str:

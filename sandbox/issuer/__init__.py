@@ -1,1 +1,1 @@
-"""The sandbox's authorization server: discovery, keys, client credentials and a token mint."""
+"""The sandbox's authorization server: SMART launches, a patient picker, client credentials, a mint."""

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from sandbox.issuer.app import build_issuer
 from sandbox.issuer.clients import read_clients
-from sandbox.issuer.keys import ensure_key
+from sandbox.issuer.keys import ensure_keys
 from sandbox.issuer.tokens import AUDIENCE
 from sandbox.serving import HOST, serve
 
 
 def main() -> None:
-    """Reads the key and the clients of the state folder and serves until it is told to stop."""
+    """Reads the keys and the clients of the state folder and serves until it is told to stop."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.issuer", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, default=Path(".sandbox"), help="the sandbox's state folder")
@@ -21,8 +21,9 @@ def main() -> None:
     args = parser.parse_args()
     clients_file: Path = args.state / "clients.json"
     clients = read_clients(clients_file) if clients_file.exists() else {}
-    key = ensure_key(args.state / "issuer-key.json")
-    serve(build_issuer(f"http://{HOST}:{args.port}", key, clients, args.audience), args.port)
+    directory: Path = args.state / "sandbox.json"
+    issuer = f"http://{HOST}:{args.port}"
+    serve(build_issuer(issuer, ensure_keys(args.state), clients, directory, args.audience), args.port)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,17 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from sandbox.issuer.app import build_issuer
-from sandbox.issuer.clients import Client
 from sandbox.issuer.keys import ensure_key
 from sandbox.issuer.tokens import AUDIENCE
+from tests.sandbox.launching import EHR, ISSUER, app
+from tests.sandbox.launching import SECRET as PROOF
 
-ISSUER = "http://127.0.0.1:9001"
-EHR = "http://127.0.0.1:9002/fhir"
-CLIENTS = {"gateway": Client("a+ b:c", EHR, ("system/*.rs",))}
-SECRET = {"client_id": "gateway", "client_secret": "a+ b:c", "grant_type": "client_credentials"}
+SECRET = PROOF | {"grant_type": "client_credentials"}
 
 
 @pytest.fixture
 async def issuer(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = build_issuer(ISSUER, ensure_key(tmp_path / "issuer-key.json"), CLIENTS)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ISSUER) as client:
+    async with app(tmp_path).client as client:
         yield client
 
 
@@ -46,13 +42,18 @@ async def test_discovery_names_the_issuer_and_absolute_endpoints(
     assert found["issuer"] == ISSUER
     assert found["jwks_uri"] == f"{ISSUER}/jwks"
     assert found["token_endpoint"] == f"{ISSUER}/token"
-    assert {"permission-v1", "permission-v2"} <= set(found["capabilities"])
+    for endpoint in ("authorization", "introspection", "revocation", "registration"):
+        assert found[f"{endpoint}_endpoint"].startswith(f"{ISSUER}/")
+    assert {"permission-v1", "permission-v2", "launch-standalone"} <= set(found["capabilities"])
+    assert found["code_challenge_methods_supported"] == ["S256"]
 
 
-async def test_the_published_key_set_has_no_private_part(issuer: httpx.AsyncClient) -> None:
-    [key] = (await issuer.get("/jwks")).json()["keys"]
-    assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
-    assert (key["crv"], key["alg"], key["use"]) == ("P-384", "ES384", "sig")
+async def test_the_published_keys_have_no_private_part(issuer: httpx.AsyncClient) -> None:
+    access, identity = (await issuer.get("/jwks")).json()["keys"]
+    assert set(access) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+    assert (access["crv"], access["alg"], access["use"]) == ("P-384", "ES384", "sig")
+    assert set(identity) == {"kty", "n", "e", "kid", "use", "alg"}
+    assert (identity["alg"], identity["use"]) == ("RS256", "sig")
 
 
 async def test_client_credentials_give_a_token_for_the_clients_audience(issuer: httpx.AsyncClient) -> None:
@@ -88,6 +89,8 @@ async def test_scopes_beyond_the_clients_own_are_left_out(issuer: httpx.AsyncCli
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
         ({"scope": "user/*.rs"}, 400, "invalid_scope"),
         ({"resource": "http://elsewhere.example"}, 400, "invalid_target"),
+        ({"client_id": "patient-app", "client_secret": ""}, 400, "unauthorized_client"),
+        ({"client_id": "patient-app"}, 401, "invalid_client"),
     ],
 )
 async def test_other_requests_are_refused_as_rfc_6749_says(

@@ -103,6 +103,8 @@ def test_a_patients_id_is_sealed_where_there_is_an_nhs_number_and_else_a_records
     assert len(patients) == 20
     for patient in patients:
         assert patient["sources"]
+        assert patient["name"]
+        assert patient["record_url"].endswith(next(iter(patient["sources"].values())))
         assert all(reference.startswith("Patient/") for reference in patient["sources"].values())
         if patient["nhs_number"]:
             system = "https://fhir.nhs.uk/Id/nhs-number"
@@ -208,6 +210,7 @@ def test_secrets_are_the_owners_alone(running: Sandbox) -> None:
     private = [
         *(running.state / "secrets").iterdir(),
         running.state / "issuer-key.json",
+        running.state / "issuer-id-token-key.json",
         running.state / "clients.json",
     ]
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
@@ -327,4 +330,7 @@ def test_a_folder_used_again_keeps_keys_secrets_and_addresses(start: Start) -> N
     for name in ("issuer", "upstreams", "patients"):
         assert after[name] == before[name]
     keys = httpx.get(after["issuer"] + "/jwks").json()["keys"]
-    assert [key["kid"] for key in keys] == [json.loads((second.state / "issuer-key.json").read_text())["kid"]]
+    files = ("issuer-key.json", "issuer-id-token-key.json")
+    assert [key["kid"] for key in keys] == [
+        json.loads((second.state / one).read_text())["kid"] for one in files
+    ]
