@@ -17,7 +17,9 @@ from starlette.types import ASGIApp
 
 from gateway.audit.sink import open_sink
 from gateway.audit.trail import Trail
-from gateway.authn.jwt import Issuer, IssuerClient, JwtAuthenticator, issuer_client, open_issuers
+from gateway.authn.bearer import BearerAuthenticator, Issuer
+from gateway.authn.certificate import CertificateHeader
+from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
@@ -75,8 +77,8 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     sdl = print_sdl(printed)
     schema = printed._schema
 
-    issuers = open_issuers(settings.issuers, outside.issuers)
-    authenticator = JwtAuthenticator(issuers)
+    issuers = open_issuers(settings.issuers, outside.issuers, secrets)
+    authenticator = BearerAuthenticator(issuers)
     documents = Documents(Preparation(schema, settings.limits, settings.server.introspection))
     federation = _federation(settings, secrets, outside.wiring, store.cache, frozenset(types))
     pipeline = Pipeline(
@@ -120,8 +122,13 @@ def _routes(
     settings: Settings, pipeline: Pipeline, federation: Federation, issuer: Issuer, sdl: str
 ) -> list[BaseRoute]:
     server = settings.server
+    shown = server.client_certificate
     graphql = GraphQLEndpoint(
-        pipeline, server.max_body_bytes, settings.limits.max_variables_bytes, has_page=server.graphiql
+        pipeline,
+        server.max_body_bytes,
+        settings.limits.max_variables_bytes,
+        has_page=server.graphiql,
+        certificates=CertificateHeader(shown) if shown is not None else None,
     )
 
     async def schema(_: Request) -> Response:

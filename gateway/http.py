@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.authn.certificate import CertificateHeader, credentials_of
 from gateway.body import ClientGone, read_body
 from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
 from gateway.edge import headers_of, request_id_of
@@ -41,12 +42,18 @@ class GraphQLEndpoint:
     """`/graphql` as an ASGI application."""
 
     def __init__(
-        self, pipeline: Pipeline, max_body_bytes: int, max_variables_bytes: int, has_page: bool = False
+        self,
+        pipeline: Pipeline,
+        max_body_bytes: int,
+        max_variables_bytes: int,
+        has_page: bool = False,
+        certificates: CertificateHeader | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._max_body_bytes = max_body_bytes
         self._max_variables_bytes = max_variables_bytes
         self._has_page = has_page
+        self._certificates = certificates
         self._slow = Alarm(WATCHED_AFTER_S)
         self._gzip = Gzip()
 
@@ -74,9 +81,8 @@ class GraphQLEndpoint:
             raise
         except Exception as problem:  # noqa: BLE001  the table of errors says what each becomes
             return self._pipeline.refuse(problem, request_id, media_type)
-        # Several Authorization headers make one that is wrong, for nobody can say which counts.
-        authorization = _text(headers, b"authorization")
-        incoming = Incoming(request, authorization, request_id, media_type, scope["method"] == "GET")
+        credentials = credentials_of(scope, headers, self._certificates)
+        incoming = Incoming(request, credentials, request_id, media_type, scope["method"] == "GET")
         with Leaving(self._slow, receive):
             return await self._pipeline.answer(incoming)
 

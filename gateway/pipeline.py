@@ -9,7 +9,7 @@ import msgspec
 from gateway import response
 from gateway.audit.entry import Entry
 from gateway.audit.trail import Trail
-from gateway.authn.authenticator import AuthenticationFailed, Authenticator
+from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Credentials
 from gateway.documents import Documents
 from gateway.ending import Alarm, Deadline
 from gateway.execution.executor import Executor
@@ -33,7 +33,7 @@ class Incoming(msgspec.Struct, frozen=True):
     """One GraphQL request with what HTTP says about it."""
 
     request: GraphQLRequest
-    authorization: str | None
+    credentials: Credentials
     request_id: str
     media_type: str
     is_get: bool = False
@@ -90,7 +90,7 @@ class Pipeline:
         request = incoming.request
 
         with self._stage("authenticate"):
-            principal = await self._authenticator.authenticate(incoming.authorization)
+            principal = await self._authenticator.authenticate(incoming.credentials)
         entry.principal = principal
 
         with self._stage("documents"):

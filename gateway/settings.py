@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM
 from gateway.audit.sink import AuditSettings
+from gateway.authn.certificate import ClientCertificateSettings
 from gateway.authn.issuer import IssuerSettings
 from gateway.cors import Origin
 from gateway.document_limits import LimitSettings
@@ -33,6 +34,7 @@ class ServerSettings(_Table):
     introspection: bool = False
     graphiql: bool = False
     allowed_origins: tuple[Origin, ...] = ()
+    client_certificate: ClientCertificateSettings | None = None
 
 
 def _resources(value: Any) -> Any:

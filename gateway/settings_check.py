@@ -42,10 +42,20 @@ def _telemetry(settings: Settings) -> Iterator[str]:
 
 
 def _issuers(settings: Settings) -> Iterator[str]:
-    names = [one.issuer for one in settings.issuers]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"two issuers are {name}: an issuer stands once, with all its algorithms"
+    names = [(one.issuer, one.kind) for one in settings.issuers]
+    for name, kind in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f'two issuers are {name}, both of kind "{kind}": an issuer stands once for each kind'
     for issuer in settings.issuers:
+        if issuer.bound_tokens_required and settings.server.client_certificate is None:
+            yield (
+                f"`bound_tokens_required` of issuer {issuer.issuer} needs [server.client_certificate]: "
+                "without it every token of the issuer would be refused"
+            )
+        if issuer.kind == "opaque" and issuer.introspection.takes_jwts and (issuer.issuer, "jwt") in names:
+            yield (
+                f"`introspection.takes_jwts` of issuer {issuer.issuer} never comes into play: "
+                'its JWTs are checked by its keys, as its entry of kind "jwt" says'
+            )
         if issuer.patient_source is not None:
             yield from _unknown(
                 f"`patient_source` of issuer {issuer.issuer}", issuer.patient_source, settings

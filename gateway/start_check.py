@@ -11,8 +11,12 @@ from functools import partial
 from typing import Final
 
 from gateway.audit.json_lines_file import check_file
+from gateway.authn.authenticator import KeysUnavailable
+from gateway.authn.bearer import Issuer
+from gateway.authn.client_authentication import client_proof
+from gateway.authn.introspection import OpaqueIssuer
+from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.authn.jwks import usable_keys
-from gateway.authn.jwt import issuer_client, open_issuers
 from gateway.authn.metadata import MetadataUnavailable, fetch_json
 from gateway.secrets import Secrets
 from gateway.settings import Settings
@@ -28,6 +32,8 @@ from schema.build import resource_types
 KEYS: Final = {"identity_key": 64, "cursor_key": 32}
 """The gateway's own keys and their sizes in bytes."""
 
+_NOBODYS: Final = "clinical-gateway-config-check"
+"""What an issuer is asked about that has no such token."""
 _CHECKER: Final = Principal(issuer="", client="clinical-gateway", subject="config check", scopes=())
 
 
@@ -52,6 +58,9 @@ def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], obj
     yield lambda: open_store(settings.store, store_url(settings, secrets))
     if settings.audit.path is not None:
         yield partial(check_file, settings.audit.path)
+    for issuer in settings.issuers:
+        if issuer.kind == "opaque":
+            yield partial(client_proof, issuer.introspection, issuer.issuer, secrets)
     links = settings.identity.links
     if links is not None:
         yield partial(read_links, links)
@@ -76,19 +85,27 @@ def _problem(attempt: Callable[[], object]) -> str | None:
 async def ask_outside(settings: Settings, secrets: Secrets, deadline_s: float) -> AsyncIterator[Finding]:
     """Asks issuers for their keys and sources whether they answer."""
     async with issuer_client() as client:
-        for issuer in open_issuers(settings.issuers, client):
-            try:
-                document, _ = await fetch_json(client, await issuer.metadata.jwks_uri())
-                count = sum(map(len, usable_keys(document).values()))
-            except MetadataUnavailable as problem:
-                yield Finding(f"issuer {issuer.settings.issuer}", False, f"keys cannot be had: {problem}")
-            else:
-                told = f"{count} keys" if count else "publishes no key that can verify a token"
-                yield Finding(f"issuer {issuer.settings.issuer}", count > 0, told)
+        for issuer in open_issuers(settings.issuers, client, secrets):
+            yield await _ask_issuer(issuer, client)
     links = settings.identity.links
     wiring = Wiring(secrets, read_links(links) if links is not None else LinkTable())
     for upstream in open_upstreams(settings.upstreams, wiring):
         yield await _ask(upstream, deadline_s)
+
+
+async def _ask_issuer(issuer: Issuer, client: IssuerClient) -> Finding:
+    name = f"issuer {issuer.settings.issuer}"
+    try:
+        if isinstance(issuer, OpaqueIssuer):
+            await issuer.introspect(_NOBODYS)
+            return Finding(name, True, "answers introspection")
+        document, _ = await fetch_json(client, await issuer.metadata.address("jwks_uri"))
+        count = sum(map(len, usable_keys(document).values()))
+    except KeysUnavailable as problem:
+        return Finding(name, False, problem.reason)
+    except MetadataUnavailable as problem:
+        return Finding(name, False, f"keys cannot be had: {problem}")
+    return Finding(name, count > 0, f"{count} keys" if count else "publishes no key that can verify a token")
 
 
 async def _ask(upstream: Upstream, deadline_s: float) -> Finding:

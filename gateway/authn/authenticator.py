@@ -1,9 +1,10 @@
 """The Protocol by which a caller is recognised, and what can go wrong with it.
 
     AuthenticationFailed
-    +-- CredentialsMissing    no Authorization header                      401
-    +-- TokenInvalid          malformed, expired, foreign, unverifiable    401 invalid_token
-    +-- KeysUnavailable       the issuer's keys cannot be had now          503
+    +-- CredentialsMissing    no Authorization header                              401
+    +-- TokenInvalid          malformed, expired, foreign, revoked, unverifiable   401 invalid_token
+    +-- KeysUnavailable       the issuer's keys or its introspection cannot be     503
+                              had now
 
 Messages say nothing that helps to forge a token; `reason` is for the log only and never
 holds any part of the token.
@@ -11,7 +12,20 @@ holds any part of the token.
 
 from typing import ClassVar, Protocol
 
+import msgspec
+
 from permissions.principal import Principal
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a request shows of its caller.
+
+    `authorization` is the header of that name. `certificate` is the SHA-256 thumbprint (base64url) of the
+    client's TLS certificate, where a trusted proxy told of one (`gateway.authn.certificate`).
+    """
+
+    authorization: str | None
+    certificate: str | None = None
 
 
 class AuthenticationFailed(Exception):
@@ -45,7 +59,7 @@ class TokenInvalid(AuthenticationFailed):
 
 
 class KeysUnavailable(AuthenticationFailed):
-    """The token may be good, but the issuer's keys cannot be had; the caller may try again."""
+    """The token may be good, but its issuer cannot be asked for keys or for the token; try again."""
 
     code = "UPSTREAM_UNAVAILABLE"
 
@@ -54,10 +68,10 @@ class KeysUnavailable(AuthenticationFailed):
 
 
 class Authenticator(Protocol):
-    """Recognises callers in one way (signed tokens, introspection, ...)."""
+    """Recognises callers in one way (bearer tokens, ...)."""
 
-    async def authenticate(self, authorization: str | None) -> Principal:
-        """The principal behind an `Authorization` header; raises `AuthenticationFailed`."""
+    async def authenticate(self, credentials: Credentials) -> Principal:
+        """The principal behind what was shown; raises `AuthenticationFailed`."""
 
     async def close(self) -> None:
         """Ends connections and background work."""

@@ -1,51 +1,104 @@
-"""From the verified claims of an access token (RFC 9068) to a Principal."""
+"""Whether what is said of a token counts: by its own claims (RFC 9068), or by introspection (RFC 7662)."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.authn.authenticator import TokenInvalid
-from gateway.authn.issuer import IssuerSettings
-from permissions.principal import Principal
-from permissions.scopes import parse_scopes
+from gateway.authn.issuer import ClaimSettings, JwtIssuerSettings, OpaqueIssuerSettings
+
+Claims = Mapping[str, Any]
 
 CLIENT_CLAIMS: Final = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, Okta
-SCOPE_CLAIMS: Final = ("scope", "scp")  # RFC 8693 section 4.2; Okta and Entra ID
+ACCESS_TOKEN_KINDS: Final = frozenset({"bearer", "at+jwt", "access_token"})
+"""What introspection may call a token: RFC 6749 section 7.1, RFC 9068, and servers that tell its use."""
 
 
-def check_claims(claims: Mapping[str, Any], issuer: IssuerSettings, now_s: float) -> None:
-    """Issuer, audience, times and binding (RFC 7519, RFC 9068 section 4); raises `TokenInvalid`."""
+def check_claims(claims: Claims, issuer: JwtIssuerSettings, now_s: float) -> None:
+    """Issuer, audience, times, client (RFC 7519, RFC 9068 section 4); raises `TokenInvalid`."""
     if claims.get("iss") != issuer.issuer:
         raise TokenInvalid("iss is another issuer")
-    audience = claims.get("aud")
-    if issuer.audience not in (audience if isinstance(audience, list) else [audience]):
+    if not _is_for(issuer.audience, claims):
         raise TokenInvalid("aud is another audience")
     _check_times(claims, issuer.leeway_s, now_s)
-    if claims.get("cnf") is not None:
-        # RFC 9449 and RFC 8705: whoever holds a bound token must prove the key, which Bearer does not.
-        raise TokenInvalid("the token is bound to a key")
+    _check_clients(claims, issuer)
+    check_required(claims, issuer.claims)
 
 
-def principal_of(claims: Mapping[str, Any], issuer: IssuerSettings) -> Principal:
-    """The principal that checked claims describe; raises `TokenInvalid` where one is missing or odd."""
-    fhir_user = _text(claims, "fhirUser")
-    scopes = parse_scopes(_scope_words(claims))
-    if issuer.fhir_user_required and not fhir_user:
-        scopes = tuple(scope for scope in scopes if scope.level != "user")
-    return Principal(
-        issuer=issuer.issuer,
-        client=_required(_client(claims), "client_id"),
-        subject=_required(_text(claims, "sub"), "sub"),
-        scopes=scopes,
-        patient=_text(claims, "patient"),
-        patient_source=issuer.patient_source,
-        fhir_user=fhir_user,
-        token_id=_text(claims, "jti"),
-        expires_at=float(claims["exp"]),
-    )
+def check_answer(answer: Claims, issuer: OpaqueIssuerSettings, now_s: float) -> None:
+    """What introspection says of an active token, by the members that SMART requires; raises `TokenInvalid`.
+
+    SMART App Launch 2.2, Token Introspection: scope, client_id, exp. A member that is there must fit: `iss`,
+    `aud`, and what kind of token it is.
+    """
+    if claim(answer, issuer.claims.scope or "scope") is None:
+        raise TokenInvalid("introspection tells no scope")
+    if not text(answer, "client_id"):
+        raise TokenInvalid("introspection tells no client_id")
+    if answer.get("iss", issuer.issuer) != issuer.issuer:
+        raise TokenInvalid("introspection tells of another issuer")
+    if not _is_for(issuer.audience, answer):
+        raise TokenInvalid("introspection tells of another audience")
+    for name in ("token_type", "typ"):
+        if str(answer.get(name, "bearer")).lower() not in ACCESS_TOKEN_KINDS:
+            raise TokenInvalid(f"{name} is not that of a bearer access token")
+    _check_times(answer, issuer.leeway_s, now_s)
+    if answer["exp"] <= now_s:
+        raise TokenInvalid("the token has expired")
+    _check_clients(answer, issuer)
+    check_required(answer, issuer.claims)
 
 
-def _check_times(claims: Mapping[str, Any], leeway_s: float, now_s: float) -> None:
+def check_required(claims: Claims, settings: ClaimSettings) -> None:
+    """Claims that the operator demands, such as a level of proofing; raises `TokenInvalid`."""
+    for path, expected in settings.required.items():
+        value = claim(claims, path)
+        if expected not in (value if isinstance(value, list) else [value]):
+            raise TokenInvalid(f"{path} is not what the settings require")
+
+
+def claim(claims: Claims, path: str | None) -> Any:
+    """The claim of that name, else what the dotted path leads to; None where there is neither."""
+    if path is None:
+        return None
+    if path in claims:  # names may be addresses, which have dots of their own
+        return claims[path]
+    value: Any = claims
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def text(claims: Claims, path: str | None) -> str | None:
+    """A claim that is text, None where it is absent or empty; raises `TokenInvalid` for anything else."""
+    value = claim(claims, path)
+    if value is not None and not isinstance(value, str):
+        raise TokenInvalid(f"{path} is not text")
+    return value or None
+
+
+def client_of(claims: Claims) -> str:
+    """Whom the token was given to; raises `TokenInvalid`."""
+    for name in CLIENT_CLAIMS:
+        if client := text(claims, name):
+            return client
+    raise TokenInvalid("client_id is missing")
+
+
+def _check_clients(claims: Claims, issuer: JwtIssuerSettings | OpaqueIssuerSettings) -> None:
+    if issuer.clients is not None and client_of(claims) not in issuer.clients:
+        raise TokenInvalid("the client is not one of those that are accepted")
+
+
+def _is_for(audience: str | None, claims: Claims) -> bool:
+    """Whether the token is for us: one that names an audience is for nobody who has none."""
+    named = claims.get("aud")
+    return audience in (named if isinstance(named, list) else [named])
+
+
+def _check_times(claims: Claims, leeway_s: float, now_s: float) -> None:
     expires_at, not_before, issued_at = (_instant(claims, name) for name in ("exp", "nbf", "iat"))
     if expires_at is None:
         raise TokenInvalid("exp is missing")
@@ -57,39 +110,10 @@ def _check_times(claims: Mapping[str, Any], leeway_s: float, now_s: float) -> No
         raise TokenInvalid("iat lies in the future")
 
 
-def _instant(claims: Mapping[str, Any], name: str) -> float | None:
+def _instant(claims: Claims, name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise TokenInvalid(f"{name} is not a time")
     return float(value)
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str | None:
-    value = claims.get(name)
-    if value is not None and not isinstance(value, str):
-        raise TokenInvalid(f"{name} is not text")
-    return value or None
-
-
-def _client(claims: Mapping[str, Any]) -> str | None:
-    return next((client for client in (_text(claims, name) for name in CLIENT_CLAIMS) if client), None)
-
-
-def _required(value: str | None, name: str) -> str:
-    if value is None:
-        raise TokenInvalid(f"{name} is missing")
-    return value
-
-
-def _scope_words(claims: Mapping[str, Any]) -> list[str]:
-    for name in SCOPE_CLAIMS:
-        value = claims.get(name)
-        if isinstance(value, str):
-            return value.split(" ")
-        if isinstance(value, list) and all(isinstance(word, str) for word in value):
-            return value
-        if value is not None:
-            raise TokenInvalid(f"{name} is not a list of scopes")
-    return []

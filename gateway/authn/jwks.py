@@ -4,7 +4,7 @@
   that requests do not wait.
 - An unknown `kid` refetches once, however many ask; the rate of that is limited, so that a
   stream of invented kids does not become a stream of requests to the issuer.
-- While the issuer is down the cached keys stay usable, a day at most.
+- While the issuer is down or slow the cached keys stay usable, a day at most, and nobody waits long.
 """
 
 import asyncio
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 LIFETIME_MAX_S: Final = 3600.0
 STALE_MAX_S: Final = 86400.0
 RENEW_AT: Final = 0.8  # of the lifetime
+WAIT_MAX_S: Final = 3.0
+WAIT_WITH_KEYS_MAX_S: Final = 0.5
 PAUSE_AFTER_FETCH_S: Final = 1.0
 PAUSE_AFTER_FAILURE_S: Final = 10.0
 PAUSE_BETWEEN_UNKNOWN_S: Final = 10.0
@@ -102,7 +104,7 @@ class IssuerKeys:
     async def _keep_fresh(self) -> None:
         age_s = self._clock() - self._keys.fetched_at
         if age_s >= self._keys.lifetime_s:
-            await self._fetch()
+            await self._fetch(WAIT_WITH_KEYS_MAX_S if self._keys.by_kid else WAIT_MAX_S)
         elif self._clock() >= self._renew_at:
             self._start_fetch()
         if self._clock() - self._keys.fetched_at > STALE_MAX_S:
@@ -119,18 +121,18 @@ class IssuerKeys:
 
     async def _fetch_for(self, kid: str) -> None:
         before = self._keys
-        await self._fetch()
+        await self._fetch(WAIT_MAX_S)
         if self._keys is not before and kid not in self._keys.by_kid:
             self._unknown[kid] = self._clock() + UNKNOWN_KID_S
             while len(self._unknown) > UNKNOWN_KIDS_KEPT:
                 self._unknown.popitem(last=False)
 
-    async def _fetch(self) -> None:
-        """Waits for the one fetch under way, starting it where none is and the pause is over."""
+    async def _fetch(self, wait_s: float) -> None:
+        """Waits a while for the one fetch under way, starting it where none is and the pause is over."""
         self._start_fetch()
         if self._fetching is not None:
-            # Shielded: a caller that goes away must not take the keys from the others.
-            await asyncio.shield(self._fetching)
+            # Not cancelled: a caller that goes away, or has waited enough, leaves the fetch to the others.
+            await asyncio.wait((self._fetching,), timeout=wait_s)
 
     def _start_fetch(self) -> None:
         if self._fetching is None and self._clock() >= self._next_fetch_at:
@@ -142,7 +144,7 @@ class IssuerKeys:
 
     async def _renew(self) -> None:
         try:
-            document, headers = await fetch_json(self._client, await self._metadata.jwks_uri())
+            document, headers = await fetch_json(self._client, await self._metadata.address("jwks_uri"))
             by_kid = usable_keys(document)
         except MetadataUnavailable as problem:
             self._next_fetch_at = self._clock() + PAUSE_AFTER_FAILURE_S

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import msgspec
 
-from gateway.authn.issuer import IssuerSettings, secure_url
+from gateway.authn.issuer import secure_url
 
 log = logging.getLogger(__name__)
 
@@ -30,42 +30,59 @@ class MetadataUnavailable(Exception):
 
 
 class IssuerMetadata:
-    """The discovery document of one issuer, read when first needed and again after an hour."""
+    """The discovery document of one issuer, read when first needed and again after an hour.
+
+    `configured` are addresses that the settings give, by their names in the document.
+    """
 
     def __init__(
         self,
-        settings: IssuerSettings,
+        issuer: str,
         client: httpx.AsyncClient,
+        configured: Mapping[str, str | None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.issuer = settings.issuer
-        self._settings = settings
+        self.issuer = issuer
         self._client = client
+        self._configured = configured
         self._clock = clock
         self._document: Mapping[str, Any] | None = None
         self._read_at = self._next_read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
-    async def jwks_uri(self) -> str:
-        """Where the issuer's keys are; raises `MetadataUnavailable`."""
-        if self._settings.jwks_uri is not None:
-            return self._settings.jwks_uri
-        uri = (await self.document()).get("jwks_uri")
+    async def address(self, name: str) -> str:
+        """The address of that name, as configured or else as published; raises `MetadataUnavailable`."""
+        configured = self._configured.get(name)
+        if configured is not None:
+            return configured
+        published = (await self.document()).get(name)
         try:
-            return secure_url(uri if isinstance(uri, str) else "")
+            return secure_url(published if isinstance(published, str) else "")
         except ValueError as problem:
-            raise MetadataUnavailable("no usable jwks_uri") from problem
+            raise MetadataUnavailable(f"no usable {name}") from problem
 
     async def document(self) -> Mapping[str, Any]:
         """The discovery document; raises `MetadataUnavailable`."""
-        async with self._reading:
-            is_old = self._clock() - self._read_at > METADATA_LIFETIME_S
-            if is_old and self._clock() >= self._next_read_at:
+        if self._clock() - self._read_at > METADATA_LIFETIME_S:
+            if self._reading is None and self._clock() >= self._next_read_at:
                 self._next_read_at = self._clock() + PAUSE_AFTER_FAILURE_S
-                await self._renew()
+                self._reading = asyncio.create_task(self._renew(), name="metadata")
+                self._reading.add_done_callback(self._renewed)
+            if self._reading is not None:
+                # Shielded: a caller that goes away must not take the document from the others.
+                await asyncio.shield(self._reading)
         if self._document is None:
             raise MetadataUnavailable("no discovery document")
         return self._document
+
+    async def close(self) -> None:
+        """Ends a reading under way."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def _renewed(self, _task: "asyncio.Task[None]") -> None:
+        self._reading = None
 
     async def _renew(self) -> None:
         """Reads the document anew; where that fails, the one at hand stays in use."""
@@ -98,28 +115,42 @@ def discovery_urls(issuer: str) -> tuple[str, str]:
     return issuer.rstrip("/") + "/.well-known/openid-configuration", urlunsplit(inserted)
 
 
-async def fetch_json(client: httpx.AsyncClient, url: str) -> tuple[Any, httpx.Headers]:
-    """A small JSON document, no redirects; raises `MetadataUnavailable`."""
+async def fetch_json(
+    client: httpx.AsyncClient,
+    url: str,
+    form: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[Any, httpx.Headers]:
+    """A small JSON document, by POST where there is a form, no redirects; raises `MetadataUnavailable`."""
+    method = "GET" if form is None else "POST"
     try:
+        # Not compressed, so that what is small on the wire is small in memory.
+        sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
+        request = client.build_request(method, url, data=form, headers=sent)
         async with asyncio.timeout(FETCH_TIMEOUT_S):
-            body, headers = await _fetch(client, url)
-        return msgspec.json.decode(body), headers
+            body, received = await _fetch(client, request)
+        return msgspec.json.decode(body), received
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as problem:
         raise MetadataUnavailable(type(problem).__name__) from problem
     except (msgspec.DecodeError, RecursionError) as problem:
         raise MetadataUnavailable("not JSON") from problem
 
 
-async def _fetch(client: httpx.AsyncClient, url: str) -> tuple[bytes, httpx.Headers]:
-    async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+async def _fetch(client: httpx.AsyncClient, request: httpx.Request) -> tuple[bytes, httpx.Headers]:
+    response = await client.send(request, stream=True)
+    try:
         if response.status_code != 200:
             raise MetadataUnavailable(f"status {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise MetadataUnavailable("compressed")
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > DOCUMENT_BYTES_MAX:
                 raise MetadataUnavailable("too large")
         return bytes(body), response.headers
+    finally:
+        await response.aclose()
 
 
 def lifetime_s(headers: httpx.Headers) -> float:

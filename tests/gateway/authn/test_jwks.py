@@ -8,10 +8,9 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 
 from gateway.authn.authenticator import KeysUnavailable
-from gateway.authn.issuer import IssuerSettings
 from gateway.authn.jwks import IssuerKeys, usable_keys
 from gateway.authn.metadata import IssuerMetadata, MetadataUnavailable, discovery_urls, lifetime_s
-from tests.gateway.issuing import AUDIENCE, ISSUER, JWKS_URI, AuthorizationServer, Clock, ec_key
+from tests.gateway.issuing import ISSUER, JWKS_URI, AuthorizationServer, Clock, ec_key
 
 
 @pytest.fixture
@@ -25,8 +24,8 @@ def clock() -> Clock:
 
 
 def keys_of(server: AuthorizationServer, clock: Clock, jwks_uri: str | None = JWKS_URI) -> IssuerKeys:
-    settings = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, jwks_uri=jwks_uri)
-    return IssuerKeys(IssuerMetadata(settings, server.client, clock), server.client, clock)
+    metadata = IssuerMetadata(ISSUER, server.client, {"jwks_uri": jwks_uri}, clock)
+    return IssuerKeys(metadata, server.client, clock)
 
 
 async def test_many_askers_fetch_once(server: AuthorizationServer, clock: Clock) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from gateway.authn.authenticator import AuthenticationFailed, CredentialsMissing, TokenInvalid
-from gateway.authn.jwt import JwtAuthenticator
+from gateway.authn.authenticator import AuthenticationFailed, Credentials, CredentialsMissing, TokenInvalid
+from gateway.authn.bearer import BearerAuthenticator
 from permissions.scopes import Scope
 from tests.gateway.issuing import AUDIENCE, ISSUER, AuthorizationServer, Clock, ec_key
 
@@ -24,7 +24,7 @@ def server() -> AuthorizationServer:
 
 
 async def principal_of(server: AuthorizationServer, token: str, **settings: Any) -> Any:
-    return await server.authenticator(**settings).authenticate(f"Bearer {token}")
+    return await server.authenticator(**settings).authenticate(Credentials(f"Bearer {token}"))
 
 
 async def refusal(server: AuthorizationServer, token: str, **settings: Any) -> str:
@@ -184,13 +184,13 @@ async def test_altered_claims_are_refused(server: AuthorizationServer) -> None:
 )
 async def test_anything_that_is_no_token_is_refused(server: AuthorizationServer, authorization: str) -> None:
     with pytest.raises(TokenInvalid):
-        await server.authenticator().authenticate(authorization)
+        await server.authenticator().authenticate(Credentials(authorization))
     assert server.asked == []
 
 
 async def test_no_credentials_are_told_apart_from_bad_ones(server: AuthorizationServer) -> None:
     with pytest.raises(CredentialsMissing) as refused:
-        await server.authenticator().authenticate(None)
+        await server.authenticator().authenticate(Credentials(None))
     assert refused.value.challenge == "Bearer"  # RFC 6750 section 3: no error code without credentials
 
 
@@ -200,7 +200,7 @@ async def test_no_credentials_are_told_apart_from_bad_ones(server: Authorization
 async def test_any_text_is_refused_and_nothing_else_is_raised(text: str) -> None:
     server = AuthorizationServer(KEY)
     with pytest.raises(AuthenticationFailed):
-        await server.authenticator().authenticate("Bearer " + text)
+        await server.authenticator().authenticate(Credentials("Bearer " + text))
 
 
 KEY = ec_key("k1")
@@ -208,8 +208,8 @@ KEY = ec_key("k1")
 
 async def test_verified_token_is_remembered_until_it_expires(server: AuthorizationServer) -> None:
     clock = Clock(time.time())
-    authenticator = JwtAuthenticator([server.issuer()], clock)
-    authorization = f"Bearer {server.token()}"
+    authenticator = BearerAuthenticator([server.issuer()], clock)
+    authorization = Credentials(f"Bearer {server.token()}")
     first = await authenticator.authenticate(authorization)
     assert await authenticator.authenticate(authorization) is first
     clock.now += 700
@@ -220,10 +220,10 @@ async def test_verified_token_is_remembered_until_it_expires(server: Authorizati
 async def test_retired_key_takes_its_remembered_tokens_with_it(server: AuthorizationServer) -> None:
     server.cache_control = "max-age=0"
     authenticator = server.authenticator()
-    authorization = f"Bearer {server.token()}"
+    authorization = Credentials(f"Bearer {server.token()}")
     await authenticator.authenticate(authorization)
     server.keys = [ec_key("k1")]  # the same kid, another key
-    issuer = next(iter(authenticator._issuers.values()))
+    (issuer,) = authenticator._signing.values()
     issuer.keys._next_fetch_at = 0.0
     with pytest.raises(TokenInvalid):
         await authenticator.authenticate(authorization)
