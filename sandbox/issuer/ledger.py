@@ -88,6 +88,11 @@ class Ledger:
         _keep(self._refresh, token, _Refresh(authorization))
         return token
 
+    def holder(self, token: str) -> str | None:
+        """The client that a refresh token, good or spent, was given to."""
+        found = self._refresh.get(token)
+        return found.authorization.grant.client if found is not None else None
+
     def find_refresh(self, token: str) -> Authorization | None:
         """The authorization of a refresh token that is still good."""
         found = self._refresh.get(token)

@@ -37,7 +37,7 @@ class TokenEndpoint:
 
     async def token(self, request: Request) -> Response:
         """Tokens for what the form shows. Raises RequestRefused."""
-        form = await read_form(request)
+        form = self._named(await read_form(request))
         proved = authenticate(self.clients, request.headers.get("authorization"), form)
         if proved is None:
             raise ClientUnproven
@@ -58,6 +58,12 @@ class TokenEndpoint:
             "expires_in": grant.ttl_s,
             "scope": grant.scope,
         }
+
+    def _named(self, form: dict[str, str]) -> dict[str, str]:
+        """The form with a client id. A public app may leave it out with a refresh token (RFC 6749 section 6),
+        and some do: the token tells whose it is."""
+        holder = self.ledger.holder(form.get("refresh_token", ""))
+        return {"client_id": holder, **form} if holder is not None else form
 
     def _client_credentials(self, client_id: str, client: Client, form: Form) -> dict[str, Any]:
         """RFC 6749 section 4.4. `resource` (RFC 8707) may name the client's own audience, no other."""

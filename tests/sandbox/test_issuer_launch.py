@@ -285,6 +285,14 @@ async def test_another_client_cannot_use_or_spoil_a_refresh_token(launch: App) -
     assert (await launch.refresh(token)).status_code == 200
 
 
+async def test_a_public_app_need_not_name_itself_to_refresh(launch: App) -> None:
+    first = await launch.launched()
+    second = (await launch.refresh(first["refresh_token"], client_id=None)).json()
+    assert second["patient"] == first["patient"]
+    assert (await launch.refresh(first["refresh_token"], client_id=None)).json() == {"error": "invalid_grant"}
+    assert (await launch.refresh("unknown", client_id=None)).json() == {"error": "invalid_client"}
+
+
 async def test_a_refresh_never_widens(launch: App) -> None:
     token = (await launch.launched())["refresh_token"]
     answer = await launch.refresh(token, scope=f"{ALL} user/*.rs")
