@@ -1,164 +1,133 @@
-"""How the gateway shows a source who it is: one kind for each way, chosen by a table.
+"""The kinds of credentials, from the settings of a source."""
 
-A credential gives headers; `Exchange` puts them only on requests to the source's own origin.
-"""
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import Any
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Protocol
-
-from clinical.codec import JsonInvalid, decode_json
-from resolvers.upstreams.credentials_oauth import OAuthClientCredential
-from resolvers.upstreams.errors import UpstreamRejected
-from resolvers.upstreams.settings import (
+from resolvers.upstreams.assertions import KeyRing, assertion_proof
+from resolvers.upstreams.credential import Credential, NoCredential, StaticCredential
+from resolvers.upstreams.credential_settings import (
+    Algorithm,
+    BasicCredentials,
     ClientCredentials,
     CredentialSettings,
-    GrantsCredentials,
+    ForwardCredentials,
+    MtlsCredentials,
+    PatientGrantCredentials,
+    PrivateKeyJwtCredentials,
     StaticCredentials,
+    TokenExchangeCredentials,
 )
+from resolvers.upstreams.credentials_caller import ForwardCredential, TokenExchangeCredential
+from resolvers.upstreams.credentials_grant import FixedGrants, PatientGrants, RenewedGrants
+from resolvers.upstreams.credentials_oauth import OAuthClientCredential
+from resolvers.upstreams.grant_renewal import GrantRenewal
+from resolvers.upstreams.grant_store import GrantStore
+from resolvers.upstreams.grants import KEY_BYTES, HandedIn, Seal
+from resolvers.upstreams.secret_source import (
+    SecretMissing,
+    SecretSource,
+    header_secret,
+    key_secret,
+    required_secret,
+)
+from resolvers.upstreams.token_endpoint import Client, TokenEndpoint
 from resolvers.upstreams.transport import Transport
 
-_RELOAD_PAUSE_S = 10.0
+SIGNING_KEYS = "signing_keys"
+"""The secret that holds the gateway's own keys."""
+GRANT_KEY = "grant_key"
+"""The secret that seals grants in the store."""
 
 
-class SecretSource(Protocol):
-    """Where secrets come from: environment or a secrets directory."""
+@dataclass(frozen=True, slots=True)
+class CredentialParts:
+    """What credentials are made of, besides their settings. `transport` reaches the token endpoint."""
 
-    def get(self, name: str) -> str | None:
-        """The secret of that name, without trailing line end; None where there is none."""
+    source: str
+    secrets: SecretSource
+    transport: Transport
+    grants: GrantStore
+    keys: KeyRing | None = None
 
+    def secret_name(self, named: str | None, usual: str) -> str:
+        """The name that the settings give a secret, else the usual one."""
+        return named or f"upstream_{self.source}_{usual}"
 
-class Credential(Protocol):
-    """One way to show who the gateway is."""
+    def endpoint(self, url: str, client: Client) -> TokenEndpoint:
+        """A token endpoint."""
+        return TokenEndpoint(self.source, url, client, self.transport)
 
-    async def headers(self, subject: str | None, deadline: float) -> Mapping[str, str]:
-        """The headers of a call; `subject` is the source's user whose data is asked for, where the source
-        knows tokens of users. Raises UpstreamError where there is no credential to be had."""
+    def client(self, settings: Any) -> Client:
+        """A client that shows its secret, or has none. Raises SecretMissing."""
+        if settings.authentication == "none":
+            return Client(settings.client_id, "none")
+        secret = required_secret(self.secrets, self.secret_name(settings.secret, "client_secret"))
+        return Client(settings.client_id, settings.authentication, secret)
 
-    def renewed_after_rejection(self, used: Mapping[str, str]) -> bool:
-        """After a 401 to these headers: whether `headers` may now give others."""
-
-    async def close(self) -> None:
-        """Ends what the credential has open."""
-
-
-class SecretMissing(ValueError):
-    """A setting needs a secret that neither the environment nor the secrets directory has."""
-
-
-class SecretInvalid(ValueError):
-    """A secret that has not the shape its setting needs."""
-
-
-class NoCredential:
-    """Sends nothing."""
-
-    async def headers(self, subject: str | None, deadline: float) -> Mapping[str, str]:
-        return {}
-
-    def renewed_after_rejection(self, used: Mapping[str, str]) -> bool:
-        return False
-
-    async def close(self) -> None:
-        pass
+    def signing_client(self, client_id: str, token_url: str, algorithm: Algorithm) -> Client:
+        """A client that proves itself with the gateway's key. Raises SecretMissing."""
+        key = self.keys.signing_key(algorithm) if self.keys is not None else None
+        if key is None:
+            raise SecretMissing(
+                f"private_key_jwt needs a key for {algorithm} of the gateway's own: put one into the secret "
+                f"{SIGNING_KEYS!r}"
+            )
+        return Client(
+            client_id, "private_key_jwt", None, assertion_proof(key, algorithm, client_id, token_url)
+        )
 
 
-class StaticCredential(NoCredential):
-    """The same header on every call."""
-
-    def __init__(self, header: str, value: str) -> None:
-        self._headers = {header: value}
-
-    async def headers(self, subject: str | None, deadline: float) -> Mapping[str, str]:
-        return self._headers
-
-
-class GrantsCredential(NoCredential):
-    """Each user's own bearer token; read again, at most every 10 s, when one is refused."""
-
-    def __init__(self, source: str, read: Callable[[], Mapping[str, str]]) -> None:
-        self._source = source
-        self._read = read
-        self._headers = _bearer(read())
-        self._read_at = time.monotonic()
-
-    @property
-    def users(self) -> tuple[str, ...]:
-        """The users who granted access, sorted."""
-        return tuple(sorted(self._headers))
-
-    async def headers(self, subject: str | None, deadline: float) -> Mapping[str, str]:
-        if subject is None:
-            return {}
-        found = self._headers.get(subject)
-        if found is None:
-            raise UpstreamRejected(self._source, f"{self._source} has no grant for this person.")
-        return found
-
-    def renewed_after_rejection(self, used: Mapping[str, str]) -> bool:
-        now = time.monotonic()
-        if now - self._read_at < _RELOAD_PAUSE_S:
-            return False
-        self._read_at = now
-        try:
-            self._headers = _bearer(self._read())
-        except (SecretMissing, SecretInvalid):
-            return False
-        return used not in self._headers.values()
-
-
-def open_credential(
-    source: str, settings: CredentialSettings, secrets: SecretSource, transport: Transport
-) -> Credential:
-    """The credential that the settings of a source describe; `transport` reaches the token endpoint.
-
-    Raises SecretMissing and SecretInvalid.
-    """
+def open_credential(settings: CredentialSettings, parts: CredentialParts) -> Credential:
+    """The credential that the settings of a source describe. Raises SecretMissing and SecretInvalid."""
     match settings:
         case StaticCredentials():
-            value = header_secret(secrets, settings.secret or f"upstream_{source}_token")
+            value = header_secret(parts.secrets, parts.secret_name(settings.secret, "token"))
             return StaticCredential(settings.header, settings.prefix + value)
+        case BasicCredentials():
+            password = required_secret(parts.secrets, parts.secret_name(settings.secret, "password"))
+            pair = b64encode(f"{settings.user}:{password}".encode()).decode()
+            return StaticCredential("Authorization", f"Basic {pair}")
         case ClientCredentials():
-            secret = required_secret(secrets, settings.secret or f"upstream_{source}_client_secret")
-            return OAuthClientCredential(source, settings, secret, transport)
-        case GrantsCredentials():
-            name = settings.secret or f"upstream_{source}_grants"
-            return GrantsCredential(source, lambda: _grants(name, required_secret(secrets, name)))
+            endpoint = parts.endpoint(settings.token_url, parts.client(settings))
+            return OAuthClientCredential(endpoint, settings.scope)
+        case PrivateKeyJwtCredentials():
+            client = parts.signing_client(settings.client_id, settings.token_url, settings.algorithm)
+            return OAuthClientCredential(parts.endpoint(settings.token_url, client), settings.scope)
+        case MtlsCredentials():
+            return _of_certificate(settings, parts)
+        case TokenExchangeCredentials():
+            return _exchanging(settings, parts)
+        case ForwardCredentials():
+            return ForwardCredential(parts.source, settings.trusted_issuer)
+        case PatientGrantCredentials():
+            return _granted(settings, parts)
         case _:
             return NoCredential()
 
 
-def required_secret(secrets: SecretSource, name: str) -> str:
-    """The secret of that name. Raises SecretMissing."""
-    value = secrets.get(name)
-    if not value:
-        raise SecretMissing(
-            f"the secret {name!r} is missing: put it into the secrets directory or the environment"
-        )
-    return value
+def _of_certificate(settings: MtlsCredentials, parts: CredentialParts) -> Credential:
+    """The certificate is the transport's; here are the tokens that it brings (RFC 8705 section 2.1)."""
+    if settings.token_url is None or settings.client_id is None:
+        return NoCredential()
+    endpoint = parts.endpoint(settings.token_url, Client(settings.client_id, "none"))
+    return OAuthClientCredential(endpoint, settings.scope)
 
 
-def header_secret(secrets: SecretSource, name: str) -> str:
-    """The secret of that name, which goes into a header. Raises SecretMissing, SecretInvalid."""
-    value = required_secret(secrets, name)
-    if not _is_sendable(value):
-        raise SecretInvalid(f"the secret {name!r} holds a character that no header can hold")
-    return value
+def _exchanging(settings: TokenExchangeCredentials, parts: CredentialParts) -> Credential:
+    if settings.authentication == "private_key_jwt":
+        client = parts.signing_client(settings.client_id, settings.token_url, settings.algorithm)
+    else:
+        client = parts.client(settings)
+    return TokenExchangeCredential(parts.endpoint(settings.token_url, client), settings)
 
 
-def _is_sendable(text: object) -> bool:
-    return isinstance(text, str) and text.isascii() and text.isprintable()
-
-
-def _grants(name: str, text: str) -> Mapping[str, str]:
-    try:
-        grants = decode_json(text)
-    except JsonInvalid as problem:
-        raise SecretInvalid(f"the secret {name!r} is not JSON") from problem
-    if not isinstance(grants, dict) or not all(map(_is_sendable, grants.values())):
-        raise SecretInvalid(f"the secret {name!r} must be a JSON object of user id to token")
-    return grants
-
-
-def _bearer(grants: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    return {user: {"Authorization": f"Bearer {token}"} for user, token in grants.items()}
+def _granted(settings: PatientGrantCredentials, parts: CredentialParts) -> PatientGrants:
+    name = parts.secret_name(settings.grants_secret, "grants")
+    handed_in = HandedIn(name, lambda: required_secret(parts.secrets, name))
+    if settings.token_url is None:
+        return FixedGrants(parts.source, handed_in)
+    seal = Seal(key_secret(parts.secrets, GRANT_KEY, KEY_BYTES))
+    endpoint = parts.endpoint(settings.token_url, parts.client(settings))
+    renewal = GrantRenewal(endpoint, parts.grants, seal, settings.reuse_s)
+    return RenewedGrants(parts.source, handed_in, renewal)

@@ -8,6 +8,8 @@
     +-- UpstreamInvalidResponse    not JSON, truncated, too large    UPSTREAM_INVALID_RESPONSE
     |   +-- PageExpired            a next link is no longer known    UPSTREAM_INVALID_RESPONSE
     +-- SearchNotSupported         the source cannot answer this     SEARCH_NOT_SUPPORTED
+    +-- UpstreamDenied             may not be asked, and was not     FORBIDDEN
+    +-- GrantMissing               the person has granted nothing    UPSTREAM_REJECTED
 
 Messages are safe to show: they never hold an upstream's body, a URL or a patient's data.
 `detail` is for the log only.
@@ -73,3 +75,18 @@ class SearchNotSupported(UpstreamError):
 
     code = "SEARCH_NOT_SUPPORTED"
     status = SourceStatus.NOT_SUPPORTED
+
+
+class UpstreamDenied(UpstreamError):
+    """The source may not be asked this by this caller, and was not asked: the caller's purpose of use or
+    issuer, or a restriction of the person, closes it."""
+
+    code = "FORBIDDEN"
+    status = SourceStatus.DENIED
+
+
+class GrantMissing(UpstreamError):
+    """The person has granted the gateway no access to this source, or no longer."""
+
+    code = "UPSTREAM_REJECTED"
+    status = SourceStatus.NOT_LINKED

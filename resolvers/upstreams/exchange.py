@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
 
 from permissions.principal import Principal
-from resolvers.upstreams.credentials import Credential
+from resolvers.upstreams.credential import Credential
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
 from resolvers.upstreams.places import Places
 from resolvers.upstreams.settings import UpstreamSettings
@@ -40,7 +40,8 @@ class Question(msgspec.Struct, frozen=True):
 
     `operation` names it in traces (`read`, `search`); it never holds an id. `is_repeatable`: asking twice
     does no more than asking once, so a lost connection is worth a second try. `subject`: the source's user,
-    for credentials that differ by user.
+    for credentials that differ by user. `is_refusal`: whether an answer refuses the credential in a way of
+    its own; a status of 401 always does.
     """
 
     operation: str
@@ -50,6 +51,7 @@ class Question(msgspec.Struct, frozen=True):
     body: bytes | None = None
     is_repeatable: bool = True
     subject: str | None = None
+    is_refusal: Callable[[Response], bool] | None = None
 
 
 class Exchange:
@@ -101,7 +103,7 @@ class Exchange:
         identity = {"X-Request-ID": own_id, "X-Correlation-ID": call.request_id}
         has_renewed = has_repeated = False
         while True:
-            shown = await self.credential.headers(question.subject, deadline)
+            shown = await self.credential.headers(question.subject, call)
             headers = {**question.headers, **identity}
             if call.headers:
                 headers.update(call.headers)
@@ -123,9 +125,9 @@ class Exchange:
                 span.set_attribute("http.request.resend_count", 1)
                 continue
             status = response.status
-            if status == _UNAUTHORIZED and not has_renewed:
+            if not has_renewed and (status == _UNAUTHORIZED or _refuses(question, response)):
                 has_renewed = True
-                if self.credential.renewed_after_rejection(shown):
+                if await self.credential.renewed_after_rejection(shown, question.subject, call):
                     continue
             if status in _AGAIN and may_repeat and "Retry-After" not in response.headers:
                 has_repeated = True
@@ -170,6 +172,10 @@ class Exchange:
                 span.set_status(StatusCode.ERROR, problem.code)
                 span.set_attribute("error.type", problem.code)
                 raise
+
+
+def _refuses(question: Question, response: Response) -> bool:
+    return question.is_refusal is not None and question.is_refusal(response)
 
 
 def own_call(timeout_s: float) -> Call:

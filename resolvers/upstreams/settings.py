@@ -1,21 +1,23 @@
 """The `[[upstreams]]` tables of gateway.toml: one source each.
 
-Secrets never stand here; a setting that needs one names it (credentials.py says how names are made).
+Secrets never stand here; a setting that needs one names it. `credential_settings` has the kinds of
+credentials.
 """
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from resolvers.upstreams.addresses import web_address
+from resolvers.upstreams.credential_settings import CredentialSettings, NoCredentials, WebAddress
 
 Batch = Literal["bundle", "parallel"]
 PostSearch = Literal["form", "never"]
 
 
-WebAddress = Annotated[str, AfterValidator(web_address)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
+Purpose = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,31}$")]
+"""A code of v3-PurposeOfUse."""
 
 
 class _Table(BaseModel):
@@ -33,47 +35,6 @@ class LocationSettings(_Table):
     organization: str | None = None
     headers: dict[str, str] = {}
     secret_headers: dict[str, str] = {}
-
-
-class NoCredentials(_Table):
-    """The source asks for none."""
-
-    kind: Literal["none"] = "none"
-
-
-class StaticCredentials(_Table):
-    """One secret for every call, in one header. `secret` defaults to `upstream_<name>_token`."""
-
-    kind: Literal["static"]
-    header: str = "Authorization"
-    prefix: str = "Bearer "
-    secret: str | None = None
-
-
-class ClientCredentials(_Table):
-    """OAuth 2.0 client credentials (RFC 6749 4.4). `secret` defaults to `upstream_<name>_client_secret`."""
-
-    kind: Literal["client_credentials"]
-    token_url: WebAddress
-    client_id: str
-    scope: str | None = None
-    authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
-    secret: str | None = None
-
-
-class GrantsCredentials(_Table):
-    """A bearer token for each user of the source, from a secret that holds a JSON object (user id to token).
-
-    `secret` defaults to `upstream_<name>_grants`.
-    """
-
-    kind: Literal["grants"]
-    secret: str | None = None
-
-
-CredentialSettings = Annotated[
-    NoCredentials | StaticCredentials | ClientCredentials | GrantsCredentials, Field(discriminator="kind")
-]
 
 
 class CapabilitySettings(_Table):
@@ -127,7 +88,9 @@ class UpstreamSettings(_Table):
     `is_registered_once`: a patient has a record at one of the locations only, so that one which is found
     stands although another location did not answer. `timezone`, `walk_accounts_max` (how many users a search
     that names none may ask) and `ambiguous` (what becomes of measurements that may be another person's) are
-    for vendor accounts; `options` for kinds of other packages.
+    for vendor accounts; `options` for kinds of other packages. `purposes` of use that the source may be asked
+    for, any where nothing is said; `restricted_patients`: whether it may be asked about a person whom a
+    record marks as restricted (`resolvers.upstreams.closed`).
     """
 
     name: Name
@@ -146,6 +109,8 @@ class UpstreamSettings(_Table):
     timezone: str = "UTC"
     walk_accounts_max: int = Field(default=8, ge=0)
     ambiguous: Literal["preliminary", "withhold"] = "preliminary"
+    purposes: tuple[Purpose, ...] | None = Field(default=None, min_length=1)
+    restricted_patients: Literal["allow", "deny"] = "allow"
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")

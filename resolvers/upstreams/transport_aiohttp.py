@@ -1,6 +1,7 @@
 """The transport of the hot path: aiohttp, one pool for each source."""
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -36,12 +37,20 @@ class _Asking(aiohttp.ClientRequest):
 
 
 class AiohttpTransport:
-    """A pool of `max_concurrency` connections; answers up to `max_response_bytes` after decompression."""
+    """A pool of `max_concurrency` connections; answers up to `max_response_bytes` after decompression. `tls`:
+    with whose certificate, and whom to trust; nobody's and the system's authorities where nothing is said."""
 
-    def __init__(self, source: str, max_response_bytes: int, max_concurrency: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        max_response_bytes: int,
+        max_concurrency: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._source = source
         self._max_bytes = max_response_bytes
         self._max_concurrency = max_concurrency
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._deadlines: Deadlines | None = None
 
@@ -50,7 +59,7 @@ class AiohttpTransport:
             return
         self._deadlines = Deadlines(asyncio.get_running_loop())
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_concurrency),
+            connector=aiohttp.TCPConnector(limit=self._max_concurrency, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=_Asking,
             timeout=_UNLIMITED,  # Deadlines is cheaper

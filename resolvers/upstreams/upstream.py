@@ -17,6 +17,7 @@ from permissions.principal import Principal
 from resolvers.resource import Location, Resource
 from resolvers.shape import PlainPage, Shape
 from resolvers.turns import Turns
+from resolvers.upstreams.caller import CallerToken
 from resolvers.upstreams.errors import UpstreamError
 
 
@@ -106,7 +107,7 @@ class Call(msgspec.Struct, frozen=True):
 
     `deadline` is in seconds of `time.monotonic()`. `patient_record`: the type of what is read of a Patient
     that is searched for (`resolvers.partial`); a source may always give more. `turns`: what comes before a
-    long piece of work.
+    long piece of work. `token`: the caller's own, for the credentials that are made of it and nothing else.
     """
 
     deadline: float
@@ -115,6 +116,7 @@ class Call(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     patient_record: Any = dict
     turns: Turns | None = None
+    token: CallerToken | None = None
 
 
 class Upstream(Protocol):

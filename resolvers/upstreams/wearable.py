@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
-from resolvers.upstreams.credentials import GrantsCredential
-from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
+from resolvers.upstreams.credentials_grant import FixedGrants, RenewedGrants
+from resolvers.upstreams.errors import GrantMissing, SearchNotSupported, UpstreamError
 from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wearable_accounts import Accounts
 from resolvers.upstreams.wearable_api import WearableApi
-from resolvers.upstreams.wearable_filters import exact_parameters
+from resolvers.upstreams.wearable_filters import exact_parameters, patients_asked
 from resolvers.upstreams.wearable_history import History
 from resolvers.upstreams.wearable_mapping import user_of
 from resolvers.upstreams.wearable_read import read_user
@@ -117,7 +117,15 @@ class WearableUpstream:
         answer = _SEARCHES.get(search.type)
         if answer is None:
             raise SearchNotSupported(self.name, f"{self.name} holds nothing of this type.")
-        return await answer(self._accounts, self._history, search, call)
+        while True:
+            asked = self._accounts.users()
+            try:
+                return await answer(self._accounts, self._history, search, call)
+            except GrantMissing:
+                # Somebody among several has withdrawn: that person is not linked, the others are.
+                named = patients_asked(search)
+                if (named is not None and len(named) == 1) or self._accounts.users() == asked:
+                    raise
 
 
 def open_wearable(settings: UpstreamSettings, wiring: Wiring) -> WearableUpstream:
@@ -129,15 +137,11 @@ def open_wearable(settings: UpstreamSettings, wiring: Wiring) -> WearableUpstrea
     except (ZoneInfoNotFoundError, ValueError) as problem:
         raise WearableInvalid(f"the time zone {settings.timezone!r} is not known") from problem
     exchange = wiring.exchange(settings)
-    if not isinstance(exchange.credential, GrantsCredential):
-        raise WearableInvalid("a wearable source needs credentials of kind 'grants'")
-    accounts = Accounts(
-        settings.name,
-        Location(settings.base_url),
-        wiring.links,
-        exchange.credential,
-        settings.walk_accounts_max,
-    )
+    grants = exchange.credential
+    if not isinstance(grants, FixedGrants | RenewedGrants):
+        raise WearableInvalid("a wearable source needs credentials of kind 'patient_grant'")
+    location = Location(settings.base_url)
+    accounts = Accounts(settings.name, location, wiring.links, grants, settings.walk_accounts_max)
     api = WearableApi(exchange, settings.base_url, settings.max_pages)
     return WearableUpstream(exchange, accounts, History(api, zone, settings.ambiguous))
 

@@ -1,11 +1,11 @@
-"""The vendor's users that the gateway may ask about, and whom the link table says they are."""
+"""The vendor's users that granted the gateway access, and whom the link table says they are."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clinical.identifiers import Token
 from resolvers.resource import Json, Location, Resource
-from resolvers.upstreams.credentials import GrantsCredential
+from resolvers.upstreams.credentials_grant import PatientGrants, no_grant
 from resolvers.upstreams.errors import SearchNotSupported
 from resolvers.upstreams.links import LinkTable
 from resolvers.upstreams.upstream import Search
@@ -20,30 +20,37 @@ class Accounts:
     source: str
     location: Location
     links: LinkTable
-    grants: GrantsCredential
+    grants: PatientGrants
     walk_max: int
 
     def users(self) -> frozenset[str]:
-        """Everyone who is linked or granted access."""
-        return frozenset(self.grants.users) | frozenset(self.links.accounts(self.source))
+        """Everyone who has granted access: to the gateway, nobody else has an account."""
+        return self.grants.accounts
 
     def asked(self, search: Search) -> frozenset[str]:
-        """The users whose rows can answer a search. Raises SearchNotSupported where those would be many."""
+        """The users whose rows can answer a search. Raises SearchNotSupported where those would be many, and
+        GrantMissing where the only one has not granted access."""
         named = patients_asked(search)
         if named is not None:
-            return named & self.users()
+            granted = named & self.users()
+            if not granted and len(named) == 1 and not named.isdisjoint(self.links.accounts(self.source)):
+                raise no_grant(self.source)
+            return granted
         if not self.are_few:
             raise SearchNotSupported(self.source, f"{self.source} can be searched for one patient only.")
-        return frozenset(self.grants.users)
+        return self.users()
 
     @property
     def are_few(self) -> bool:
         """Whether everybody may be asked for a question that names nobody."""
-        return len(self.grants.users) <= self.walk_max
+        return len(self.users()) <= self.walk_max
 
     def patients_of(self, token: Token) -> tuple[Resource, ...]:
         """The Patients of the accounts that belong to the person with this identifier."""
-        return tuple(self.patient(user) for user in self.links.patients(self.source, token))
+        granted = self.users()
+        return tuple(
+            self.patient(user) for user in self.links.patients(self.source, token) if user in granted
+        )
 
     def patient(self, user: str) -> Resource:
         """A user as a Patient."""

@@ -27,6 +27,7 @@ from resolvers.upstreams.upstream import Call
 
 _HEADERS: Final = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 _MINUTE_S: Final = 60.0
+_REFUSAL_BYTES_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,10 @@ class WearableApi:
         self, user: str | None, action: Action, params: Mapping[str, str], call: Call
     ) -> dict[str, Any]:
         form = urlencode({"action": action.name, **params}).encode()
-        question = Question(action.name, self._base_url + action.path, _HEADERS, "POST", form, subject=user)
+        address = self._base_url + action.path
+        question = Question(
+            action.name, address, _HEADERS, "POST", form, subject=user, is_refusal=_refuses_token
+        )
         response = await self._exchange.send(question, call)
         envelope = self._envelope(response)
         status = envelope.get("status")
@@ -140,7 +144,7 @@ class WearableApi:
     def _refusal(self, status: int, envelope: Mapping[str, Any]) -> UpstreamError:
         detail = f"status {status}"
         match _meaning(status):
-            case "rejected":
+            case "rejected" | "unauthenticated":
                 return UpstreamRejected(self.source, f"{self.source} refused access.", detail)
             case "timeout":
                 return UpstreamTimeout(self.source, f"{self.source} did not answer in time.", detail)
@@ -157,6 +161,18 @@ class WearableApi:
         return UpstreamInvalidResponse(
             self.source, f"{self.source} gave an answer that is not what was asked for.", detail
         )
+
+
+def _refuses_token(response: Response) -> bool:
+    """Whether the answer, though 200, is that the user's token is not good."""
+    if len(response.body) > _REFUSAL_BYTES_MAX:
+        return False
+    try:
+        envelope = decode_json(response.body)
+    except JsonInvalid:
+        return False
+    status = envelope.get("status") if isinstance(envelope, dict) else None
+    return isinstance(status, int) and _meaning(status) == "unauthenticated"
 
 
 def _meaning(status: int) -> str:

@@ -53,7 +53,7 @@ async def search_devices(accounts: Accounts, history: History, search: Search, c
 
 
 async def search_patients(accounts: Accounts, history: History, search: Search, call: Call) -> Page:
-    """A page of the linked or granted users as Patients, by id; asks nobody. Raises UpstreamError."""
+    """A page of the users who granted access as Patients, by id; asks nobody. Raises UpstreamError."""
     order = order_of(accounts.source, search)
     test = predicate(accounts.source, search, accounts.location.base_url)
     mark = mark_of(accounts.source, search.page)

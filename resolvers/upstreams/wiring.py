@@ -7,33 +7,36 @@ from opentelemetry.trace import Tracer, get_tracer
 
 from resolvers.resource import Location
 from resolvers.upstreams.addresses import origin_of
-from resolvers.upstreams.credentials import SecretSource, header_secret, open_credential
+from resolvers.upstreams.assertions import KeyRing
+from resolvers.upstreams.client_tls import client_tls
+from resolvers.upstreams.credentials import CredentialParts, open_credential
 from resolvers.upstreams.exchange import Exchange
+from resolvers.upstreams.grant_store import GrantStore, MemoryGrantStore
 from resolvers.upstreams.links import LinkTable
+from resolvers.upstreams.secret_source import SecretSource, header_secret
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import Transport
 from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 
 
-def pooled(settings: UpstreamSettings) -> Transport:
-    """The transport of production."""
-    return AiohttpTransport(settings.name, settings.max_response_bytes, settings.max_concurrency)
-
-
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """Secrets, the link table, the tracer (does nothing unless telemetry is configured), and how to reach a
-    source: tests put an in-process transport here."""
+    source: tests put an in-process transport here. `keys`: the gateway's own; `grants`: where what users
+    granted is kept."""
 
     secrets: SecretSource
     links: LinkTable = field(default_factory=LinkTable)
     tracer: Tracer = field(default_factory=lambda: get_tracer("clinical_gateway.upstreams"))
-    transport: Callable[[UpstreamSettings], Transport] = pooled
+    transport: Callable[[UpstreamSettings], Transport] | None = None
+    keys: KeyRing | None = None
+    grants: GrantStore = field(default_factory=MemoryGrantStore)
 
     def exchange(self, settings: UpstreamSettings) -> Exchange:
         """The way to a source. Raises SecretMissing, SecretInvalid."""
-        transport = self.transport(settings)
-        credential = open_credential(settings.name, settings.credentials, self.secrets, transport)
+        transport = self.transport(settings) if self.transport is not None else self._pooled(settings)
+        parts = CredentialParts(settings.name, self.secrets, transport, self.grants, self.keys)
+        credential = open_credential(settings.credentials, parts)
         origins = frozenset(origin_of(place.base_url) for place in self.locations(settings))
         return Exchange(settings, transport, credential, self.tracer, origins)
 
@@ -52,3 +55,8 @@ class Wiring:
             )
             for place in settings.locations
         )
+
+    def _pooled(self, settings: UpstreamSettings) -> Transport:
+        """The transport of production."""
+        tls = client_tls(settings.name, settings.credentials, self.secrets)
+        return AiohttpTransport(settings.name, settings.max_response_bytes, settings.max_concurrency, tls)

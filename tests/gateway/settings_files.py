@@ -36,7 +36,7 @@ name = "wearable"
 kind = "wearable"
 base_url = "https://wearable.test"
 [upstreams.credentials]
-kind = "grants"
+kind = "patient_grant"
 """
 
 

@@ -4,21 +4,32 @@ import asyncio
 import json
 import time
 from base64 import b64decode
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from pydantic import ValidationError
 
-from resolvers.upstreams.credentials import (
-    GrantsCredential,
-    NoCredential,
-    SecretInvalid,
-    SecretMissing,
-    StaticCredential,
-    open_credential,
+from resolvers.upstreams.credential import Credential, NoCredential, StaticCredential
+from resolvers.upstreams.credential_settings import (
+    BasicCredentials,
+    ClientCredentials,
+    CredentialSettings,
+    ForwardCredentials,
+    MtlsCredentials,
+    NoCredentials,
+    PatientGrantCredentials,
+    PrivateKeyJwtCredentials,
+    StaticCredentials,
+    TokenExchangeCredentials,
 )
+from resolvers.upstreams.credentials import CredentialParts, open_credential
+from resolvers.upstreams.credentials_caller import ForwardCredential, TokenExchangeCredential
+from resolvers.upstreams.credentials_grant import FixedGrants, RenewedGrants
 from resolvers.upstreams.credentials_oauth import OAuthClientCredential
 from resolvers.upstreams.errors import (
+    GrantMissing,
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRejected,
@@ -26,15 +37,13 @@ from resolvers.upstreams.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from resolvers.upstreams.settings import (
-    ClientCredentials,
-    GrantsCredentials,
-    NoCredentials,
-    StaticCredentials,
-    UpstreamSettings,
-)
+from resolvers.upstreams.grant_store import MemoryGrantStore
+from resolvers.upstreams.secret_source import SecretInvalid, SecretMissing, SecretSource
+from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.token_endpoint import TokenDoubtful
 from resolvers.upstreams.transport import Request, Response
 from resolvers.upstreams.wiring import Wiring
+from tests.resolvers.upstreams.sources import call
 
 
 class Issuer:
@@ -69,13 +78,24 @@ SETTINGS = ClientCredentials(
 )
 
 
+def opened(
+    settings: CredentialSettings, secrets: SecretSource, issuer: Issuer | None = None, source: str = "ehr"
+) -> Credential:
+    return open_credential(settings, CredentialParts(source, secrets, issuer or Issuer(), MemoryGrantStore()))
+
+
 def oauth(issuer: Issuer, settings: ClientCredentials = SETTINGS) -> OAuthClientCredential:
-    return OAuthClientCredential("ehr", settings, "s3cret", issuer)
+    credential = opened(settings, {"upstream_ehr_client_secret": "s3cret"}, issuer)
+    assert isinstance(credential, OAuthClientCredential)
+    return credential
 
 
-async def token(credential: OAuthClientCredential, seconds: float = 5.0) -> str:
-    headers = await credential.headers(None, time.monotonic() + seconds)
-    return headers["Authorization"]
+async def token(credential: Credential, seconds: float = 5.0) -> str:
+    return (await credential.headers(None, call(seconds)))["Authorization"]
+
+
+async def renewed(credential: Credential, used: Mapping[str, str]) -> bool:
+    return await credential.renewed_after_rejection(used, None, call())
 
 
 async def test_the_token_is_asked_for_as_the_standard_says() -> None:
@@ -131,7 +151,7 @@ async def test_a_token_is_renewed_before_it_expires_and_nobody_waits_for_it() ->
     issuer = Issuer()
     credential = oauth(issuer)
     await token(credential)
-    credential._renew_at = time.monotonic() - 1
+    credential.token._renew_at = time.monotonic() - 1
     issuer.hold.clear()
     assert [await token(credential) for _ in range(5)] == ["Bearer T1"] * 5
     issuer.hold.set()
@@ -144,7 +164,7 @@ async def test_an_expired_token_is_not_sent() -> None:
     issuer = Issuer()
     credential = oauth(issuer)
     await token(credential)
-    credential._expires_at = time.monotonic() - 1
+    credential.token._expires_at = time.monotonic() - 1
     assert await token(credential) == "Bearer T2"
 
 
@@ -154,7 +174,7 @@ async def test_renewal_lies_before_expiry_whatever_the_lifetime(lifetime: float)
     credential = oauth(issuer)
     before = time.monotonic()
     await token(credential)
-    assert before < credential._renew_at < credential._expires_at < before + lifetime + 1
+    assert before < credential.token._renew_at < credential.token._expires_at < before + lifetime + 1
 
 
 @pytest.mark.parametrize("lifetime", [None, 0, -5])
@@ -167,10 +187,10 @@ async def test_a_token_without_a_lifetime_serves_until_it_is_refused(lifetime: f
 async def test_many_refusals_of_one_token_lead_to_one_other() -> None:
     issuer = Issuer()
     credential = oauth(issuer)
-    used = await credential.headers(None, time.monotonic() + 5)
-    assert [credential.renewed_after_rejection(used) for _ in range(1)] == [True]
+    used = await credential.headers(None, call())
+    assert await renewed(credential, used)
     assert await token(credential) == "Bearer T2"
-    assert credential.renewed_after_rejection(used)
+    assert await renewed(credential, used)
     assert await token(credential) == "Bearer T2"
     assert len(issuer.requests) == 2
 
@@ -180,8 +200,8 @@ async def test_a_source_at_odds_with_its_issuer_does_not_hammer_it() -> None:
     credential = oauth(issuer)
     renewals = 0
     for _ in range(10):
-        used = await credential.headers(None, time.monotonic() + 5)
-        renewals += credential.renewed_after_rejection(used)
+        used = await credential.headers(None, call())
+        renewals += await renewed(credential, used)
     assert renewals == 1
     assert len(issuer.requests) == 2
 
@@ -193,7 +213,7 @@ async def test_a_source_at_odds_with_its_issuer_does_not_hammer_it() -> None:
         (400, b'{"error":"invalid_scope","error_description":"x"}', UpstreamRejected),
         (403, b"<html>no</html>", UpstreamRejected),
         (429, b"slow down", UpstreamThrottled),
-        (500, b"oops", UpstreamUnavailable),
+        (500, b"oops", TokenDoubtful),
         (503, b"{}", UpstreamUnavailable),
         (200, b"<html>hello</html>", UpstreamInvalidResponse),
         (200, b"[]", UpstreamInvalidResponse),
@@ -235,92 +255,142 @@ async def test_waiting_for_a_token_ends_at_the_callers_deadline() -> None:
 
 # ------------------------------------------------------------ kinds
 
-GRANTS = json.dumps({"42": "token-42", "7": "token-7"})
+GRANTS = json.dumps({"42": "token-42", "7": {"access_token": "token-7"}})
+RENEWABLE = PatientGrantCredentials(kind="patient_grant", token_url="http://issuer.test/token", client_id="g")
+EXCHANGE = TokenExchangeCredentials(
+    kind="token_exchange", token_url="http://issuer.test/token", client_id="gateway"
+)
+SECRETS = {
+    "upstream_ehr_token": "abc",
+    "upstream_ehr_password": "pass:w\u00f6rd",
+    "upstream_ehr_client_secret": "s3cret",
+    "upstream_ehr_grants": GRANTS,
+    "grant_key": "ab" * 32,
+}
 
 
-def test_every_kind_of_the_settings_has_its_credential() -> None:
-    secrets = {
-        "upstream_ehr_token": "abc",
-        "upstream_ehr_client_secret": "s3cret",
-        "upstream_ehr_grants": GRANTS,
-        "own": "xyz",
-    }
-    opened = [
-        open_credential("ehr", settings, secrets, Issuer())
-        for settings in (
-            NoCredentials(),
-            StaticCredentials(kind="static"),
-            SETTINGS,
-            GrantsCredentials(kind="grants"),
-        )
-    ]
-    assert [type(one) for one in opened] == [
-        NoCredential,
-        StaticCredential,
-        OAuthClientCredential,
-        GrantsCredential,
-    ]
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (NoCredentials(), NoCredential),
+        (StaticCredentials(kind="static"), StaticCredential),
+        (BasicCredentials(kind="basic", user="gateway"), StaticCredential),
+        (SETTINGS, OAuthClientCredential),
+        (MtlsCredentials(kind="mtls"), NoCredential),
+        (
+            MtlsCredentials(kind="mtls", token_url="https://issuer.test/token", client_id="g"),
+            OAuthClientCredential,
+        ),
+        (EXCHANGE, TokenExchangeCredential),
+        (ForwardCredentials(kind="forward", trusted_issuer="https://issuer.test"), ForwardCredential),
+        (PatientGrantCredentials(kind="patient_grant"), FixedGrants),
+        (RENEWABLE, RenewedGrants),
+    ],
+)
+def test_every_kind_of_the_settings_has_its_credential(settings: Any, kind: type[Credential]) -> None:
+    assert type(opened(settings, SECRETS)) is kind
 
 
 async def test_a_static_secret_goes_into_its_header() -> None:
     settings = StaticCredentials(kind="static", header="X-API-Key", prefix="", secret="own")
-    credential = open_credential("ehr", settings, {"own": "xyz"}, Issuer())
-    assert await credential.headers("anybody", 0.0) == {"X-API-Key": "xyz"}
-    assert not credential.renewed_after_rejection({})
+    credential = opened(settings, {"own": "xyz"})
+    assert await credential.headers("anybody", call()) == {"X-API-Key": "xyz"}
+    assert not await renewed(credential, {})
+
+
+async def test_a_user_and_a_password_go_out_as_basic() -> None:
+    credential = opened(BasicCredentials(kind="basic", user="gateway"), SECRETS)
+    kind, _, pair = (await token(credential)).partition(" ")
+    assert (kind, b64decode(pair).decode()) == ("Basic", "gateway:pass:w\u00f6rd")
+
+
+@pytest.mark.parametrize("user", ["a:b", "", "a\nb"])
+def test_a_user_that_basic_cannot_say_is_refused(user: str) -> None:
+    with pytest.raises(ValidationError):
+        BasicCredentials(kind="basic", user=user)
 
 
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
         (StaticCredentials(kind="static"), "upstream_ehr_token"),
+        (BasicCredentials(kind="basic", user="u"), "upstream_ehr_password"),
         (SETTINGS, "upstream_ehr_client_secret"),
-        (GrantsCredentials(kind="grants"), "upstream_ehr_grants"),
-        (GrantsCredentials(kind="grants", secret="other"), "other"),
+        (EXCHANGE, "upstream_ehr_client_secret"),
+        (
+            PrivateKeyJwtCredentials(kind="private_key_jwt", token_url="http://x.test/t", client_id="g"),
+            "signing_keys",
+        ),
+        (PatientGrantCredentials(kind="patient_grant"), "upstream_ehr_grants"),
+        (PatientGrantCredentials(kind="patient_grant", grants_secret="other"), "other"),
     ],
 )
 def test_a_missing_secret_is_named(settings: Any, name: str) -> None:
     with pytest.raises(SecretMissing, match=name):
-        open_credential("ehr", settings, {}, Issuer())
+        opened(settings, {})
 
 
-@pytest.mark.parametrize("secret", ["a\nb", "a\r\nX-A: 1", "a\0", "café"])
+@pytest.mark.parametrize(("key", "told"), [(None, "missing"), ("ab", "32 bytes"), ("x" * 64, "hexadecimal")])
+def test_grants_that_are_renewed_need_a_key_to_seal_them(key: str | None, told: str) -> None:
+    secrets = {name: text for name, text in (SECRETS | {"grant_key": key}).items() if text is not None}
+    with pytest.raises((SecretMissing, SecretInvalid), match=f"grant_key.*{told}"):
+        opened(RENEWABLE, secrets)
+
+
+@pytest.mark.parametrize("secret", ["a\nb", "a\r\nX-A: 1", "a\0", "caf\u00e9"])
 def test_a_secret_that_no_header_can_hold_is_refused_at_the_start(secret: str) -> None:
     with pytest.raises(SecretInvalid, match="upstream_ehr_token"):
-        open_credential("ehr", StaticCredentials(kind="static"), {"upstream_ehr_token": secret}, Issuer())
+        opened(StaticCredentials(kind="static"), {"upstream_ehr_token": secret})
     place = {"base_url": "http://ehr.test", "secret_headers": {"X-Key": "practice_key"}}
     table = UpstreamSettings.model_validate({"name": "ehr", "kind": "fhir", "locations": [place]})
     with pytest.raises(SecretInvalid, match="practice_key"):
         Wiring({"practice_key": secret}).locations(table)
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[]", '{"1":2}', '"x"', '{"1":"a\\nb"}'])
-def test_grants_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(SecretInvalid):
-        open_credential("ehr", GrantsCredentials(kind="grants"), {"upstream_ehr_grants": text}, Issuer())
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "[]", '{"1":2}', '"x"', '{"1":"a\\nb"}', '{"1":{}}', '{"1":""}', '{"1":{"token":"x"}}'],
+)
+def test_grants_that_are_none_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SecretInvalid, match="upstream_ehr_grants") as refused:
+        opened(PatientGrantCredentials(kind="patient_grant"), {"upstream_ehr_grants": text})
+    assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["patient_grant", "mtls"])
+@pytest.mark.parametrize("half", [{"token_url": "https://x.test/t"}, {"client_id": "g"}])
+def test_a_token_endpoint_and_a_client_come_together(kind: str, half: Any) -> None:
+    table = {"name": "w", "kind": "fhir", "base_url": "https://w.test", "credentials": {"kind": kind, **half}}
+    with pytest.raises(ValidationError, match="client_id"):
+        UpstreamSettings.model_validate(table)
 
 
 async def test_every_user_has_a_token_of_their_own() -> None:
-    credential = open_credential(
-        "w", GrantsCredentials(kind="grants"), {"upstream_w_grants": GRANTS}, Issuer()
+    credential = opened(
+        PatientGrantCredentials(kind="patient_grant"), {"upstream_w_grants": GRANTS}, source="w"
     )
-    assert isinstance(credential, GrantsCredential)
-    assert credential.users == ("42", "7")
-    assert await credential.headers("42", 0.0) == {"Authorization": "Bearer token-42"}
-    assert await credential.headers(None, 0.0) == {}
-    with pytest.raises(UpstreamRejected):
-        await credential.headers("43", 0.0)
+    assert isinstance(credential, FixedGrants)
+    assert credential.accounts == {"42", "7"}
+    assert await credential.headers("42", call()) == {"Authorization": "Bearer token-42"}
+    assert await credential.headers("7", call()) == {"Authorization": "Bearer token-7"}
+    assert await credential.headers(None, call()) == {}
+    with pytest.raises(GrantMissing):
+        await credential.headers("43", call())
 
 
-async def test_grants_are_read_again_after_a_refusal_but_not_all_the_time() -> None:
+async def test_grants_are_read_again_but_not_all_the_time() -> None:
     secrets = {"upstream_w_grants": GRANTS}
-    credential = open_credential("w", GrantsCredentials(kind="grants"), secrets, Issuer())
-    assert isinstance(credential, GrantsCredential)
-    used = await credential.headers("42", 0.0)
+    credential = opened(PatientGrantCredentials(kind="patient_grant"), secrets, source="w")
+    assert isinstance(credential, FixedGrants)
+    used = await credential.headers("42", call())
     secrets["upstream_w_grants"] = json.dumps({"42": "renewed"})
-    assert not credential.renewed_after_rejection(used)
-    credential._read_at -= 60
-    assert credential.renewed_after_rejection(used)
-    assert await credential.headers("42", 0.0) == {"Authorization": "Bearer renewed"}
-    credential._read_at -= 60
-    secrets.clear()
-    assert not credential.renewed_after_rejection(used)
+    assert not await credential.renewed_after_rejection(used, "42", call())
+    credential._handed_in._read_at -= 60
+    assert await credential.renewed_after_rejection(used, "42", call())
+    assert await credential.headers("42", call()) == {"Authorization": "Bearer renewed"}
+    assert credential.accounts == {"42"}
+    for broken in ({}, {"upstream_w_grants": "nonsense"}):
+        credential._handed_in._read_at -= 60
+        secrets.clear()
+        secrets.update(broken)
+        assert await credential.headers("42", call()) == {"Authorization": "Bearer renewed"}

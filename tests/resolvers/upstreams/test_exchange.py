@@ -13,11 +13,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer, Tracer
 
-from resolvers.upstreams.credentials import Credential, NoCredential
+from resolvers.upstreams.credential import Credential, NoCredential
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamTimeout
 from resolvers.upstreams.exchange import Exchange, Question
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import ConnectionLost, Request, Response
+from resolvers.upstreams.upstream import Call
 from tests.resolvers.upstreams.sources import call
 
 ORIGIN = "http://ehr.test"
@@ -166,11 +167,11 @@ class Tokens(NoCredential):
         self.number = 1
         self.subjects: list[str | None] = []
 
-    async def headers(self, subject: str | None, deadline: float) -> Mapping[str, str]:
+    async def headers(self, subject: str | None, call: Call) -> Mapping[str, str]:
         self.subjects.append(subject)
         return {"Authorization": f"Bearer T{self.number}"}
 
-    def renewed_after_rejection(self, used: Mapping[str, str]) -> bool:
+    async def renewed_after_rejection(self, used: Mapping[str, str], subject: str | None, call: Call) -> bool:
         self.number += self.renews
         return self.renews
 

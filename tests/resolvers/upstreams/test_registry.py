@@ -21,7 +21,7 @@ def table(name: str = "ehr", kind: str = "fhir", **more: Any) -> UpstreamSetting
 
 
 def test_sources_come_in_the_order_of_the_settings() -> None:
-    grants = {"kind": "grants"}
+    grants = {"kind": "patient_grant"}
     opened = open_upstreams(
         [table("wearable", "wearable", credentials=grants), table("gp"), table("ehr")], Wiring(GRANTS)
     )
@@ -45,13 +45,16 @@ def test_two_sources_cannot_share_a_name() -> None:
     ("settings", "sentence"),
     [
         (table(credentials={"kind": "static"}), "upstream 'ehr': the secret 'upstream_ehr_token' is missing"),
-        (table("wearable", "wearable"), "needs credentials of kind 'grants'"),
-        (table("wearable", "wearable", credentials={"kind": "grants"}, timezone="Mars/Olympus"), "time zone"),
+        (table("wearable", "wearable"), "needs credentials of kind 'patient_grant'"),
+        (
+            table("wearable", "wearable", credentials={"kind": "patient_grant"}, timezone="Mars/Olympus"),
+            "time zone",
+        ),
         (
             table(
                 "wearable",
                 "wearable",
-                credentials={"kind": "grants"},
+                credentials={"kind": "patient_grant"},
                 base_url=None,
                 locations=[{"base_url": "http://w.test"}],
             ),

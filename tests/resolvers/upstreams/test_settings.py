@@ -9,6 +9,8 @@ from resolvers.upstreams.settings import UpstreamSettings
 
 BASE: dict[str, Any] = {"name": "ehr", "kind": "fhir", "base_url": "http://ehr.test/fhir/"}
 
+HS = {"algorithm": "HS256"}
+
 
 def test_defaults() -> None:
     table = UpstreamSettings(**BASE)
@@ -34,6 +36,13 @@ def test_defaults() -> None:
         {"credentials": {"kind": "basic"}},
         {"credentials": {"kind": "client_credentials", "client_id": "x"}},
         {"credentials": {"kind": "client_credentials", "client_id": "x", "token_url": "nowhere"}},
+        {"credentials": {"kind": "grants"}},
+        {"credentials": {"kind": "private_key_jwt", "client_id": "x", "token_url": "https://x.test"} | HS},
+        {"credentials": {"kind": "forward"}},
+        {"credentials": {"kind": "patient_grant", "grants_secret": "It's me"}},
+        {"purposes": []},
+        {"purposes": ["treatment"]},
+        {"restricted_patients": "closed"},
         {"capabilities": {"batch": "yes"}},
         {"capabilities": {"page_size_max": 0}},
         {"capabilities": {"types": ["observation"]}},

@@ -1,6 +1,7 @@
 """The wearable source over the sandbox's API and a scripted one: searching, reading, linking, failing."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +16,11 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM, Token
 from clinical.order import in_order
 from clinical.parameters import parameters
 from clinical.search import matches
+from resolvers.outcome import SourceStatus
 from resolvers.resource import Resource
+from resolvers.upstreams.credentials_grant import FixedGrants, no_grant
 from resolvers.upstreams.errors import (
+    GrantMissing,
     PageExpired,
     SearchNotSupported,
     UpstreamError,
@@ -26,7 +30,7 @@ from resolvers.upstreams.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from resolvers.upstreams.upstream import Abilities, Filter, Page, Partition, Read, Search
+from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wearable import WearableUpstream
 from resolvers.upstreams.wearable_api import Rows
 from resolvers.upstreams.wearable_days import map_days, map_nights
@@ -407,9 +411,60 @@ async def test_one_failing_action_is_no_half_history() -> None:
     assert isinstance(await error_of(Vendor(answer).source(), observations()), UpstreamUnavailable)
 
 
-async def test_a_user_without_a_grant_is_refused() -> None:
-    source = wearable_source(httpx.MockTransport(of()), {}, {"42": "9990000018"})
-    assert isinstance(await error_of(source, observations()), UpstreamRejected)
+async def test_a_user_without_a_grant_is_not_linked() -> None:
+    vendor = of()
+    source = wearable_source(httpx.MockTransport(vendor), {"7": "t7"}, {"42": "9990000018"})
+    problem = await error_of(source, observations())
+    assert (type(problem), problem.status) == (GrantMissing, SourceStatus.NOT_LINKED)
+    (nobody,) = await source.identify([Token(NHS_NUMBER_SYSTEM, "9990000018")], [PLACE], call())
+    assert nobody == ()
+    assert await source.read([Read("Patient", "42", PLACE)], call()) == [None]
+    assert [one.id for one in await walk(source, Search("Patient", PLACE))] == ["7"]
+    assert vendor.calls == []
+
+
+async def test_a_token_that_an_answer_refuses_is_replaced_and_the_question_asked_again() -> None:
+    secrets = {"upstream_wearable_grants": json.dumps({"42": "old"})}
+
+    def answer(action: str, form: dict[str, str]) -> Json | httpx.Response:
+        if vendor.tokens[-1] == "Bearer new":
+            return {"measuregrps": [], "activities": [], "series": []}
+        secrets["upstream_wearable_grants"] = json.dumps({"42": "new"})
+        handed_in._read_at -= 60
+        return status(401)
+
+    vendor = Vendor(answer)
+    source = wearable_source(httpx.MockTransport(vendor), {}, {"42": "9990000018"}, secrets)
+    grants = source._accounts.grants
+    assert isinstance(grants, FixedGrants)
+    handed_in = grants._handed_in
+    (page,) = await source.search([observations()], call())
+    assert isinstance(page, Page), page
+    assert vendor.tokens.count("Bearer old") <= 3
+    assert vendor.tokens.count("Bearer new") >= 3
+
+
+async def test_who_withdrew_among_several_is_left_out() -> None:
+    """The others' rows stay: not linked is said of one person, never of all."""
+    source = wearable_source(httpx.MockTransport(of(group(1, (1, 80, 0)))), {"42": "t", "7": "t"})
+    accounts = source._accounts
+    granted = accounts.grants
+
+    class Withdrawing:
+        accounts = granted.accounts
+
+        async def headers(self, subject: str | None, call: Call) -> Mapping[str, str]:
+            if subject == "7":
+                self.accounts = frozenset(("42",))
+                raise no_grant(NAME)
+            return {}
+
+    withdrawing: Any = Withdrawing()
+    source._exchange.credential = withdrawing
+    object.__setattr__(accounts, "grants", withdrawing)
+    (page,) = await source.search([observations(None)], call())
+    assert isinstance(page, Page), page
+    assert {one.json["subject"]["reference"] for one in page.resources} == {"Patient/42"}
 
 
 def paged(more: Callable[[int], Json]) -> Vendor:

@@ -28,22 +28,23 @@ def wearable_source(
     transport: httpx.AsyncBaseTransport,
     grants: Mapping[str, str],
     links: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> WearableUpstream:
-    """`grants`: user id to token; `links`: user id to NHS number."""
+    """`grants`: user id to token; `links`: user id to NHS number; `secrets`: instead of grants."""
     table = UpstreamSettings(
         **{
             "name": NAME,
             "kind": "wearable",
             "base_url": BASE,
             "timezone": "Europe/London",
-            "credentials": {"kind": "grants"},
+            "credentials": {"kind": "patient_grant"},
             **settings,
         }
     )
     linked = LinkTable(Link(NAME, user, NHS_NUMBER_SYSTEM, number) for user, number in (links or {}).items())
     wiring = Wiring(
-        {"upstream_wearable_grants": json.dumps(dict(grants))},
+        {"upstream_wearable_grants": json.dumps(dict(grants))} if secrets is None else secrets,
         linked,
         NoOpTracer(),
         lambda one: HttpxTransport(one.name, one.max_response_bytes, transport),
