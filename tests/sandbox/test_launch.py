@@ -334,3 +334,14 @@ def test_a_folder_used_again_keeps_keys_secrets_and_addresses(start: Start) -> N
     assert [key["kid"] for key in keys] == [
         json.loads((second.state / one).read_text())["kid"] for one in files
     ]
+
+
+def test_apps_of_every_registered_address_may_ask_gateway_and_issuer(running: Sandbox) -> None:
+    summary = running.summary()
+    clients = json.loads((running.state / "clients.json").read_text())
+    allowed = tomllib.loads((running.state / "gateway.toml").read_text())["server"]["allowed_origins"]
+    origins = {address.rpartition("/")[0] for address in clients["patient-app"]["redirect_uris"]}
+    assert origins <= set(allowed)
+    for origin in origins:
+        answer = httpx.get(f"{summary['issuer']}/jwks", headers={"Origin": origin})
+        assert answer.headers["access-control-allow-origin"] == origin
