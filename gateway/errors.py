@@ -75,6 +75,8 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(upstreams.UpstreamThrottled, "UPSTREAM_THROTTLED", 503, 200),
     ErrorRow(upstreams.UpstreamInvalidResponse, "UPSTREAM_INVALID_RESPONSE", 502, 200),
     ErrorRow(upstreams.SearchNotSupported, "SEARCH_NOT_SUPPORTED", 400, 200),
+    ErrorRow(upstreams.UpstreamDenied, "FORBIDDEN", 403, 200),
+    ErrorRow(upstreams.GrantMissing, "UPSTREAM_REJECTED", 502, 200),
     ErrorRow(upstreams.UpstreamError, "UPSTREAM_UNAVAILABLE", 503, 200),
     # the rest
     ErrorRow(DeadlinePassed, "UPSTREAM_TIMEOUT", 504, 504, "The request took too long and was ended."),

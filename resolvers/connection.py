@@ -19,6 +19,7 @@ from resolvers.straight import Straight, key_of
 from resolvers.stream import Stream
 from resolvers.upstreams.errors import (
     SearchNotSupported,
+    UpstreamDenied,
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRejected,
@@ -40,6 +41,7 @@ _ERRORS = {
         UpstreamThrottled,
         UpstreamInvalidResponse,
         SearchNotSupported,
+        UpstreamDenied,
     )
 }
 

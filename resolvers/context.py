@@ -53,6 +53,8 @@ class RequestContext:
     is_limited: bool
     """True where the caller sees the compartment of the token's patient, and nothing else."""
     pages_max: int = 200
+    closed_to_restricted: frozenset[str] = frozenset()
+    """Sources that may not be asked about a person whom a record marks as restricted."""
     errors: list[LocatedError] = field(default_factory=list)
     disclosures: Disclosures = field(default_factory=Disclosures)
     shapes: Mapping[str, Shape] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from permissions.principal import Principal
@@ -13,13 +13,16 @@ from resolvers.identity import Identity
 from resolvers.linking import Linking
 from resolvers.loaders import Loaders
 from resolvers.turns import Turns
+from resolvers.upstreams.caller import caller_token
+from resolvers.upstreams.closed import Doors, SourceRules
 from resolvers.upstreams.upstream import Call, Upstream
 
 
 class Federation:
     """All sources in order of precedence, with the deployment's linking rules and keys.
 
-    `served_types`: the FHIR types of the schema. `pages_max` bounds every walk of a source.
+    `served_types`: the FHIR types of the schema. `pages_max` bounds every walk of a source. `rules`: which
+    sources may not be asked by everybody; `purpose_default`: of callers whose tokens state no purpose of use.
     """
 
     def __init__(
@@ -30,8 +33,11 @@ class Federation:
         cache: Cache,
         served_types: frozenset[str],
         pages_max: int = 200,
+        rules: Mapping[str, SourceRules] | None = None,
+        purpose_default: str | None = None,
     ) -> None:
         self.upstreams = {one.name: one for one in upstreams}
+        self._doors = Doors(self.upstreams, rules or {}, purpose_default)
         self._linking = linking
         self._cursors = cursors
         self._cache = cache
@@ -42,19 +48,24 @@ class Federation:
         self._is_located = any(len(one.locations()) > 1 for one in upstreams)
 
     def open(
-        self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str
+        self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str,
+        authorization: str | None = None,
     ) -> RequestContext:
         """The context of one request. `is_limited`: the caller sees one patient's compartment only.
 
         `deadline_s` counts from now; `close` the context when the request is over or given up.
+        `authorization`: the caller's accepted header, for sources that are asked with the caller's own token.
         """
-        call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns)
-        loaders = Loaders(self.upstreams, call, self._turns)
-        identity = Identity(self.upstreams, self._linking, loaders, self._cache, principal)
+        token = caller_token(authorization)
+        call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns, token=token)
+        upstreams = self._doors.of(principal)
+        loaders = Loaders(upstreams, call, self._turns)
+        identity = Identity(upstreams, self._linking, loaders, self._cache, principal)
         return RequestContext(
             principal=principal,
             call=call,
-            upstreams=self.upstreams,
+            upstreams=upstreams,
+            closed_to_restricted=self._doors.closed_to_restricted,
             loaders=loaders,
             identity=identity,
             cursors=self._cursors,

@@ -33,7 +33,7 @@ from resolvers.records import find_record
 from resolvers.resource import Resource
 from resolvers.restriction import Restrictions
 from resolvers.together import settled, together
-from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.errors import UpstreamDenied, UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
 LINK_TTL_S = 3600.0
@@ -154,6 +154,8 @@ class Identity:
             return None
         try:
             record = await find_record(self._loaders, upstream, "Patient", record_id.id)
+        except UpstreamDenied:
+            raise  # what a source may not be asked is not told from memory either
         except UpstreamError:
             remembered = await self._cache.get(_link_key(record_id.source, record_id.id))
             if remembered is None:

@@ -8,7 +8,7 @@ import msgspec
 from resolvers.agreement import agreeing
 from resolvers.outcome import Answered, SourceOutcome, SourceStatus
 from resolvers.resource import Resource
-from resolvers.restriction import without_whereabouts
+from resolvers.restriction import is_restricted, without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
 
 
@@ -31,6 +31,11 @@ class Person(msgspec.Struct, eq=False):
         if self._bare is None:
             self._bare = without_whereabouts(self.records[0])
         return self._bare
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a record marks the person as restricted, or nobody can tell who would know."""
+        return self.is_withheld or any(map(is_restricted, self.records))
 
     def records_of(self, source: str) -> tuple[Resource, ...]:
         """The person's records in one source."""

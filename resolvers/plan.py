@@ -15,6 +15,7 @@ from resolvers.question import Question
 from resolvers.resource import Location, Resource
 from resolvers.shape import Shape
 from resolvers.stream import Keep
+from resolvers.upstreams.closed import restriction_outcome
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
@@ -149,6 +150,9 @@ async def plan_lists(
             records = [one for one in person.records if one.source == name]
             if not records:
                 plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
+                continue
+            if name in context.closed_to_restricted and person.is_restricted:
+                plans.append(SourcePlan(upstream, outcome=restriction_outcome(name)))
                 continue
         key = (id(question), person is None)
         draft = drafts.get(key)
