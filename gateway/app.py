@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,7 @@ from gateway.execution.compiled import CompiledExecutor
 from gateway.graphiql import assets
 from gateway.health import Readiness, healthz
 from gateway.http import GraphQLEndpoint
+from gateway.keys import SigningKeys, read_keys
 from gateway.pipeline import Pipeline
 from gateway.prepare import Preparation
 from gateway.secrets import Secrets
@@ -41,6 +42,7 @@ from resolvers.cursor import Cursors
 from resolvers.federation import Federation
 from resolvers.linking import Linking
 from resolvers.person import PersonKey
+from resolvers.upstreams.closed import rules_of
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams
 from resolvers.upstreams.wiring import Wiring
@@ -71,6 +73,8 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     outside = outside or _outside(settings, secrets, telemetry)
     store = open_store(settings.store, store_url(settings, secrets))
     trail = Trail(open_sink(settings.audit))
+    keys = read_keys(secrets)
+    wiring = replace(outside.wiring, keys=keys, grants=store.grants)
 
     types = resource_types(settings.schema.resources)
     printed = build_schema(types)
@@ -80,7 +84,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     issuers = open_issuers(settings.issuers, outside.issuers, secrets)
     authenticator = BearerAuthenticator(issuers)
     documents = Documents(Preparation(schema, settings.limits, settings.server.introspection))
-    federation = _federation(settings, secrets, outside.wiring, store.cache, frozenset(types))
+    federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
     pipeline = Pipeline(
         authenticator,
         documents,
@@ -109,7 +113,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             telemetry.close()
             trail.end()
 
-    routes = _routes(settings, pipeline, federation, issuers[0], sdl)
+    routes = _routes(settings, pipeline, federation, issuers[0], keys, sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
 
 
@@ -119,7 +123,12 @@ def application() -> ASGIApp:
 
 
 def _routes(
-    settings: Settings, pipeline: Pipeline, federation: Federation, issuer: Issuer, sdl: str
+    settings: Settings,
+    pipeline: Pipeline,
+    federation: Federation,
+    issuer: Issuer,
+    keys: SigningKeys,
+    sdl: str,
 ) -> list[BaseRoute]:
     server = settings.server
     shown = server.client_certificate
@@ -138,6 +147,7 @@ def _routes(
         Route("/graphql", graphql),
         Route("/healthz", healthz),
         Route("/readyz", Readiness(federation).readyz),
+        Route("/.well-known/jwks.json", keys.publish),
         Route("/.well-known/smart-configuration", SmartConfiguration(issuer).publish),
         *([Route("/schema.graphql", schema)] if server.introspection else []),
         *([assets()] if server.graphiql else []),
@@ -163,4 +173,12 @@ def _federation(
         key=PersonKey(secrets.key("identity_key", KEYS["identity_key"])),
     )
     cursors = Cursors(secrets.key("cursor_key", KEYS["cursor_key"]), cache)
-    return Federation(open_upstreams(settings.upstreams, wiring), linking, cursors, cache, types)
+    return Federation(
+        open_upstreams(settings.upstreams, wiring),
+        linking,
+        cursors,
+        cache,
+        types,
+        rules={one.name: rules_of(one) for one in settings.upstreams},
+        purpose_default=settings.purposes.default,
+    )

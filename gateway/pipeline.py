@@ -106,6 +106,7 @@ class Pipeline:
             is_limited=reach is not Access.EVERYTHING,
             deadline_s=self._time_for_sources(asked_at),
             request_id=incoming.request_id,
+            authorization=incoming.credentials.authorization,
         )
         entry.context = context
         try:

@@ -14,7 +14,7 @@ from gateway.authn.issuer import IssuerSettings
 from gateway.cors import Origin
 from gateway.document_limits import LimitSettings
 from gateway.telemetry import TelemetrySettings
-from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.settings import Purpose, UpstreamSettings
 
 # A table of gateway.toml is called `schema`, and so is a long deprecated method of pydantic's models.
 warnings.filterwarnings("ignore", message='Field name "schema" in "Settings" shadows')
@@ -61,6 +61,13 @@ class IdentitySettings(_Table):
     links: Path | None = None
 
 
+class PurposeSettings(_Table):
+    """The `[purposes]` table: purposes of use, as codes of v3-PurposeOfUse."""
+
+    default: Purpose | None = None
+    """Of callers whose tokens state none, for sources that may be asked for some only."""
+
+
 class SecretsSettings(_Table):
     """The `[secrets]` table."""
 
@@ -82,6 +89,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     schema: SchemaSettings = SchemaSettings()  # type: ignore[assignment]
     identity: IdentitySettings = IdentitySettings()
+    purposes: PurposeSettings = PurposeSettings()
     secrets: SecretsSettings = SecretsSettings()
     store: StoreSettings = StoreSettings()
     issuers: tuple[IssuerSettings, ...] = Field(min_length=1)

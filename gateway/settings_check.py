@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from gateway.credentials_check import credential_problems
 from gateway.settings import Settings
 
 SECRET_HEADERS: Final = frozenset(
@@ -105,4 +106,5 @@ CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
     _issuers,
     _identity,
     _upstreams,
+    credential_problems,
 )

@@ -18,6 +18,7 @@ from gateway.authn.introspection import OpaqueIssuer
 from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.authn.jwks import usable_keys
 from gateway.authn.metadata import MetadataUnavailable, fetch_json
+from gateway.keys import read_keys
 from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.store.store import open_store
@@ -25,6 +26,7 @@ from permissions.principal import Principal
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams
+from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Call, Upstream
 from resolvers.upstreams.wiring import Wiring
 from schema.build import resource_types
@@ -48,13 +50,15 @@ class Finding:
 
 def start_problems(settings: Settings, secrets: Secrets) -> tuple[str, ...]:
     """One sentence for each thing that would stop a start."""
-    return tuple(problem for attempt in _attempts(settings, secrets) if (problem := _problem(attempt)))
+    problems = (_problem(attempt) for attempt in _attempts(settings, secrets))
+    return tuple(dict.fromkeys(problem for problem in problems if problem is not None))
 
 
 def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], object]]:
     yield partial(resource_types, settings.schema.resources)
     for name, size in KEYS.items():
         yield partial(secrets.key, name, size)
+    yield partial(read_keys, secrets)
     yield lambda: open_store(settings.store, store_url(settings, secrets))
     if settings.audit.path is not None:
         yield partial(check_file, settings.audit.path)
@@ -65,7 +69,11 @@ def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], obj
     if links is not None:
         yield partial(read_links, links)
     for upstream in settings.upstreams:
-        yield partial(open_upstreams, [upstream], Wiring(secrets))
+        yield partial(_open_alone, upstream, secrets)
+
+
+def _open_alone(upstream: UpstreamSettings, secrets: Secrets) -> None:
+    open_upstreams([upstream], Wiring(secrets, keys=read_keys(secrets)))
 
 
 def store_url(settings: Settings, secrets: Secrets) -> str | None:
@@ -88,7 +96,8 @@ async def ask_outside(settings: Settings, secrets: Secrets, deadline_s: float) -
         for issuer in open_issuers(settings.issuers, client, secrets):
             yield await _ask_issuer(issuer, client)
     links = settings.identity.links
-    wiring = Wiring(secrets, read_links(links) if links is not None else LinkTable())
+    table = read_links(links) if links is not None else LinkTable()
+    wiring = Wiring(secrets, table, keys=read_keys(secrets))
     for upstream in open_upstreams(settings.upstreams, wiring):
         yield await _ask(upstream, deadline_s)
 

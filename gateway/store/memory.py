@@ -2,11 +2,12 @@
 
 from gateway.store.store import Store
 from resolvers.cache import MemoryCache
+from resolvers.upstreams.grant_store import MemoryGrantStore
 
 
 def open_memory(_url: str | None) -> Store:
     """A store that ends with the process."""
-    return Store(MemoryCache(), _nothing_to_close)
+    return Store(MemoryCache(), MemoryGrantStore(), _nothing_to_close)
 
 
 async def _nothing_to_close() -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.store.redis_grants import RedisGrantStore
 from gateway.store.store import Store, StoreInvalid
 
 log = logging.getLogger(__name__)
@@ -79,4 +80,4 @@ def open_redis(url: str | None) -> Store:
     except ValueError:
         raise StoreInvalid("the store's address is not a redis://, rediss:// or unix:// URL") from None
     cache = RedisCache(client)
-    return Store(cache, cache.close)
+    return Store(cache, RedisGrantStore(client, PREFIX), cache.close)

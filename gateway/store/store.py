@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.settings import StoreSettings
 from resolvers.cache import Cache
+from resolvers.upstreams.grant_store import GrantStore
 
 KINDS: Final = {"memory": "gateway.store.memory:open_memory", "redis": "gateway.store.redis:open_redis"}
 """Each kind is loaded only where it is chosen: a Redis client costs a start a tenth of a second."""
@@ -17,6 +18,7 @@ class Store:
     """An open store."""
 
     cache: Cache
+    grants: GrantStore
     close: Callable[[], Awaitable[None]]
 
 
