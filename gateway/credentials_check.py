@@ -1,4 +1,4 @@
-"""Credentials of sources that cannot work with the rest of the settings, or would show a secret to the wire."""
+"""Credentials of sources that cannot work with the rest of the settings, or would show a secret in clear."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -32,8 +32,8 @@ def _trusted_issuer(upstream: UpstreamSettings, settings: Settings) -> Iterator[
     known = [one.issuer for one in settings.issuers]
     if credentials.trusted_issuer is not None and credentials.trusted_issuer not in known:
         yield (
-            f"upstream {upstream.name} trusts callers of {credentials.trusted_issuer}, which is no configured "
-            f"issuer (there are: {', '.join(known)}): it would be DENIED to everybody"
+            f"upstream {upstream.name} trusts callers of {credentials.trusted_issuer}, which is no issuer "
+            f"here (there are: {', '.join(known)}): it would be DENIED to everybody"
         )
 
 
@@ -69,8 +69,8 @@ def _grants(upstream: UpstreamSettings, settings: Settings) -> Iterator[str]:
         )
     if credentials.token_url is not None and settings.store.kind == "memory":
         yield (
-            f'upstream {upstream.name} renews grants (`credentials.token_url`), and `store.kind` is "memory": '
-            "renewed refresh tokens would be lost with the process; use a durable Redis"
+            f"upstream {upstream.name} renews grants (`credentials.token_url`), and "
+            '`store.kind` is "memory": refresh tokens would be lost with the process; use a durable Redis'
         )
 
 
