@@ -36,12 +36,26 @@ SETTINGS = PatientGrantCredentials(
 )
 
 
+class Remote(MemoryGrantStore):
+    """A store on another machine: others come in between a look and a change."""
+
+    async def get(self, key: str) -> bytes | None:
+        await asyncio.sleep(0.001)
+        found = await super().get(key)
+        await asyncio.sleep(0.001)
+        return found
+
+    async def swap(self, key: str, known: bytes | None, value: bytes) -> bool:
+        await asyncio.sleep(0.001)
+        return await super().swap(key, known, value)
+
+
 class Deployment:
     """A vendor, a store, and the grants that were handed in: `replica` makes one more process."""
 
     def __init__(self, *accounts: str, store: Any = None, **settings: Any) -> None:
         self.vendor = Rotating(good={f"{one}-R0": one for one in accounts})
-        self.store = store or MemoryGrantStore()
+        self.store = store or Remote()
         self.secrets = {"upstream_w_client_secret": "s3cret", "grant_key": KEY}
         self.settings = SETTINGS.model_copy(update=settings)
         self.hand_in({one: {"refresh_token": f"{one}-R0"} for one in accounts})
