@@ -13,7 +13,7 @@ from typing import Final
 from gateway.audit.json_lines_file import check_file
 from gateway.authn.authenticator import KeysUnavailable
 from gateway.authn.bearer import Issuer
-from gateway.authn.client_authentication import client_proof
+from gateway.authn.client_authentication import client_authentication
 from gateway.authn.introspection import OpaqueIssuer
 from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.authn.jwks import usable_keys
@@ -64,7 +64,7 @@ def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], obj
         yield partial(check_file, settings.audit.path)
     for issuer in settings.issuers:
         if issuer.kind == "opaque":
-            yield partial(client_proof, issuer.introspection, issuer.issuer, secrets)
+            yield partial(client_authentication, issuer.introspection, issuer.issuer, secrets)
     links = settings.identity.links
     if links is not None:
         yield partial(read_links, links)

@@ -10,8 +10,9 @@ from gateway.authn.issuer import ClaimSettings, JwtIssuerSettings, OpaqueIssuerS
 Claims = Mapping[str, Any]
 
 CLIENT_CLAIMS: Final = ("client_id", "azp", "cid")  # RFC 9068, OpenID Connect, Okta
+KIND_MEMBERS: Final = ("token_type", "typ", "token_use")  # RFC 7662; Keycloak; Ory Hydra
 ACCESS_TOKEN_KINDS: Final = frozenset({"bearer", "at+jwt", "access_token"})
-"""What introspection may call a token: RFC 6749 section 7.1, RFC 9068, and servers that tell its use."""
+"""What introspection may call a token."""
 
 
 def check_claims(claims: Claims, issuer: JwtIssuerSettings, now_s: float) -> None:
@@ -39,14 +40,21 @@ def check_answer(answer: Claims, issuer: OpaqueIssuerSettings, now_s: float) -> 
         raise TokenInvalid("introspection tells of another issuer")
     if not _is_for(issuer.audience, answer):
         raise TokenInvalid("introspection tells of another audience")
-    for name in ("token_type", "typ"):
-        if str(answer.get(name, "bearer")).lower() not in ACCESS_TOKEN_KINDS:
-            raise TokenInvalid(f"{name} is not that of a bearer access token")
+    _check_kind(answer, is_for_us=issuer.audience is not None)
     _check_times(answer, issuer.leeway_s, now_s)
     if answer["exp"] <= now_s:
         raise TokenInvalid("the token has expired")
     _check_clients(answer, issuer)
     check_required(answer, issuer.claims)
+
+
+def _check_kind(answer: Claims, is_for_us: bool) -> None:
+    """Introspection also knows refresh tokens: they are active, and name no kind and no audience."""
+    told = [str(answer[name]).lower() for name in KIND_MEMBERS if answer.get(name) is not None]
+    if not all(kind in ACCESS_TOKEN_KINDS for kind in told):
+        raise TokenInvalid("introspection tells of another kind of token")
+    if not told and not is_for_us:
+        raise TokenInvalid("introspection does not tell that this is an access token")
 
 
 def check_required(claims: Claims, settings: ClaimSettings) -> None:

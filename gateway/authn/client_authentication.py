@@ -3,86 +3,62 @@
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
 from urllib.parse import quote_plus
 
-import msgspec
-from authlib.oauth2.rfc7523 import private_key_jwt_sign
-from authlib.oauth2.rfc7523.client import ASSERTION_TYPE
-from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key
-
-from gateway.authn.issuer import ClientAuthentication, IntrospectionSettings
+from gateway.authn.issuer import IntrospectionSettings
+from gateway.keys import read_keys
 from gateway.secrets import SecretInvalid, Secrets
-
-ASSERTION_TTL_S: Final = 60
-_ALGORITHMS: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
-_RSA_ALGORITHM: Final = "RS384"
+from resolvers.upstreams.assertions import ASSERTION_TYPE, assertion
+from resolvers.upstreams.credentials import SIGNING_KEYS
 
 
 @dataclass(frozen=True, slots=True)
 class ClientProof:
-    """What a request gets in addition: headers and form fields."""
+    """What one request gets in addition: headers and form fields."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
 
 
-def client_proof(settings: IntrospectionSettings, issuer: str, secrets: Secrets) -> ClientProof:
-    """A proof for one request, by the secret as it is now; raises `SecretInvalid`."""
-    secret = secrets.required(settings.secret)
-    return _PROOFS[settings.authentication](settings, issuer, secret)
+Prove = Callable[[], ClientProof]
+"""Gives a proof for one request; raises `SecretInvalid` where the secret has gone."""
 
 
-def _basic(settings: IntrospectionSettings, _: str, secret: str) -> ClientProof:
+def client_authentication(settings: IntrospectionSettings, issuer: str, secrets: Secrets) -> Prove:
+    """The way that the settings choose; raises `SecretInvalid` where what it needs is missing.
+
+    A client secret is read anew each time, so that a renewed one counts at once.
+    """
+    if settings.authentication == "private_key_jwt":
+        return _by_key(settings, issuer, secrets)
+    name, show = settings.secret or "", _post if settings.authentication == "client_secret_post" else _basic
+    secrets.required(name)
+    return lambda: show(settings.client_id, secrets.required(name))
+
+
+def _basic(client_id: str, secret: str) -> ClientProof:
     """Both parts are form-encoded first (section 2.3.1), or a colon in one would move the border."""
-    pair = f"{quote_plus(settings.client_id)}:{quote_plus(secret)}"
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
     return ClientProof({"Authorization": f"Basic {b64encode(pair.encode()).decode()}"})
 
 
-def _post(settings: IntrospectionSettings, _: str, secret: str) -> ClientProof:
-    return ClientProof(form={"client_id": settings.client_id, "client_secret": secret})
+def _post(client_id: str, secret: str) -> ClientProof:
+    return ClientProof(form={"client_id": client_id, "client_secret": secret})
 
 
-def _private_key_jwt(settings: IntrospectionSettings, issuer: str, secret: str) -> ClientProof:
-    key = _private_key(settings.secret, secret)
-    try:
-        assertion = private_key_jwt_sign(
-            key,
-            settings.client_id,
-            issuer,  # the audience is the issuer, not an endpoint: no other server can use the assertion
-            alg=_algorithm(key),
-            header={"kid": key.kid} if key.kid else {},
-            expires_in=ASSERTION_TTL_S,
+def _by_key(settings: IntrospectionSettings, issuer: str, secrets: Secrets) -> Prove:
+    """By the gateway's own key. The audience is the issuer: no other server can use the assertion."""
+    client_id, algorithm = settings.client_id, settings.algorithm
+    key = read_keys(secrets).signing_key(algorithm)
+    if key is None:
+        raise SecretInvalid(
+            f"the secret `{SIGNING_KEYS}` holds no key for {algorithm}, "
+            f"which introspection of {issuer} needs for `private_key_jwt`"
         )
-    except (JoseError, ValueError):
-        raise SecretInvalid(f"the secret `{settings.secret}` cannot sign by its algorithm") from None
-    return ClientProof(
+    return lambda: ClientProof(
         form={
-            "client_id": settings.client_id,
+            "client_id": client_id,
             "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": assertion,
+            "client_assertion": assertion(key, algorithm, client_id, issuer),
         }
     )
-
-
-def _private_key(name: str, secret: str) -> Key:
-    try:
-        key = JWKRegistry.import_key(msgspec.json.decode(secret, type=dict[str, Any]))
-    except (msgspec.DecodeError, JoseError, ValueError, TypeError, KeyError):
-        raise SecretInvalid(f"the secret `{name}` must be a private key as JSON (JWK)") from None
-    if not key.is_private or key.key_type == "oct":
-        raise SecretInvalid(f"the secret `{name}` must be a private key, and is not")
-    return key
-
-
-def _algorithm(key: Key) -> str:
-    declared = key.get("alg") or _ALGORITHMS.get(str(key.get("crv")), _RSA_ALGORITHM)
-    return str(declared)
-
-
-_PROOFS: Final[Mapping[ClientAuthentication, Callable[[IntrospectionSettings, str, str], ClientProof]]] = {
-    "client_secret_basic": _basic,
-    "client_secret_post": _post,
-    "private_key_jwt": _private_key_jwt,
-}

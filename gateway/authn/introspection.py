@@ -10,7 +10,7 @@ import httpx
 from gateway.authn.authenticator import KeysUnavailable
 from gateway.authn.binding import bound_certificate
 from gateway.authn.claims import Claims, check_answer
-from gateway.authn.client_authentication import client_proof
+from gateway.authn.client_authentication import client_authentication
 from gateway.authn.issuer import OpaqueIssuerSettings
 from gateway.authn.metadata import IssuerMetadata, MetadataUnavailable, fetch_json
 from gateway.authn.principals import principal_of
@@ -35,13 +35,12 @@ class OpaqueIssuer:
         secrets: Secrets,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        client_proof(settings.introspection, settings.issuer, secrets)  # what is missing stops the start
         self.settings = settings
         self.metadata = IssuerMetadata(
             settings.issuer, client, {"introspection_endpoint": settings.introspection.endpoint}
         )
         self._client = client
-        self._secrets = secrets
+        self._prove = client_authentication(settings.introspection, settings.issuer, secrets)
         self._clock = clock
         self._slots = asyncio.Semaphore(ASKED_AT_ONCE)
         self._next_ask_at = float("-inf")
@@ -81,7 +80,7 @@ class OpaqueIssuer:
         await self.metadata.close()
 
     async def _asked(self, token: str) -> Any:
-        proof = client_proof(self.settings.introspection, self.settings.issuer, self._secrets)
+        proof = self._prove()
         form = {"token": token, "token_type_hint": "access_token", **proof.form}
         try:
             endpoint = await self.metadata.address("introspection_endpoint")

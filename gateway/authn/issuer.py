@@ -5,10 +5,12 @@ asked about each token (RFC 7662). An issuer that gives out both stands twice.
 """
 
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from resolvers.upstreams.credential_settings import Algorithm as SigningAlgorithm
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
@@ -105,12 +107,23 @@ class IntrospectionSettings(_Table):
     endpoint: SecureUrl | None = None
     client_id: str = Field(min_length=1)
     authentication: ClientAuthentication = "client_secret_basic"
-    secret: SecretName
-    """The name of the secret: the client secret, or for `private_key_jwt` a private JWK."""
+    secret: SecretName | None = None
+    """The name of the client secret."""
+    algorithm: SigningAlgorithm = "ES384"
+    """That of the gateway's own key, for `private_key_jwt`."""
     cache_s: float = Field(30.0, ge=0, le=INTROSPECTION_KEPT_MAX_S)
     timeout_s: float = Field(2.0, gt=0, le=10)
     takes_jwts: bool = False
     """Whether JWTs that name this issuer are introspected too."""
+
+    @model_validator(mode="after")
+    def _has_its_secret(self) -> Self:
+        by_key = self.authentication == "private_key_jwt"
+        if by_key and self.secret is not None:
+            raise ValueError("`secret` is never read for `private_key_jwt`, which uses the gateway's own key")
+        if not by_key and self.secret is None:
+            raise ValueError("`secret` is missing: name the secret that holds the client secret")
+        return self
 
 
 class OpaqueIssuerSettings(_CommonSettings):

@@ -49,6 +49,7 @@ class AuthorizationServer:
         self.is_down = False
         self.delay_s = 0.0
         self.documents: dict[str, Any] = {}
+        self.answers: dict[str, httpx.Response] = {}
         self.opaque: dict[str, Any] = {}
         self.proofs: list[tuple[str | None, dict[str, str]]] = []
         self.client = httpx.AsyncClient(transport=httpx.MockTransport(self._answer))
@@ -59,6 +60,8 @@ class AuthorizationServer:
         if self.is_down:
             raise httpx.ConnectError("down")
         headers = {"Cache-Control": self.cache_control} if self.cache_control else {}
+        if str(request.url) in self.answers:
+            return self.answers[str(request.url)]
         if str(request.url) in self.documents:
             return httpx.Response(200, json=self.documents[str(request.url)], headers=headers)
         if str(request.url) == JWKS_URI:
@@ -120,6 +123,7 @@ class AuthorizationServer:
             "scope": "user/*.rs",
             "client_id": "an-app",
             "sub": "somebody",
+            "token_type": "Bearer",
             "exp": int(time.time()) + 600,
         }
         usual.pop(without, None)

@@ -56,6 +56,14 @@ def test_config_check_tells_every_missing_secret(tmp_path: Path, capsys: pytest.
     assert all(name in told for name in ("identity_key", "cursor_key", "upstream_wearable_grants"))
 
 
+OPAQUE = """
+[[issuers]]
+kind = "opaque"
+issuer = "http://127.0.0.1:9/opaque"
+introspection = { client_id = "gateway", secret = "issuer_secret" }
+"""
+
+
 def test_config_check_online_names_who_does_not_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +75,18 @@ def test_config_check_online_names_who_does_not_answer(
     told = capsys.readouterr().out
     for name in ("issuer " + away, "upstream ehr", "upstream gp", "upstream wearable"):
         assert f"BAD {name}: " in told
+
+
+def test_config_check_asks_an_issuer_of_opaque_tokens_and_names_its_missing_secret(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = GOOD.replace("jwks_uri", "#").replace("https://issuer.test", "http://127.0.0.1:9") + OPAQUE
+    file = write_all(tmp_path, text)
+    assert run(config, "check", str(file)) == 1
+    assert "the secret `issuer_secret` is missing" in capsys.readouterr().err
+    (tmp_path / "secrets" / "issuer_secret").write_text("hush")
+    assert run(config, "check", str(file), "--online") == 1
+    assert "BAD issuer http://127.0.0.1:9/opaque: introspection failed: " in capsys.readouterr().out
 
 
 def test_schema_prints_the_chosen_resource_types(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,16 @@ import pytest
 from gateway.settings_file import SettingsInvalid, read_settings
 from tests.gateway.settings_files import GOOD, settings, written
 
+OPAQUE: dict[str, Any] = {
+    "issuer": "https://issuer.test",
+    "kind": "opaque",
+    "introspection": {"client_id": "gateway", "secret": "issuer_secret"},
+}
+
+
+def opaque(**introspection: Any) -> dict[str, Any]:
+    return {**OPAQUE, "introspection": {**OPAQUE["introspection"], **introspection}}
+
 
 def problems(folder: Path, **changes: Any) -> str:
     with pytest.raises(SettingsInvalid) as refused:
@@ -56,6 +66,38 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ({"issuers__0__algorithms": ["none"]}, "`issuers[0].algorithms[0]`: input should be 'RS256'"),
         ({"issuers__0__jwks_uri": "http://x.test/k"}, "must use https: keys read over http from `x.test`"),
         ({"issuers__0__issuer": "issuer"}, "`issuers[0].issuer`: must be an https URL"),
+        ({"issuers__0__kind": "saml"}, '`issuers[0]`: `kind` must be "jwt" or "opaque"'),
+        ({"issuers__0__introspection": {}}, "`issuers[0].introspection` is not a known setting"),
+        (
+            {"issuers__0__claims": {"pateint": "x"}},
+            "`issuers[0].claims.pateint` is not a known setting; did you",
+        ),
+        (
+            {"issuers__0__claims": {"patient": ""}},
+            "`issuers[0].claims.patient`: string should have at least 1",
+        ),
+        (
+            {"issuers__0": {**OPAQUE, "introspection": {"client_id": "x"}}},
+            "introspection`: `secret` is missing",
+        ),
+        (
+            {"issuers__0": {**OPAQUE, "algorithms": ["ES384"]}},
+            "`issuers[0].algorithms` is not a known setting",
+        ),
+        ({"issuers__0": opaque(authentication="private_key_jwt")}, "`secret` is never read"),
+        ({"issuers__0": opaque(cache_s=61)}, "cache_s`: input should be less than or equal to 60"),
+        ({"issuers__0": opaque(endpoint="http://x.test/i")}, "must use https: "),
+        (
+            {"issuers__0": opaque(authentication="none")},
+            "authentication`: input should be 'client_secret_basic'",
+        ),
+        (
+            {"issuers__0": opaque(client_secret="hush")},
+            "looks like a secret, which does not belong in this file",
+        ),
+        ({"issuers__0__bound_tokens_required": True}, "needs [server.client_certificate]"),
+        ({"server__client_certificate": {}}, "`server.client_certificate.proxies` is missing"),
+        ({"server__client_certificate": {"proxies": ["0.0.0.0/0"]}}, "must name the proxies"),
         (
             {"issuers__0__patient_source": "phr"},
             "names `phr`, which is no upstream (there are: ehr, gp, wearable)",
@@ -118,9 +160,15 @@ def test_mistake_is_told_in_a_sentence(tmp_path: Path, changes: dict[str, Any], 
     assert "hush" not in told  # a secret in the wrong place is not repeated
 
 
-def test_two_issuers_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_issuers_of_one_name_and_kind_are_refused(tmp_path: Path) -> None:
     issuer = written()["issuers"][0]
     assert "two issuers are https://issuer.test" in problems(tmp_path, issuers=[issuer, issuer])
+    assert len(settings(tmp_path, issuers=[issuer, OPAQUE]).issuers) == 2
+
+
+def test_jwts_of_an_issuer_are_not_both_checked_and_introspected(tmp_path: Path) -> None:
+    issuers = [written()["issuers"][0], opaque(takes_jwts=True)]
+    assert "`introspection.takes_jwts` of issuer https://issuer.test" in problems(tmp_path, issuers=issuers)
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def with_the_public_key_as_secret(sandbox: Sandbox) -> str:
     return f"{text}.{b64(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
 
 
+def with_its_own_key(sandbox: Sandbox) -> str:
+    """Signed by a key that the token brings itself (RFC 8725 section 3.10)."""
+    forged = ECKey.generate_key("P-384")
+    return signed(sandbox, {"jwk": forged.as_dict(private=False)}, forged)
+
+
 def tampered(sandbox: Sandbox) -> str:
     head, _, signature = signed(sandbox, scope="patient/*.rs").split(".")
     return f"{head}.{b64(json.dumps(claims(sandbox)).encode())}.{signature}"
@@ -96,6 +102,10 @@ def bad_tokens(sandbox: Sandbox) -> Iterator[tuple[str, str]]:
     yield "tampered with", tampered(sandbox)
     yield "no JWT", "opaque"
     yield "long", "a" * 15_000
+    yield "of 100 kB", signed(sandbox, filler="x" * 100_000)
+    yield "encrypted", f"{signed(sandbox).split('.')[0]}.a.b.c.d"
+    yield "with its key in the header", with_its_own_key(sandbox)
+    yield "bound in a way of its own", signed(sandbox, cnf={"jwk": {"kty": "EC"}})
 
 
 def test_no_token_that_is_not_one_of_ours_is_accepted(gateway: Gateway, sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from joserfc.jwk import OctKey, RSAKey
 
+from gateway.authn import jwks, metadata
 from gateway.authn.authenticator import KeysUnavailable
 from gateway.authn.jwks import IssuerKeys, usable_keys
 from gateway.authn.metadata import IssuerMetadata, MetadataUnavailable, discovery_urls, lifetime_s
@@ -24,8 +25,8 @@ def clock() -> Clock:
 
 
 def keys_of(server: AuthorizationServer, clock: Clock, jwks_uri: str | None = JWKS_URI) -> IssuerKeys:
-    metadata = IssuerMetadata(ISSUER, server.client, {"jwks_uri": jwks_uri}, clock)
-    return IssuerKeys(metadata, server.client, clock)
+    published = IssuerMetadata(ISSUER, server.client, {"jwks_uri": jwks_uri}, clock)
+    return IssuerKeys(published, server.client, clock)
 
 
 async def test_many_askers_fetch_once(server: AuthorizationServer, clock: Clock) -> None:
@@ -103,6 +104,54 @@ async def test_issuer_that_is_down_is_not_asked_by_every_request(
     server.is_down = False
     clock.now += 11
     assert await keys.find("k1", "ES384")
+
+
+async def test_issuer_that_is_slow_makes_nobody_wait_long(
+    server: AuthorizationServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "WAIT_MAX_S", 0.05)
+    monkeypatch.setattr(jwks, "WAIT_WITH_KEYS_MAX_S", 0.01)
+    server.delay_s = 60.0
+    keys = keys_of(server, clock)
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            with pytest.raises(KeysUnavailable):
+                await keys.find("k1", "ES384")
+    assert len(server.asked) == 1
+    await keys.close()
+
+
+async def test_slow_issuer_keeps_the_cached_keys(
+    server: AuthorizationServer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "WAIT_WITH_KEYS_MAX_S", 0.01)
+    keys = keys_of(server, clock)
+    found = await keys.find("k1", "ES384")
+    server.delay_s = 60.0
+    clock.now += 3600
+    async with asyncio.timeout(5):
+        assert await keys.find("k1", "ES384") is found
+        assert await keys.holds(found.thumbprint)  # type: ignore[union-attr]
+    await keys.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500),
+        httpx.Response(200, content=b"<html>"),
+        httpx.Response(200, content=b'{"keys": [' + b" " * metadata.DOCUMENT_BYTES_MAX + b"]}"),
+        httpx.Response(302, headers={"Location": "https://evil.test/jwks"}),
+        httpx.Response(200, headers={"Content-Encoding": "br"}, stream=httpx.ByteStream(b"x")),
+    ],
+)
+async def test_what_is_no_small_jwk_set_gives_no_keys(
+    server: AuthorizationServer, clock: Clock, answer: httpx.Response
+) -> None:
+    server.answers[JWKS_URI] = answer
+    with pytest.raises(KeysUnavailable):
+        await keys_of(server, clock).find("k1", "ES384")
+    assert server.asked == [JWKS_URI]
 
 
 async def test_caller_that_leaves_does_not_take_the_keys_from_the_others(
