@@ -30,7 +30,7 @@ def _is_echo(error: ErrorDetails, wrong: set[tuple[str | int, ...]]) -> bool:
 
 
 def _sentence(error: ErrorDetails, written: Mapping[str, Any], known: Mapping[str, set[str]]) -> str:
-    path, table = _where(error["loc"], written)
+    path, table = _where(error["loc"], written, is_absent=error["type"] == "missing")
     where = f"`{path}`"
     if error["type"] == "extra_forbidden":
         return _unknown_key(where, str(error["loc"][-1]), error["input"], known.get(table, set()))
@@ -53,10 +53,11 @@ def _unknown_key(where: str, key: str, value: Any, known: set[str]) -> str:
     return f"{where} is not a known setting{hint}"
 
 
-def _where(location: tuple[str | int, ...], written: Any) -> tuple[str, str]:
+def _where(location: tuple[str | int, ...], written: Any, *, is_absent: bool) -> tuple[str, str]:
     """The place in the file (`upstreams[1] (gp).timeout_s`), and the table that holds it (`upstreams`).
 
-    The names of variants, which pydantic puts in between, are left out.
+    The names of variants, which pydantic puts in between and at the end, are left out. `is_absent`: the last
+    name is of a key that is not there.
     """
     path, tables, value = "", [], written
     for position, part in enumerate(location):
@@ -64,7 +65,7 @@ def _where(location: tuple[str | int, ...], written: Any) -> tuple[str, str]:
             value = value[part] if isinstance(value, list) and part < len(value) else None
             name = value.get("name") if isinstance(value, dict) else None
             path += f"[{part}]" + (f" ({name})" if isinstance(name, str) else "")
-        elif isinstance(value, dict) and (part in value or position == len(location) - 1):
+        elif isinstance(value, dict) and (part in value or (is_absent and position == len(location) - 1)):
             value = value.get(part)
             path += ("." if path else "") + part
             tables.append(part)
