@@ -14,8 +14,8 @@ class Principal:
     gave it (any id form of docs/schema.md, or a bare FHIR id); `patient_source` names the source such a
     bare id belongs to. `patient_identifier` is a verified linking identifier as `system|value`, where
     the issuer names the patient by it (an NHS number) instead. `purposes` are codes of v3-PurposeOfUse;
-    `organization` and `actor` name for whom and by whom the client acts. `token_id` is the token's `jti`,
-    safe to log; the token itself is not kept.
+    `organization`, `care_team` and `actor` name for whom and by whom the client acts. `token_id` is the
+    token's `jti`, safe to log; the token itself is not kept.
     """
 
     issuer: str
@@ -31,6 +31,7 @@ class Principal:
     need_patient_banner: bool | None = None
     purposes: tuple[str, ...] = ()
     organization: str | None = None
+    care_team: str | None = None
     actor: str | None = None
     token_id: str | None = None
     expires_at: float = 0.0

@@ -61,7 +61,8 @@ def check_required(claims: Claims, settings: ClaimSettings) -> None:
     """Claims that the operator demands, such as a level of proofing; raises `TokenInvalid`."""
     for path, expected in settings.required.items():
         value = claim(claims, path)
-        if expected not in (value if isinstance(value, list) else [value]):
+        listed = value if isinstance(value, list) else [value]
+        if not any(type(one) is type(expected) and one == expected for one in listed):
             raise TokenInvalid(f"{path} is not what the settings require")
 
 

@@ -68,8 +68,9 @@ class ClaimSettings(_Table):
     nhs_number: ClaimPath | None = None
     purposes: ClaimPath | None = None
     organization: ClaimPath | None = None
+    care_team: ClaimPath | None = None
     actor: ClaimPath = "act.sub"
-    required: dict[ClaimPath, str] = {}
+    required: dict[ClaimPath, str | bool] = {}
     """Claims that a token must have, each with this value, or this value in its list."""
 
 

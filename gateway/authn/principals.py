@@ -47,6 +47,7 @@ def principal_of(claims: Claims, issuer: JwtIssuerSettings | OpaqueIssuerSetting
         need_patient_banner=_banner(claims, names),
         purposes=purposes_of(claim(claims, names.purposes)),
         organization=text(claims, names.organization),
+        care_team=text(claims, names.care_team),
         actor=text(claims, names.actor),
         token_id=text(claims, "jti"),
         expires_at=float(claims["exp"]),

@@ -50,13 +50,14 @@ async def test_launch_context_of_smart_is_read_without_settings() -> None:
 
 
 async def test_claims_that_have_no_agreed_name_count_only_where_they_are_named() -> None:
-    claims = {"nhs_number": NUMBER, "purposes": "TREAT", "organization": "A81001"}
+    claims = {"nhs_number": NUMBER, "purposes": "TREAT", "organization": "A81001", "care_team": "CareTeam/1"}
     for principal in await principals({}, **claims):
         assert principal.patient_identifier is None
-        assert (principal.purposes, principal.organization) == ((), None)
+        assert (principal.purposes, principal.organization, principal.care_team) == ((), None, None)
     for principal in await principals({name: name for name in claims}, **claims):
         assert principal.patient_identifier == f"https://fhir.nhs.uk/Id/nhs-number|{NUMBER}"
         assert (principal.purposes, principal.organization) == (("TREAT",), "A81001")
+        assert principal.care_team == "CareTeam/1"
 
 
 async def test_names_may_be_paths_into_nested_claims_or_hold_dots_themselves() -> None:
@@ -171,6 +172,15 @@ async def test_token_must_have_the_claims_that_the_settings_require(
         assert len(await principals(names, **claims)) == 2
     else:
         await refused(names, **claims)
+
+
+@pytest.mark.parametrize(("value", "is_enough"), [(True, True), (1, False), ("true", False), (False, False)])
+async def test_required_claim_may_be_a_boolean(value: Any, is_enough: bool) -> None:
+    names = {"required": {"verified": True}}
+    if is_enough:
+        assert len(await principals(names, verified=value)) == 2
+    else:
+        await refused(names, verified=value)
 
 
 async def test_another_client_than_the_accepted_ones_is_refused() -> None:
