@@ -25,11 +25,13 @@ from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
 from gateway.edge import Edge
 from gateway.execution.compiled import CompiledExecutor
+from gateway.execution.denials import Denials
 from gateway.graphiql import assets
 from gateway.health import Readiness, healthz
 from gateway.http import GraphQLEndpoint
 from gateway.keys import SigningKeys, read_keys
 from gateway.pipeline import Pipeline
+from gateway.policy_file import read_policy
 from gateway.prepare import Preparation
 from gateway.secrets import Secrets
 from gateway.settings import Settings
@@ -37,6 +39,7 @@ from gateway.settings_file import read_settings
 from gateway.start_check import KEYS, store_url
 from gateway.store.store import open_store
 from gateway.telemetry import Telemetry, open_telemetry
+from permissions.decision import Decisions
 from resolvers.cache import Cache
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
@@ -46,7 +49,7 @@ from resolvers.upstreams.closed import rules_of
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams
 from resolvers.upstreams.wiring import Wiring
-from schema.build import build_schema, print_sdl, resource_types
+from schema.build import build_schema, resource_types
 
 SETTINGS_VARIABLE: Final = "CLINICAL_GATEWAY_SETTINGS"
 
@@ -77,22 +80,23 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     wiring = replace(outside.wiring, keys=keys, grants=store.grants)
 
     types = resource_types(settings.schema.resources)
-    printed = build_schema(types)
-    sdl = print_sdl(printed)
-    schema = printed._schema
+    schema = build_schema(types, read_policy(settings.permissions.policy))
 
     issuers = open_issuers(settings.issuers, outside.issuers, secrets)
     authenticator = BearerAuthenticator(issuers)
-    documents = Documents(Preparation(schema, settings.limits, settings.server.introspection))
+    documents = Documents(Preparation(schema.graphql, settings.limits, settings.server.introspection))
     federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
     pipeline = Pipeline(
         authenticator,
         documents,
         federation,
-        CompiledExecutor(schema, hide_suggestions=not settings.server.introspection),
+        Decisions(schema.rules, measures=settings.permissions.mode == "measure"),
+        Denials(schema.graphql, schema.rules),
+        CompiledExecutor(schema.graphql, schema.rules, hide_suggestions=not settings.server.introspection),
         telemetry,
         trail,
         settings.server.request_deadline_s,
+        rejects=settings.permissions.on_denied == "reject",
     )
 
     @asynccontextmanager
@@ -113,7 +117,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             telemetry.close()
             trail.end()
 
-    routes = _routes(settings, pipeline, federation, issuers[0], keys, sdl)
+    routes = _routes(settings, pipeline, federation, issuers[0], keys, schema.sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
 
 

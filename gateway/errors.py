@@ -68,6 +68,8 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     # fields
     ErrorRow(requests.ReferenceNotFound, "REFERENCE_NOT_FOUND", 404, 200),
     ErrorRow(requests.AccessForbidden, "FORBIDDEN", 403, 200),
+    ErrorRow(requests.FieldUnauthorized, "UNAUTHORIZED_FIELD_OR_TYPE", 403, 200),
+    ErrorRow(requests.OperationUnauthorized, "FORBIDDEN", 403, 403),
     ErrorRow(requests.RequestError, "BAD_USER_INPUT", 400, 200),
     # sources
     ErrorRow(upstreams.UpstreamTimeout, "UPSTREAM_TIMEOUT", 504, 200),
@@ -108,7 +110,9 @@ def told(problem: BaseException, request_id: str, **place: Any) -> dict[str, Any
     """One entry of a response's `errors`. `place` holds `locations` and `path` where they are known."""
     row = row_of(problem)
     _log(problem, row, request_id)
-    extensions = {"code": row.code, "requestId": request_id}
+    extensions: dict[str, Any] = {"code": row.code, "requestId": request_id}
+    if isinstance(problem, requests.FieldUnauthorized):
+        extensions |= problem.extensions
     source = getattr(problem, "source", None)
     if isinstance(source, str):
         extensions["source"] = source
@@ -122,6 +126,9 @@ def told_graphql(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 def told_refusal(problem: BaseException, request_id: str) -> list[dict[str, Any]]:
     """The entries of a request that was refused before execution."""
+    if isinstance(problem, requests.OperationUnauthorized):
+        fields = [told(error, request_id, path=list(path)) for error, path in problem.denied]
+        return [told(problem, request_id), *fields]
     if not isinstance(problem, documents.DocumentRefused):
         return [told(problem, request_id)]
     extensions = {"code": row_of(problem).code, "requestId": request_id}

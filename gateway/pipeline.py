@@ -12,13 +12,14 @@ from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Credentials
 from gateway.documents import Documents
 from gateway.ending import Alarm, Deadline
+from gateway.execution.denials import Denials
 from gateway.execution.executor import Executor
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import PostNeeded
 from gateway.prepare import PreparedDocument
 from gateway.response import Reply
 from gateway.telemetry import Telemetry
-from permissions.decision import Access, access
+from permissions.decision import Decisions
 from resolvers.federation import Federation
 
 log = logging.getLogger(__name__)
@@ -40,21 +41,29 @@ class Incoming(msgspec.Struct, frozen=True):
 
 
 class Pipeline:
-    """Answers GraphQL requests. `deadline_s` is the time that one of them may take, whatever happens."""
+    """Answers GraphQL requests. `deadline_s` is the time that one of them may take, whatever happens;
+    `rejects`: an operation with a denied field is not answered in part."""
 
     def __init__(
         self,
         authenticator: Authenticator,
         documents: Documents,
         federation: Federation,
+        decisions: Decisions,
+        denials: Denials,
         executor: Executor,
         telemetry: Telemetry,
         trail: Trail,
         deadline_s: float,
+        *,
+        rejects: bool = False,
     ) -> None:
         self._authenticator = authenticator
         self._documents = documents
         self._federation = federation
+        self._decisions = decisions
+        self._denials = denials
+        self._rejects = rejects
         self._executor = executor
         self._stage = telemetry.stage
         self._trail = trail
@@ -99,16 +108,19 @@ class Pipeline:
             _check_method(prepared, incoming)
 
         with self._stage("permissions"):
-            reach = access(principal)
+            permissions = self._decisions.of(principal)
+            denied = self._denials.denied(prepared, permissions)
+            entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
 
         context = self._federation.open(
             principal,
-            is_limited=reach is not Access.EVERYTHING,
+            permissions,
             deadline_s=self._time_for_sources(asked_at),
             request_id=incoming.request_id,
             authorization=incoming.credentials.authorization,
         )
         entry.context = context
+        context.denied, context.rejects = denied, self._rejects
         try:
             with self._stage("execution", operation=prepared.hash):
                 result = await self._executor.run(prepared, request.variables or {}, context)

@@ -33,6 +33,9 @@ CONDITIONS: Final = frozenset({"skip", "include"})
 
 Kind = Literal["query", "mutation", "subscription"]
 
+PlanKey = tuple[tuple[bool, ...], frozenset[str]]
+"""The values of a document's `conditions`, and which of its coordinates are denied."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedDocument:
@@ -40,8 +43,8 @@ class PreparedDocument:
 
     `hash` is the SHA-256 (hex) of text and operation name. `introspects`: it asks about the schema
     somewhere, `is_about_schema`: and for nothing else. `conditions` are the variables in `@skip` and
-    `@include`; the executor keeps a plan for each set of their values in `plans`, and whatever
-    else it makes of the document in `kept`.
+    `@include`; the executor keeps its plans in `plans`, and whatever else is made of the document is
+    in `kept`.
     """
 
     hash: str
@@ -52,7 +55,7 @@ class PreparedDocument:
     introspects: bool = False
     is_about_schema: bool = False
     conditions: tuple[str, ...] = ()
-    plans: dict[tuple[bool, ...], Any] = field(default_factory=dict)
+    plans: dict[PlanKey, Any] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @property

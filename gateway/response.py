@@ -12,6 +12,7 @@ from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
 from gateway.large import encode_in_turns
 from permissions.decision import ScopeInsufficient
+from resolvers.errors import OperationUnauthorized
 from resolvers.turns import Turns
 
 RETRY_AFTER_S = 5
@@ -68,7 +69,7 @@ def _headers(problem: BaseException) -> tuple[tuple[str, str], ...]:
         return (("Retry-After", str(RETRY_AFTER_S)),)
     if isinstance(problem, AuthenticationFailed) and problem.challenge:
         return (("WWW-Authenticate", problem.challenge),)
-    if isinstance(problem, ScopeInsufficient):
+    if isinstance(problem, ScopeInsufficient | OperationUnauthorized):
         challenge = f'Bearer error="insufficient_scope", scope="{problem.required}"'
         return (("WWW-Authenticate", challenge),)
     return ()

@@ -61,6 +61,15 @@ class IdentitySettings(_Table):
     links: Path | None = None
 
 
+class PermissionSettings(_Table):
+    """The `[permissions]` table: the policy, and what becomes of an operation with a denied field."""
+
+    policy: Path | None = None
+    on_denied: Literal["null", "reject"] = "null"
+    mode: Literal["enforce", "measure"] = "enforce"
+    """`measure`: the policy's rows are only reported. What scopes mean by themselves always holds."""
+
+
 class PurposeSettings(_Table):
     """The `[purposes]` table: purposes of use, as codes of v3-PurposeOfUse."""
 
@@ -89,6 +98,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     schema: SchemaSettings = SchemaSettings()  # type: ignore[assignment]
     identity: IdentitySettings = IdentitySettings()
+    permissions: PermissionSettings = PermissionSettings()
     purposes: PurposeSettings = PurposeSettings()
     secrets: SecretsSettings = SecretsSettings()
     store: StoreSettings = StoreSettings()

@@ -19,6 +19,7 @@ from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.authn.jwks import usable_keys
 from gateway.authn.metadata import MetadataUnavailable, fetch_json
 from gateway.keys import read_keys
+from gateway.policy_file import read_policy
 from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.store.store import open_store
@@ -29,7 +30,7 @@ from resolvers.upstreams.registry import open_upstreams
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Call, Upstream
 from resolvers.upstreams.wiring import Wiring
-from schema.build import resource_types
+from schema.build import build_schema, resource_types
 
 KEYS: Final = {"identity_key": 64, "cursor_key": 32}
 """The gateway's own keys and their sizes in bytes."""
@@ -55,7 +56,9 @@ def start_problems(settings: Settings, secrets: Secrets) -> tuple[str, ...]:
 
 
 def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], object]]:
-    yield partial(resource_types, settings.schema.resources)
+    yield lambda: build_schema(
+        resource_types(settings.schema.resources), read_policy(settings.permissions.policy)
+    )
     for name, size in KEYS.items():
         yield partial(secrets.key, name, size)
     yield partial(read_keys, secrets)

@@ -1,57 +1,253 @@
-"""How much of the record a principal may see.
+"""What a principal's scopes permit: which fields, and which resources by which scope.
 
-Scopes are enforced type by type and letter by letter in a later version. Until then only
-the widest read scopes open the door, and everything else is refused:
+    ScopeInsufficient   the token permits no reading at all   FORBIDDEN, 403 insufficient_scope
 
-| the token has                                         | access          |
-|--------------------------------------------------------|-----------------|
-| `system/*.rs` or `user/*.rs`                           | EVERYTHING      |
-| `patient/*.rs` and a `patient` claim                   | OWN_COMPARTMENT |
-| anything else, including no scope and narrowed scopes  | refused         |
+Nothing here depends on a document or on data. A field is denied where no level of the token's scopes
+permits it; a resource is reached by a scope, and what the scope says of it (whose record, which category)
+is looked at where the resource is.
 """
 
-from enum import Enum
-from typing import ClassVar, Final
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
+from clinical.parameters import resource_types
+from permissions.labels import Cleared, LabelRules
+from permissions.narrowing import Narrowing, narrowing_of
+from permissions.needs import LEVELS, Alternative
+from permissions.policy import PractitionerSettings
 from permissions.principal import Principal
-from permissions.scopes import ANY_TYPE, Level
+from permissions.rules import Rule, Rules
+from permissions.scopes import ANY_TYPE, Level, Scope
 
-_NEEDED: Final = frozenset("rs")
-
-
-class Access(Enum):
-    """What a principal reaches: every record, or its launch patient's compartment alone."""
-
-    EVERYTHING = "everything"
-    OWN_COMPARTMENT = "own compartment"
+KEPT: Final = 1_000
+_NONE: Final[frozenset[str]] = frozenset()
+_PATIENTS: Final = ("Patient", "RelatedPerson")
 
 
 class ScopeInsufficient(Exception):
     """The token is valid and does not permit what was asked. Its message is safe to show."""
 
     code: ClassVar[str] = "FORBIDDEN"
-    required: ClassVar[str] = "system/*.rs user/*.rs patient/*.rs"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The access token permits nothing here: it needs system/*.rs or user/*.rs, "
-            "or patient/*.rs together with a patient."
+    def __init__(self, message: str, required: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.required = " ".join(required)
+        """Scopes that would do, for the challenge (RFC 6750 section 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One scope's reach over a type: `patient` the compartment of the token's patient, `user` and `system`
+    every record; of these, what the narrowing leaves."""
+
+    level: Level
+    narrowing: Narrowing
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every resource of the type is reached, whoever it is about."""
+        return self.level != "patient" and not self.narrowing.filters
+
+
+class Permissions:
+    """What one set of scopes, words and purposes permits. Made once and shared by requests."""
+
+    def __init__(self, rules: Rules, facts: "_Facts", *, measures: bool) -> None:
+        self.rules = rules
+        self._facts = facts
+        self._measures = measures
+        self._scopes = {level: _usable(level, facts) for level in LEVELS}
+        self.levels: tuple[Level, ...] = tuple(level for level in LEVELS if self._scopes[level])
+        self.labels = LabelRules(
+            rules.policy, Cleared(facts.words, facts.purposes, is_patients=facts.is_patients)
+        )
+        self.breaks_glass = bool(facts.purposes & set(rules.policy.break_glass.purposes))
+        self._reaches: dict[tuple[str, str, frozenset[str]], tuple[Reach, ...]] = {}
+        self._granted: dict[str, frozenset[Level]] = {}
+        self._masked: dict[str, dict[str, frozenset[Level]]] = {}
+
+    @property
+    def is_own_only(self) -> bool:
+        """Whether nothing is reached but by scopes for the token's own patient."""
+        return self.levels == ("patient",)
+
+    def looks_into(self, resource_type: str) -> bool:
+        """Whether it takes elements of the type's resources to say which of them are reached."""
+        reaches = (one for action in "rs" for one in self.reaches(action, resource_type))
+        return any(one.narrowing.filters for one in reaches) or bool(self.masked(resource_type))
+
+    def reaches(
+        self, action: str, resource_type: str, coordinates: frozenset[str] = frozenset()
+    ) -> tuple[Reach, ...]:
+        """By which scopes resources of a type are reached: `r` by id, `s` by search.
+
+        `coordinates` are fields that the answer would tell of (an argument that finds by them): a level
+        that does not permit all of them reaches nothing.
+        """
+        key = (action, resource_type, coordinates)
+        known = self._reaches.get(key)
+        if known is None:
+            levels = [one for one in self.levels if all(one in self.granted(field) for field in coordinates)]
+            found = [reach for level in levels for reach in self._of_level(level, action, resource_type)]
+            known = self._reaches[key] = _widest(found)
+        return known
+
+    def granted(self, coordinate: str) -> frozenset[Level]:
+        """The levels whose scopes permit a field."""
+        known = self._granted.get(coordinate)
+        if known is None:
+            rule = self.rules.of(coordinate)
+            known = frozenset(one for one in self.levels if rule is None or self._permits(rule, one))
+            self._granted[coordinate] = known
+        return known
+
+    def denied(self, coordinates: Iterable[str]) -> frozenset[str]:
+        """Those of some fields that no level permits."""
+        return frozenset(one for one in coordinates if one in self.rules and not self.granted(one))
+
+    def masked(self, resource_type: str) -> dict[str, frozenset[Level]]:
+        """Elements that only some of the levels permit by which the type is reached, with those levels."""
+        known = self._masked.get(resource_type)
+        if known is None:
+            levels = {one.level for action in "rs" for one in self.reaches(action, resource_type)}
+            rules = (one for one in self.rules.on(resource_type) if one.coordinate.is_element)
+            granted = {one.coordinate.field: self.granted(str(one.coordinate)) for one in rules}
+            known = {field: some for field, some in granted.items() if some and not levels <= some}
+            self._masked[resource_type] = known
+        return known
+
+    def would_deny(self, coordinates: Iterable[str]) -> frozenset[str]:
+        """Those of some fields that the policy denies, though it is only measured."""
+        if not self._measures:
+            return _NONE
+        rules = ((one, self.rules.of(one)) for one in coordinates)
+        return frozenset(
+            name
+            for name, rule in rules
+            if rule is not None and not any(self._row_permits(rule, level) for level in self.levels)
         )
 
+    def _permits(self, rule: Rule, level: Level) -> bool:
+        is_derived = not rule.derived or self._holds(rule.derived, level)
+        return is_derived and (self._measures or self._row_permits(rule, level))
 
-def access(principal: Principal) -> Access:
-    """Decides how far a principal reaches; raises `ScopeInsufficient` where nowhere."""
-    if _covers_all_reads(principal, "system") or _covers_all_reads(principal, "user"):
-        return Access.EVERYTHING
-    if principal.patient and _covers_all_reads(principal, "patient"):
-        return Access.OWN_COMPARTMENT
-    raise ScopeInsufficient
+    def _row_permits(self, rule: Rule, level: Level) -> bool:
+        if rule.purposes and not rule.purposes & self._facts.purposes:
+            return False
+        return not rule.more or self._holds(rule.more, level)
+
+    def _holds(self, alternatives: Iterable[Alternative], level: Level) -> bool:
+        scopes, words = self._scopes[level], self._facts.words
+        return any(one.holds(level, scopes, words) for one in alternatives)
+
+    def _of_level(self, level: Level, action: str, resource_type: str) -> Iterable[Reach]:
+        for scope in self._scopes[level]:
+            if action in scope.actions and scope.type in (ANY_TYPE, resource_type):
+                narrowing = narrowing_of(resource_type, scope.narrowing)
+                if narrowing is not None:
+                    yield Reach(level, narrowing)
 
 
-def _covers_all_reads(principal: Principal, level: Level) -> bool:
-    """Scopes of one level are a union: `*.r` and `*.s` together are `*.rs`; a narrowed scope adds nothing."""
-    actions: set[str] = set()
-    for scope in principal.scopes:
-        if scope.level == level and scope.type == ANY_TYPE and not scope.narrowing:
-            actions.update(scope.actions)
-    return actions >= _NEEDED
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """All of a principal that permissions depend on."""
+
+    scopes: frozenset[Scope]
+    words: frozenset[str]
+    purposes: frozenset[str]
+    has_patient: bool
+    is_listed: bool
+    """Whether the user is on the list of those whose `user/` scopes count."""
+    is_patients: bool
+
+
+class Decisions:
+    """Permissions by principal, kept for principals that are alike. `measures`: rows of the policy are only
+    reported; what scopes mean by themselves always holds."""
+
+    def __init__(self, rules: Rules, *, measures: bool = False) -> None:
+        self.rules = rules
+        self._measures = measures
+        self._kept: OrderedDict[_Facts, Permissions] = OrderedDict()
+        self._of_principal: OrderedDict[int, tuple[Principal, Permissions]] = OrderedDict()
+
+    def of(self, principal: Principal) -> Permissions:
+        """What a principal may see. Raises ScopeInsufficient where that is nothing."""
+        known = self._of_principal.get(id(principal))
+        if known is not None:
+            return known[1]
+        facts = _facts(principal, self.rules.policy.practitioners)
+        made = self._kept.get(facts)
+        if made is None:
+            made = self._kept[facts] = Permissions(self.rules, facts, measures=self._measures)
+            _forget_oldest(self._kept)
+        if not made.levels:
+            raise ScopeInsufficient(
+                "The access token permits nothing here: it needs a scope that reads, "
+                "and for patient/ scopes a patient.",
+                ("system/*.rs", "user/*.rs", "patient/*.rs"),
+            )
+        # Authenticated principals are kept with their tokens, so the next request brings the same object.
+        self._of_principal[id(principal)] = (principal, made)
+        _forget_oldest(self._of_principal)
+        return made
+
+
+def _forget_oldest(kept: "OrderedDict[Any, Any]") -> None:
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
+
+
+def _facts(principal: Principal, practitioners: tuple[PractitionerSettings, ...]) -> _Facts:
+    user = (principal.fhir_user or "").split("/")
+    kind = next((one for one in user if one in _PATIENTS), None)
+    is_listed = _is_listed(principal, practitioners)
+    has_wide = any(one.level == "system" or (one.level == "user" and is_listed) for one in principal.scopes)
+    return _Facts(
+        frozenset(principal.scopes),
+        principal.words,
+        frozenset(principal.purposes),
+        principal.has_patient,
+        is_listed,
+        kind is not None or (principal.fhir_user is None and not has_wide),
+    )
+
+
+def _is_listed(principal: Principal, practitioners: tuple[PractitionerSettings, ...]) -> bool:
+    if not practitioners:
+        return True
+    for row in practitioners:
+        is_theirs = (
+            row.organization == principal.organization
+            if row.organization is not None
+            else row.care_team == principal.care_team
+        )
+        if is_theirs and ("*" in row.users or principal.fhir_user in row.users):
+            return True
+    return False
+
+
+def _usable(level: Level, facts: _Facts) -> tuple[Scope, ...]:
+    """The scopes of a level that permit any reading."""
+    if (level == "patient" and not facts.has_patient) or (level == "user" and not facts.is_listed):
+        return ()
+    scopes = (one for one in facts.scopes if one.level == level and set(one.actions) & {"r", "s"})
+    return tuple(sorted((one for one in scopes if _means_something(one)), key=str))
+
+
+def _means_something(scope: Scope) -> bool:
+    """Whether any type is within the scope: one that FHIR has, narrowed by what can be evaluated for it."""
+    types = [one for one in resource_types() if scope.type in (ANY_TYPE, one)]
+    return any(narrowing_of(one, scope.narrowing) is not None for one in types)
+
+
+def _widest(reaches: Iterable[Reach]) -> tuple[Reach, ...]:
+    """Without those that another one holds."""
+    listed = list(dict.fromkeys(reaches))
+    whole = next((one for one in listed if one.is_whole), None)
+    if whole is not None:
+        return (whole,)
+    unnarrowed = {one.level for one in listed if not one.narrowing.filters}
+    return tuple(one for one in listed if not one.narrowing.filters or one.level not in unnarrowed)

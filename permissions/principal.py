@@ -39,4 +39,4 @@ class Principal:
     @property
     def has_patient(self) -> bool:
         """Whether the token is for one patient."""
-        return self.patient is not None or self.patient_identifier is not None
+        return bool(self.patient or self.patient_identifier)

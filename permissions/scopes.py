@@ -29,6 +29,8 @@ _SCOPE: Final = re.compile(
     r"\.(?P<actions>read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?(?P<narrowing>[\x21\x23-\x5b\x5d-\x7e]*))?",
     re.ASCII,
 )
+_LEVELS: Final = ("patient/", "user/", "system/")
+_WORD: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)  # RFC 6749, appendix A.4
 _PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]*", re.ASCII)
 
 
@@ -49,6 +51,11 @@ class Scope:
     def allows(self, action: Action, resource_type: str) -> bool:
         """Whether the action on this type is named, leaving the narrowing to the caller."""
         return action in self.actions and self.type in (ANY_TYPE, resource_type)
+
+    @property
+    def widened(self) -> "Scope":
+        """The scope without its narrowing."""
+        return self if not self.narrowing else Scope(self.level, self.type, self.actions)
 
     def __str__(self) -> str:
         """The scope in v2 syntax; parsing it gives this scope again."""
@@ -73,6 +80,43 @@ def parse_scope(text: str) -> Scope | None:
     if narrowing is None:
         return None
     return Scope(cast(Level, match["level"]), match["type"], _V1_ACTIONS.get(actions, actions), narrowing)
+
+
+def covers(scope: Scope, need: Scope) -> bool:
+    """Whether the scope permits all that the other one does, on every resource that it does.
+
+    A wildcard is covered by a wildcard alone. Each parameter narrows, so a scope covers what is narrowed
+    by all of its own parameters, and perhaps by more.
+    """
+    return (
+        scope.level == need.level
+        and scope.type in (ANY_TYPE, need.type)
+        and set(scope.actions) >= set(need.actions)
+        and set(scope.narrowing) <= set(need.narrowing)
+    )
+
+
+def union(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """The same permissions in fewer words: what another scope covers is left out, order does not matter.
+
+    Scopes of one level, type and narrowing become one with the actions of all.
+    """
+    actions: dict[tuple[Level, str, frozenset[tuple[str, str]]], set[str]] = {}
+    for one in scopes:
+        actions.setdefault((one.level, one.type, frozenset(one.narrowing)), set()).update(one.actions)
+    merged = [
+        Scope(level, type_, "".join(one for one in _ACTION_ORDER if one in said), tuple(sorted(narrowing)))
+        for (level, type_, narrowing), said in actions.items()
+    ]
+    kept = [one for one in merged if not any(other != one and covers(other, one) for other in merged)]
+    return tuple(sorted(kept, key=str))
+
+
+def other_words(words: str | Iterable[str]) -> frozenset[str]:
+    """What a token's scope says beside resource scopes: `openid`, `fhirUser`, `offline_access`,
+    `launch/patient`, a deployment's own. A resource scope that is not well-formed is no such word."""
+    listed = words.split(" ") if isinstance(words, str) else words
+    return frozenset(one for one in listed if _WORD.fullmatch(one) and not one.startswith(_LEVELS))
 
 
 def parse_scopes(words: str | Iterable[str]) -> tuple[Scope, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from resolvers.admission import Admits
 from resolvers.context import LocatedError, RequestContext
 from resolvers.cursor import Position
 from resolvers.edge import Edge, Sealer, edge_of
@@ -64,6 +65,10 @@ class Connection(msgspec.Struct):
     has_next: bool = False
     streams: dict[str, list[Stream]] = {}
     merge: Merge | None = None
+    admits: Admits | None = None
+    """Which rows the caller's scopes reach; None: every row."""
+    told: frozenset[str] = frozenset()
+    """The ruled fields of which the question's filters and its sort tell."""
     tells: bool = True
     """Whether the caller asked how complete the list is."""
     _edges: list[Edge] | None = None

@@ -1,15 +1,18 @@
 """All that a resolver may touch, and what a request notes on its way."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from clinical.identifiers import parse_token
+from permissions.decision import Permissions
+from permissions.needs import type_needs
 from permissions.principal import Principal
 from resolvers.cache import Kept
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
-from resolvers.errors import AccessForbidden
+from resolvers.errors import AccessForbidden, FieldUnauthorized, OperationUnauthorized
 from resolvers.identity import Identity
 from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
@@ -50,8 +53,11 @@ class RequestContext:
     identity: Identity
     cursors: Cursors
     served_types: frozenset[str]
-    is_limited: bool
-    """True where the caller sees the compartment of the token's patient, and nothing else."""
+    permissions: Permissions
+    denied: frozenset[str] = frozenset()
+    """The coordinates of the operation that the caller's scopes do not permit."""
+    rejects: bool = False
+    """Whether an operation with a denied field is not answered at all."""
     pages_max: int = 200
     closed_to_restricted: frozenset[str] = frozenset()
     """Sources that may not be asked about a person whom a record marks as restricted."""
@@ -67,22 +73,56 @@ class RequestContext:
     """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _own: "asyncio.Future[Person | None] | None" = None
+    _denials: set[tuple[tuple[str | int, ...], str]] = field(default_factory=set)
 
     def narrow(self, shapes: Mapping[str, Shape], of_patient: frozenset[str] | None) -> None:
         """Has no more decoded than the operation reads: the shapes of lists, and the elements of Patient
         (None: perhaps all)."""
         self.shapes = shapes
-        if of_patient is not None:
+        if of_patient is not None and not self.permissions.looks_into("Patient"):
             self.loaders.narrow(patient_record(of_patient, self.is_located))
 
     async def own_person(self) -> Person:
         """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""
         if self._own is None:
-            self._own = asyncio.ensure_future(self.identity.of_id(self._launch_id()))
+            self._own = asyncio.ensure_future(self._launch_person())
         person = await asyncio.shield(self._own)
         if person is None:
             raise AccessForbidden("the token's patient is not known here")
         return person
+
+    async def own_if_known(self) -> Person | None:
+        """The same, where the caller's other scopes may do without: None for a patient not known here."""
+        try:
+            return await self.own_person()
+        except AccessForbidden:
+            if self.permissions.is_own_only:
+                raise
+            return None
+
+    def deny(self, path: tuple[str | int, ...], coordinate: str) -> None:
+        """Tells once for each selection that the scopes do not permit a field (`Type.field`) or a type."""
+        at = tuple("@" if isinstance(step, int) else step for step in path)
+        if (at, coordinate) not in self._denials:
+            self._denials.add((at, coordinate))
+            self.errors.append(LocatedError(FieldUnauthorized(coordinate, self._required(coordinate)), at))
+
+    def refuse(self, denied: Iterable[tuple[tuple[str, ...], str]]) -> None:
+        """Tells each denied selection (path and coordinate).
+
+        Raises OperationUnauthorized where the deployment does not answer such operations in part.
+        """
+        for path, coordinate in denied:
+            self.deny(path, coordinate)
+        if self.rejects:
+            told = [(one.error, one.path) for one in self.errors if isinstance(one.error, FieldUnauthorized)]
+            raise OperationUnauthorized(told)
+
+    def _required(self, coordinate: str) -> Iterable[Sequence[str]]:
+        if "." not in coordinate:
+            return [one.told() for one in type_needs("r", coordinate)]
+        rule = self.permissions.rules.of(coordinate)
+        return rule.required() if rule is not None else ()
 
     @property
     def own_id(self) -> str | None:
@@ -117,6 +157,16 @@ class RequestContext:
         self.identity.close()
         if self._own is not None:
             self._own.cancel()
+
+    async def _launch_person(self) -> Person | None:
+        """The token's patient, by id, by identifier, or by both where the token names both."""
+        principal, found = self.principal, None
+        if principal.patient_identifier is not None:
+            found = await self.identity.of_identifier(parse_token(principal.patient_identifier))
+            if found is None or principal.patient is None:
+                return found
+        named = await self.identity.of_id(self._launch_id())
+        return named if found is None or (named is not None and named.id == found.id) else None
 
     def _launch_id(self) -> str:
         patient = self.principal.patient or ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from resolvers.admission import listed_nodes
 from resolvers.context import RequestContext
 from resolvers.cursor import Position
 from resolvers.merge import Taken
@@ -72,12 +73,12 @@ async def edges_of(
     cursors, ordering = context.cursors, question.ordering
     packed: dict[int, Mapping[str, str]] = {}
     edges = []
-    for one in taken:
+    nodes = await listed_nodes(context, [one.row.resource for one in taken])
+    for one, node in zip(taken, nodes, strict=True):
         if id(one.marks) not in packed:
             packed[id(one.marks)] = await cursors.pack(one.marks)
         key = ordering.dump(one.row.key)
         if ordering.has_text:
             key = await cursors.pack_key(key)
-        node = Node(one.row.resource.json, one.row.resource)
         edges.append(Edge(node, one.row, packed[id(one.marks)], key, sealer))
     return edges

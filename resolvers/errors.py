@@ -6,10 +6,13 @@
     |   +-- IdentifierAmbiguous (identity.py)  several people have it    BAD_USER_INPUT
     +-- ReferenceNotFound    a reference that leads nowhere              REFERENCE_NOT_FOUND
     +-- AccessForbidden      a question outside the caller's rights      FORBIDDEN
+    +-- OperationUnauthorized  an operation with such a field, where none is answered in part  FORBIDDEN
+    +-- FieldUnauthorized    a field or type that the scopes do not permit  UNAUTHORIZED_FIELD_OR_TYPE
 
 Faults of a source are `resolvers.upstreams.errors`. Messages are safe to show.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -42,3 +45,38 @@ class AccessForbidden(RequestError):
     """The caller's rights do not cover the question."""
 
     code = "FORBIDDEN"
+
+
+class FieldUnauthorized(RequestError):
+    """The caller's scopes do not permit a field or a type: null stands in its place.
+
+    `required`: the scopes that would, any of the lists, each as a whole.
+    """
+
+    code = "UNAUTHORIZED_FIELD_OR_TYPE"
+
+    def __init__(self, coordinate: str, required: Iterable[Sequence[str]]) -> None:
+        super().__init__(f"The access token does not permit {coordinate}.")
+        self.coordinate = coordinate
+        self.required = [list(one) for one in required]
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """What the error says beside its code."""
+        return {"coordinate": self.coordinate, "requiredScopes": self.required}
+
+
+class OperationUnauthorized(RequestError):
+    """The caller's scopes do not permit all of an operation, and the deployment then answers none of it."""
+
+    code = "FORBIDDEN"
+
+    def __init__(self, denied: Sequence[tuple[FieldUnauthorized, tuple[str | int, ...]]]) -> None:
+        super().__init__("The access token does not permit all that the operation selects.")
+        self.denied = tuple(denied)
+
+    @property
+    def required(self) -> str:
+        """Scopes that would do, for the challenge (RFC 6750 section 3)."""
+        words = (word for error, _ in self.denied for one in error.required[:1] for word in one)
+        return " ".join(dict.fromkeys(words))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from permissions.decision import Permissions
 from permissions.principal import Principal
 from resolvers.cache import Cache, Kept
 from resolvers.context import RequestContext
@@ -48,10 +49,15 @@ class Federation:
         self._is_located = any(len(one.locations()) > 1 for one in upstreams)
 
     def open(
-        self, principal: Principal, *, is_limited: bool, deadline_s: float, request_id: str,
+        self,
+        principal: Principal,
+        permissions: Permissions,
+        *,
+        deadline_s: float,
+        request_id: str,
         authorization: str | None = None,
     ) -> RequestContext:
-        """The context of one request. `is_limited`: the caller sees one patient's compartment only.
+        """The context of one request of a caller who may see what the permissions say.
 
         `deadline_s` counts from now; `close` the context when the request is over or given up.
         `authorization`: the caller's accepted header, for sources that are asked with the caller's own token.
@@ -70,7 +76,7 @@ class Federation:
             identity=identity,
             cursors=self._cursors,
             served_types=self._served_types,
-            is_limited=is_limited,
+            permissions=permissions,
             pages_max=self._pages_max,
             drafts=self._drafts,
             is_located=self._is_located,

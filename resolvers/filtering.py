@@ -57,7 +57,7 @@ async def references_of(
 async def _person_named(id_: str, context: RequestContext) -> Person | None:
     """The person that an id names. A caller limited to one has nobody else looked up: an answer that
     depended on it would tell of others."""
-    if not context.is_limited:
+    if not context.permissions.is_own_only:
         return await context.identity.of_id(id_)
     own = await context.own_person()
     return own if id_ in (own.id, *(f"{one.source}/Patient/{one.id}" for one in own.records)) else None

@@ -9,7 +9,7 @@ from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.outcome import Answered, SourceOutcome
 from resolvers.plan import Asked, SourcePlan, plan_lists
-from resolvers.straight import straight_page, straight_rows, takes_short_way
+from resolvers.straight import has_withheld, straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
 
@@ -49,8 +49,14 @@ async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connecti
     """The connection of each list with each source's plan, nothing fetched yet."""
     plans = await together(*[plan_lists(one, lists, context) for one in context.upstreams.values()])
     return [
-        Connection(question, person, context, [one for one in mine if one is not None])
-        for (question, person), mine in zip(lists, zip(*plans, strict=True), strict=True)
+        Connection(
+            one.question,
+            one.person,
+            context,
+            [mine for mine in of_one if mine is not None],
+            admits=one.admits,
+        )
+        for one, of_one in zip(lists, zip(*plans, strict=True), strict=True)
     ]
 
 
@@ -86,7 +92,8 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             straight = straight_page(connection.question, *asked[0])
         else:
             straight = straight_rows(connection.question, asked)
-        if straight is not None:
+        labels = context.permissions.labels
+        if straight is not None and not any(has_withheld(labels, page) for _, page in asked):
             connection.straight, connection.has_next = straight, straight.has_next
             connection.outcomes = outcomes
 
@@ -108,7 +115,7 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    if not takes_short_way(connection.question, connection.plans):
+    if not _is_plain(connection):
         return False
     for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
         if one.searches and not one.is_batched:
@@ -117,7 +124,14 @@ def _comes_with_others(connection: Connection) -> bool:
 
 
 def _is_short(connection: Connection) -> bool:
-    return connection.straight is None and takes_short_way(connection.question, connection.plans)
+    return connection.straight is None and _is_plain(connection)
+
+
+def _is_plain(connection: Connection) -> bool:
+    question = connection.question
+    if connection.admits is not None or connection.context.permissions.masked(question.type):
+        return False
+    return takes_short_way(question, connection.plans)
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:

@@ -4,26 +4,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
-from clinical.compartment import patient_parameter
 from resolvers.connection import Connection
-from resolvers.errors import AccessForbidden, ArgumentInvalid
+from resolvers.errors import ArgumentInvalid
 from resolvers.field import Batched, FieldCall
 from resolvers.listing import connect
 from resolvers.persons import Person
+from resolvers.plan import Asked
 from resolvers.question import Question, question_of
+from resolvers.reach import reached, reaches_all
 from resolvers.upstreams.errors import UpstreamError
 
 
-def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection]]:
-    """All of a type over all sources; for a caller limited to a person, those about that person."""
+def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection | None]]:
+    """All of a type over all sources that the caller's scopes reach."""
 
-    async def fetch(call: FieldCall) -> Connection:
-        question = question_of(resource_type, call.arguments)
-        if not call.context.is_limited:
-            return await _only(call, question, None)
-        if patient_parameter(resource_type) is None:
-            raise AccessForbidden(f"{resource_type}: a token for one patient's record cannot list these")
-        return await _only(call, question, await call.context.own_person())
+    async def fetch(call: FieldCall) -> Connection | None:
+        asked = await reached(call, question_of(resource_type, call.arguments), None)
+        if asked is None:
+            return None
+        (found,) = await connect((call,), (asked,))
+        made: Connection = await found if isawaitable(found) else found
+        return made
 
     return fetch
 
@@ -37,15 +38,20 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     """Lists of any types (`call.about`), about any patients."""
     persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
     found: list[Any] = list(persons)
-    lists: dict[int, tuple[Question, Person]] = {}
+    lists: dict[int, Asked] = {}
     last: FieldCall | None = None
+    is_whole = False
     for place, (call, person) in enumerate(zip(calls, persons, strict=True)):
         if last is None or call.arguments is not last.arguments or call.about != last.about:
             last, question = call, _question_or_error(call)
+            is_whole = isinstance(question, Question) and reaches_all(call, question)
         if isinstance(question, ArgumentInvalid):
             found[place] = found[place] if isinstance(person, UpstreamError) else question
         elif isinstance(person, Person):
-            lists[place] = (question, person)
+            asked = Asked(question, person) if is_whole else await reached(call, question, person)
+            found[place] = None
+            if asked is not None:
+                lists[place] = asked
     if lists:
         made = await connect([calls[place] for place in lists], list(lists.values()))
         for place, one in zip(lists, made, strict=True):
@@ -58,9 +64,3 @@ def _question_or_error(call: FieldCall) -> Question | ArgumentInvalid:
         return question_of(call.about, call.arguments)
     except ArgumentInvalid as problem:
         return problem
-
-
-async def _only(call: FieldCall, question: Question, person: Person | None) -> Connection:
-    (found,) = await connect((call,), ((question, person),))
-    made: Connection = await found if isawaitable(found) else found
-    return made

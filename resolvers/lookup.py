@@ -6,6 +6,7 @@ Unknown, withheld and foreign ids answer alike: null.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from resolvers.admission import node_of
 from resolvers.context import RequestContext
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
@@ -15,7 +16,6 @@ from resolvers.patients import show
 from resolvers.question import FIRST_MAX
 from resolvers.records import find_record
 from resolvers.resource import Node, Resource
-from resolvers.visibility import is_in_compartment
 
 
 async def node(call: FieldCall) -> Node | None:
@@ -28,7 +28,7 @@ async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
     ids = call.arguments["ids"]
     if len(ids) > FIRST_MAX:
         raise ArgumentInvalid(f"ids: at most {FIRST_MAX} at once")
-    found = await asyncio.gather(*(_node(call, one) for one in ids), return_exceptions=True)
+    found = await asyncio.gather(*(_node(call, one, "@") for one in ids), return_exceptions=True)
     for one in found:
         if not isinstance(one, BaseException):
             give(call.context.disclosures, one)
@@ -36,35 +36,47 @@ async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
 
 
 def by_id(resource_type: str) -> Callable[[FieldCall], Awaitable[Node | None]]:
-    """The resolver of `observation(id)` and its like: null also for an id of another type."""
+    """The resolver of `observation(id)` and its like: null also for an id of another type, unasked."""
 
     async def fetch(call: FieldCall) -> Node | None:
-        found = await _node(call, call.arguments["id"])
+        id_ = call.arguments["id"]
+        record_id = parse_record_id(id_)
+        if record_id is None or (record_id.type != resource_type and not record_id.contained):
+            return None
+        found = await _node(call, id_)
         is_of_type = found is not None and found.resource.type == resource_type
         return give(call.context.disclosures, found if is_of_type else None)
 
     return fetch
 
 
-async def admit(context: RequestContext, resource: Resource, *, followed: bool) -> bool:
-    """Whether the caller may see a resource that has been fetched."""
-    if not context.is_limited:
+def may_read(call: FieldCall, resource_type: str, *below: str) -> bool:
+    """Whether the scopes permit to read a type by id; told once for each selection where they do not."""
+    if call.context.permissions.reaches("r", resource_type):
         return True
-    return is_in_compartment(resource, await context.own_person(), followed=followed)
+    call.context.deny((*call.path, *below), resource_type)
+    return False
 
 
-async def _node(call: FieldCall, id_: str) -> Node | None:
+async def _node(call: FieldCall, id_: str, *below: str) -> Node | None:
+    type_ = _type_of(id_)
+    if type_ is None or not may_read(call, type_, *below):
+        return None
     record_id = parse_record_id(id_)
-    if id_.startswith(f"{PERSON}/") or (
-        record_id and record_id.type == "Patient" and not record_id.contained
-    ):
+    if record_id is None or (type_ == "Patient" and not record_id.contained):
         return await show(call, await call.context.identity.of_id(id_))
-    if record_id is None:
-        return None
     resource = await find(call.context, record_id)
-    if resource is None or not await admit(call.context, resource, followed=False):
+    if resource is None or not may_read(call, resource.type, *below):
         return None
-    return Node(resource.json, resource)
+    return await node_of(call.context, resource, followed=False)
+
+
+def _type_of(id_: str) -> str | None:
+    """The type that a global id names, as far as the id says it; None for what is no id."""
+    if id_.startswith(f"{PERSON}/"):
+        return "Patient"
+    record_id = parse_record_id(id_)
+    return record_id.type if record_id is not None else None
 
 
 async def find(context: RequestContext, record_id: RecordId) -> Resource | None:

@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from resolvers.connection import Connection
-from resolvers.context import RequestContext
 from resolvers.edge import edges_of
 from resolvers.errors import CursorInvalid
 from resolvers.hidden import is_entered_in_error
 from resolvers.merge import Merge
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.plan import SourcePlan, outcome_of
-from resolvers.question import Question
 from resolvers.resource import Resource
 from resolvers.stream import Admit, Stream
 from resolvers.visibility import is_about
@@ -29,10 +27,9 @@ async def load_merged(connection: Connection) -> None:
 
 async def open_merge(connection: Connection) -> Merge:
     """The merge of a connection's streams, gone on from its cursor. Raises CursorInvalid."""
-    context, question = connection.context, connection.question
+    context, _question = connection.context, connection.question
     connection.streams = {
-        plan.upstream.name: _streams(plan, rank, question, context)
-        for rank, plan in enumerate(connection.plans)
+        plan.upstream.name: _streams(plan, rank, connection) for rank, plan in enumerate(connection.plans)
     }
     await _resume(connection, connection.streams)
     every = [stream for of_source in connection.streams.values() for stream in of_source]
@@ -46,8 +43,8 @@ def outcomes_after(connection: Connection, merge: Merge) -> list[SourceOutcome]:
     return [_outcome(plan, streams[plan.upstream.name], merge) for plan in connection.plans]
 
 
-def _streams(plan: SourcePlan, rank: int, question: Question, context: RequestContext) -> list[Stream]:
-    streams = []
+def _streams(plan: SourcePlan, rank: int, connection: Connection) -> list[Stream]:
+    streams, question = [], connection.question
     for search, record in zip(plan.searches, plan.records, strict=True):
         stream = Stream(
             plan.upstream.name,
@@ -59,14 +56,16 @@ def _streams(plan: SourcePlan, rank: int, question: Question, context: RequestCo
             is_batched=plan.is_batched,
             pages_max=plan.pages_max,
         )
-        stream.admit = _admission(plan, question, record)
+        stream.admit = _admission(plan, connection, record)
         stream.problems.extend(plan.problems)
         streams.append(stream)
     return streams
 
 
-def _admission(plan: SourcePlan, question: Question, record: Resource | None) -> Admit:
+def _admission(plan: SourcePlan, connection: Connection, record: Resource | None) -> Admit:
     """All that a row must satisfy. A row about somebody else is a fault of the source, and is told."""
+    question, admits = connection.question, connection.admits
+    withhold = connection.context.permissions.labels.withhold
 
     def admit(resource: Resource, stream: Stream) -> bool:
         if resource.type != question.type:
@@ -79,7 +78,12 @@ def _admission(plan: SourcePlan, question: Question, record: Resource | None) ->
         if not all(test(resource) for test in plan.checks):
             stream.has_strays = True
             return False
-        return all(test(resource) for test in plan.keeps)
+        if not all(test(resource) for test in plan.keeps):
+            return False
+        # A person's rows are looked at as the person's, with all of the person's records.
+        if question.type == "Patient":
+            return True
+        return not withhold(resource.json, resource.type) and (admits is None or admits(resource))
 
     return admit
 

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
+from resolvers.admission import person_node
 from resolvers.connection import TELLING, Connection, tell
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.field import FieldCall
@@ -17,11 +18,11 @@ from resolvers.merge import Merge, Taken
 from resolvers.merging import open_merge, outcomes_after
 from resolvers.ordering import MISSING, Key, Ordering
 from resolvers.outcome import SourceOutcome, SourceStatus
-from resolvers.patients import person_node
 from resolvers.persons import Person
-from resolvers.plan import SourcePlan
+from resolvers.plan import Asked, SourcePlan
 from resolvers.question import Question, question_of
-from resolvers.resource import Resource
+from resolvers.reach import reached, told_by
+from resolvers.resource import Node, Resource
 from resolvers.restriction import is_restricted, withheld_searches
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
@@ -50,15 +51,20 @@ class SourceFirst(Ordering):
         return ((0, values[0]), *super().load(values[1:]))
 
 
-async def patients(call: FieldCall) -> Connection:
+async def patients(call: FieldCall) -> Connection | None:
     """`patients(...)`: sources in order of precedence, a person once."""
     question = question_of("Patient", call.arguments)
     context = call.context
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
-    question = structs.replace(question, ordering=ordering, is_newest_first=False)
-    (connection,) = await plan(context, ((question, None),))
+    told = told_by(call, question)
+    asked = await reached(call, question, None)
+    if asked is None:
+        return None
+    asked.question = structs.replace(asked.question, ordering=ordering, is_newest_first=False)
+    (connection,) = await plan(context, (Asked(asked.question, None, asked.admits),))
+    connection.told = told
     connection.tells = bool(call.selected & TELLING)
-    if context.is_limited:
+    if asked.person is not None:
         await _load_own(connection)
     else:
         await _load_persons(connection)
@@ -81,7 +87,9 @@ async def _load_own(connection: Connection) -> None:
         if _is_withheld(connection, person):
             return
         if connection.question.first and _matches(plans[record.source], record):
-            node = person_node(person)
+            node = await _node(connection, person)
+            if node is None:
+                return
             connection.edges = [edge_of(record, node, connection.question, connection.sealer)]
             return
     if connection.question.first:
@@ -114,7 +122,10 @@ async def _load_straight(connection: Connection) -> bool:
     for record, person in zip(records, persons, strict=True):
         if isinstance(person, UpstreamError) or not _is_shown(connection, record, plan, person):
             return False
-        shown.append((record, person_node(person)))
+        node = await _node(connection, person)
+        if node is None:
+            return False
+        shown.append((record, node))
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
     connection.show(shown, [outcome], len(page.resources) > question.first)
@@ -147,10 +158,10 @@ async def _load_merged(connection: Connection) -> None:
     while len(edges) < wanted:
         taken = await merge.take(wanted - len(edges))
         shown = await _first_sights(connection, taken)
-        fresh = [(one, person) for one, person in zip(taken, shown, strict=True) if person is not None]
+        fresh = [(one, node) for one, node in zip(taken, shown, strict=True) if node is not None]
         made = await edges_of([one for one, _ in fresh], question, connection.sealer, connection.context)
-        for edge, (_, person) in zip(made, fresh, strict=True):
-            edge.node = person_node(person)
+        for edge, (_, node) in zip(made, fresh, strict=True):
+            edge.node = node
         edges.extend(made)
         if not taken:
             break
@@ -167,8 +178,9 @@ async def _has_more(connection: Connection, merge: Merge) -> bool:
     return False
 
 
-async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Sequence[Person | None]:
-    """Each row's person, or None where an earlier source matched this same query with the person."""
+async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Sequence[Node | None]:
+    """Each row's person as a Patient; None where the caller may not see the person, and where an earlier
+    source matched this same query with the person."""
     records = [one.row.resource for one in taken]
     persons = await connection.context.identity.of_records(records)
     pairs = zip(taken, persons, strict=True)
@@ -180,10 +192,11 @@ async def _first_sights(connection: Connection, taken: Sequence[Taken]) -> Seque
 
 async def _first_sight(
     connection: Connection, record: Resource, rank: int, person: Person | UpstreamError
-) -> Person | None:
+) -> Node | None:
     if isinstance(person, UpstreamError):
         raise person
-    if not _is_shown(connection, record, connection.plans[rank], person):
+    node = await _node(connection, person)
+    if node is None or not _is_shown(connection, record, connection.plans[rank], person):
         return None
     for source in connection.plans[:rank]:
         outcome = person.outcomes.get(source.upstream.name)
@@ -192,7 +205,11 @@ async def _first_sight(
         for one in person.records_of(source.upstream.name):
             if await _source_matches(connection, source, one):
                 return None
-    return person
+    return node
+
+
+async def _node(connection: Connection, person: Person) -> Node | None:
+    return await person_node(connection.context, person, "s", connection.told)
 
 
 def _is_shown(connection: Connection, record: Resource, plan: SourcePlan, person: Person) -> bool:

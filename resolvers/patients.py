@@ -1,6 +1,7 @@
 """Patients: one node per person, whichever sources know the person (docs/schema.md)."""
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
+from resolvers.admission import person_node
 from resolvers.connection import TELLING, gap_error
 from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
@@ -24,14 +25,30 @@ async def patient(call: FieldCall) -> Node | None:
         raise ArgumentInvalid("patient: give either id or identifier")
     identity = call.context.identity
     if id_ is not None:
+        if not _may_find(call, "r"):
+            return None
         return give(call.context.disclosures, await show(call, await identity.of_id(id_)))
+    told = call.context.permissions.rules.told_by("Patient", ("identifier",))
+    if not _may_find(call, "s", told):
+        return None
     try:
         person = await identity.of_identifier(_identifier(identifier or ""))
-        return give(call.context.disclosures, await show(call, person))
+        return give(call.context.disclosures, await show(call, person, "s", told=told))
     except IdentifierAmbiguous:
-        if call.context.is_limited:
+        if call.context.permissions.is_own_only:
             return None  # that others have it is nothing to tell
         raise
+
+
+def _may_find(call: FieldCall, action: str, told: frozenset[str] = frozenset()) -> bool:
+    """Whether the scopes permit to find a Patient by id (`r`) or identifier (`s`); told where they do not."""
+    permissions = call.context.permissions
+    if permissions.reaches(action, "Patient", told):
+        return True
+    denied = [one for one in sorted(told) if not permissions.granted(one)]
+    for one in denied or ["Patient"]:
+        call.context.deny(call.path, one)
+    return False
 
 
 async def me(call: FieldCall) -> Node | None:
@@ -41,7 +58,14 @@ async def me(call: FieldCall) -> Node | None:
     return give(call.context.disclosures, await show(call, await call.context.own_person()))
 
 
-async def show(call: FieldCall, person: Person | None, *, followed: bool = False) -> Node | None:
+async def show(
+    call: FieldCall,
+    person: Person | None,
+    action: str = "r",
+    *,
+    followed: bool = False,
+    told: frozenset[str] = frozenset(),
+) -> Node | None:
     """A person as a Patient node, where the caller may see the person.
 
     A source that did not answer and might have changed what is shown is told: where the caller asks
@@ -49,13 +73,14 @@ async def show(call: FieldCall, person: Person | None, *, followed: bool = False
     reference was `followed`: every row of a list would tell the same.
     """
     context = call.context
-    if person is None or (context.is_limited and person.id != (await context.own_person()).id):
+    node = await person_node(context, person, action, told) if person is not None else None
+    if person is None or node is None:
         return None
     for outcome in person.outcomes.values():
         context.note(outcome)
         if outcome.is_unanswered and not followed and _is_missed(outcome, person, call):
             context.errors.append(LocatedError(gap_error(outcome), call.path))
-    return person_node(person)
+    return node
 
 
 def _is_missed(outcome: SourceOutcome, person: Person, call: FieldCall) -> bool:
@@ -65,12 +90,6 @@ def _is_missed(outcome: SourceOutcome, person: Person, call: FieldCall) -> bool:
         return False
     told_there = TELLING | patient_lists(call.context.served_types)
     return not (call.selected <= _OF_THE_PERSON or call.selected & told_there)
-
-
-def person_node(person: Person) -> Node:
-    """The merged Patient."""
-    shown = person.shown
-    return Node(shown.json, shown)
 
 
 def _identifier(text: str) -> Token:

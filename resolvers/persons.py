@@ -26,11 +26,16 @@ class Person(msgspec.Struct, eq=False):
     @property
     def shown(self) -> Resource:
         """What a client sees: the record of the source that takes precedence, less what is withheld."""
+        return self.shown_as(self.records[0])
+
+    def shown_as(self, record: Resource) -> Resource:
+        """One of the person's records as a client sees it."""
         if not self.is_withheld:
-            return self.records[0]
-        if self._bare is None:
-            self._bare = without_whereabouts(self.records[0])
-        return self._bare
+            return record
+        bare = self._bare
+        if bare is None or bare.key != record.key:
+            bare = self._bare = without_whereabouts(record)
+        return bare
 
     @property
     def is_restricted(self) -> bool:

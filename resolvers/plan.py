@@ -9,6 +9,7 @@ from clinical.compartment import patient_parameter
 from resolvers.context import RequestContext
 from resolvers.filtering import divide, is_checked, references_of, test_of, told_at
 from resolvers.hidden import hidden_filter
+from resolvers.narrowed import narrowed
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.question import Question
@@ -20,7 +21,10 @@ from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
 _TIE_BREAK = ("_id",)
-_WHOLE = (None,)
+LABELS = "_security"
+"""The search parameter that finds by security label (R4 search, 3.1.1.5)."""
+
+_WHOLE = ((),)
 _BY_PARTS = "the source can only be asked by parts, which may not be all"
 
 
@@ -32,7 +36,7 @@ class SourcePlan(msgspec.Struct):
     search is about. `is_sorted`: the source sorts as the question wants;
     `is_sorted_by_id`: equal rows by id. `is_batched`: it takes many searches at once.
     `pages_max` bounds one walk. `is_counted`: it says how many there are; `counts_hidden`: also of
-    those that are not shown.
+    those that are not shown, `counts_labelled`: of those with a security label.
     """
 
     upstream: Upstream
@@ -46,6 +50,7 @@ class SourcePlan(msgspec.Struct):
     pages_max: int = 0
     is_counted: bool = False
     counts_hidden: bool = False
+    counts_labelled: bool = False
     outcome: SourceOutcome | None = None
     problems: tuple[str, ...] = ()
     is_simple: bool = False
@@ -59,7 +64,8 @@ class _Draft:
     plan: SourcePlan
     base: Search
     references: tuple[Filter, ...]
-    parts: tuple[Filter | None, ...]
+    parts: tuple[tuple[Filter, ...], ...]
+    """What each of several searches adds, which together find everything."""
     is_simple: bool
     """Whether one search asks for all of a record's rows, the same wherever the record is."""
 
@@ -95,6 +101,7 @@ class _Draft:
             plan.pages_max,
             plan.is_counted,
             plan.counts_hidden,
+            plan.counts_labelled,
             None,
             (*problems, *plan.problems) if problems else plan.problems,
             plan.is_simple and not problems and len(searches) == 1,
@@ -107,7 +114,7 @@ class _Draft:
         for location, record in places:
             told = told_at(location, self.references) if self.references else ()
             for part in self.parts if told is not None else ():
-                filters = (*self.base.filters, *(told or ()), *((part,) if part else ()))
+                filters = (*self.base.filters, *(told or ()), *part)
                 searches.append(self._search(location, record, filters))
                 records.append(record)
         return searches, records
@@ -127,8 +134,13 @@ class _Draft:
         )
 
 
-Asked = tuple[Question, Person | None]
-"""A list, and the person that it is about; None: about nobody in particular."""
+class Asked(msgspec.Struct):
+    """A list that the caller may have: `person` is whom it is about (None: nobody in particular), `admits`
+    which rows the caller's scopes reach (None: every row)."""
+
+    question: Question
+    person: Person | None
+    admits: Keep | None = None
 
 
 async def plan_lists(
@@ -141,13 +153,14 @@ async def plan_lists(
     name, types = upstream.name, upstream.types
     drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
     plans: list[SourcePlan | None] = []
-    for question, person in lists:
+    for one in lists:
+        question, person = one.question, one.person
         if question.type not in types:
             plans.append(None)
             continue
         records: Sequence[Resource] = ()
         if person is not None:
-            records = [one for one in person.records if one.source == name]
+            records = [record for record in person.records if record.source == name]
             if not records:
                 plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
                 continue
@@ -186,7 +199,7 @@ async def _drafted(
             raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
         shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
         key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
-        if not question.filters and not question.references:
+        if not question.filters and not question.references and not question.narrowings:
             draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
             return draft
         references, gaps = await references_of(upstream, question, context)
@@ -212,6 +225,11 @@ def _draft_of(
     more_sent, more_kept = divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
     partition = upstream.partition(question.type, filters)
+    parts = tuple(
+        (*((one,) if one else ()), *more)
+        for one in partition.filters
+        for more in narrowed(upstream, question, abilities)
+    )
     is_sorted = question.ordering.code_set <= abilities.sorts
     by_id = is_sorted and "_id" in abilities.sorts
     tie_break = _TIE_BREAK if by_id and "_id" not in question.ordering.codes else ()
@@ -234,13 +252,13 @@ def _draft_of(
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
         pages_max=pages_max,
-        is_counted=abilities.counts and len(partition.filters) == 1,
+        is_counted=abilities.counts and len(parts) == 1 and not question.narrowings,
         counts_hidden=_counts_hidden(question, abilities),
+        counts_labelled=LABELS in abilities.parameters,
         problems=told,
-        is_simple=by_id and not kept and not more_kept and not checks and not told,
+        is_simple=by_id and not kept and not more_kept and not checks and not told and parts == _WHOLE,
     )
-    is_simple = not more_sent and partition.filters == _WHOLE
-    return _Draft(plan, base, more_sent, partition.filters, is_simple)
+    return _Draft(plan, base, more_sent, parts, not more_sent and parts == _WHOLE)
 
 
 def _problem(gap: SourceOutcome) -> str:

@@ -39,6 +39,8 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
     shows_errors: bool
     is_newest_first: bool = False
     """Whether the list has the order that its type's lists have where none is asked for, by a date."""
+    narrowings: tuple[tuple[Filter, ...], ...] = ()
+    """What the caller's scopes narrow the list to: any of these, each as a whole. None: to nothing less."""
 
     @property
     def codes(self) -> frozenset[str]:
@@ -49,7 +51,8 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
 
     def fingerprint(self, about: str) -> bytes:
         """What a cursor is bound to: the list and its filters, not the page size."""
-        text = repr((self.type, self.filters, self.references, self.ordering.sort, about))
+        asked = (self.type, self.filters, self.references, self.ordering.sort, about)
+        text = repr((*asked, self.narrowings) if self.narrowings else asked)
         return hashlib.sha256(text.encode()).digest()
 
 

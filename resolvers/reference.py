@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from clinical.references import ParsedReference, parse_reference
+from resolvers.admission import contained_node, node_of
 from resolvers.context import RequestContext
 from resolvers.errors import ReferenceNotFound, RequestError
 from resolvers.field import Batched, FieldCall
 from resolvers.given import give
-from resolvers.lookup import admit, contained_in
+from resolvers.lookup import contained_in, may_read
 from resolvers.patients import show
 from resolvers.persons import Person
 from resolvers.resource import Location, Node, Resource
@@ -71,6 +72,8 @@ def _started(call: FieldCall) -> Node | _Asked | ReferenceNotFound | None:
             raise ReferenceNotFound("the reference leads to a type that is not served", holder.source)
     except ReferenceNotFound as problem:
         return problem
+    if not may_read(call, parsed.type):
+        return None
     return _Asked(source, Read(parsed.type, parsed.id, location))
 
 
@@ -91,8 +94,7 @@ async def _show_all(calls: Sequence[FieldCall], found: list[Any]) -> None:
         if isinstance(one, Person):
             found[place] = await _caught(show(call, one, followed=True))
         elif isinstance(one, Resource):
-            is_seen = await _caught(admit(call.context, one, followed=True))
-            found[place] = Node(one.json, one) if is_seen is True else is_seen or None
+            found[place] = await _caught(node_of(call.context, one, followed=True))
 
 
 async def _caught(showing: Awaitable[Any]) -> Any:
@@ -102,15 +104,15 @@ async def _caught(showing: Awaitable[Any]) -> Any:
         return problem
 
 
-def _contained(call: FieldCall, holder: Resource, parsed: ParsedReference) -> Node:
+def _contained(call: FieldCall, holder: Resource, parsed: ParsedReference) -> Node | None:
     """Raises ReferenceNotFound."""
     root = holder.container or holder
     if parsed.id is None:
-        return Node(root.json, root)
+        return Node(root.json, root) if may_read(call, root.type) else None
     found = contained_in(root, parsed.id, call.context.served_types)
     if found is None:
         raise ReferenceNotFound("the contained resource is not there, or of a type not served", holder.source)
-    return Node(found.json, found)
+    return contained_node(call.context, found) if may_read(call, found.type) else None
 
 
 def _place(context: RequestContext, holder: Resource, parsed: ParsedReference) -> tuple[str, Location]:

@@ -53,6 +53,8 @@ _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
 _PERIOD: Final = Part(parts=(("start", _TEXT), ("end", _TEXT)))
 _ABSENT: Final = Part("absent")
+_LABEL: Final = Part(is_list=True, parts=(("system", _TEXT), ("code", _TEXT)))
+_LABELLED: Final[Parts] = (("meta", Part(parts=(("security", _LABEL),))),)
 _CODES: Final = Part(parts=(("coding", Part(is_list=True, parts=(("code", _TEXT),))),))
 _STATUSES: Final[Parts] = (("status", _TEXT), ("lifecycleStatus", _TEXT), ("verificationStatus", _CODES))
 _WITH: Final[Mapping[str, frozenset[str]]] = {
@@ -109,6 +111,7 @@ class Shape:
         needed: Parts = (
             *(((subject, _REFERENCE),) if subject else ()),
             *_statuses(type_, parts),
+            *_LABELLED,
             *dates,
             *others,
         )
@@ -121,6 +124,16 @@ class Shape:
         self.dates = _compiled_dates(dates, others) if dates else None
         self.ends = _compiled_ends(dates)
         self.periods = self.ends if not any(part.primitive for _, part in dates) else None
+
+
+def labels_of(rows: Sequence[Any]) -> list[tuple[str | None, str | None]]:
+    """The security labels (system, code) of rows of any shape."""
+    listed = [held.security_ for row in rows if (held := row.meta_) is not None and held.security_]
+    return [
+        (None, None) if label is None else (label.system_, label.code_)
+        for labels in listed
+        for label in labels
+    ]
 
 
 def _statuses(type_: str, parts: Parts) -> Parts:

@@ -15,10 +15,11 @@ from typing import Any, Final
 import msgspec
 
 from clinical.dates import DateInvalid, interval
+from permissions.labels import LabelRules
 from resolvers.ordering import Key, Ordering
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
-from resolvers.shape import PlainPage, Shape, attribute
+from resolvers.shape import PlainPage, Shape, attribute, labels_of
 from resolvers.upstreams.upstream import Page, Search
 
 # Digits are left to Python; of what else it takes for a date this is what FHIR takes too.
@@ -96,6 +97,15 @@ def key_of(row: Any, ordering: Ordering) -> Key:
         if (value := getattr(row, attribute(name), None)) is not None
     }
     return ordering.key_of(json)
+
+
+def has_withheld(labels: LabelRules, page: Page | BaseException) -> bool:
+    """Whether a row of a plain page has a security label that withholds it; one without a code is odd."""
+    plain = page.plain if isinstance(page, Page) else None
+    if plain is None or labels.is_empty:
+        return False
+    said = labels_of(plain.rows)
+    return any(code is None or labels.names(plain.type, system, code) for system, code in said)
 
 
 def straight_page(question: Question, search: Search, page: Page | BaseException) -> Straight | None:

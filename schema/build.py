@@ -1,14 +1,20 @@
 """The schema, built once at start from the list of resource types."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import strawberry
+from graphql import GraphQLSchema
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 
+from permissions.policy import Policy, default_policy
+from permissions.rules import Rules
 from resolvers.resource import Node
 from schema.connection import connection_type
+from schema.coordinates import Fields
+from schema.directives import annotate
 from schema.fhir import FHIRTypes
 from schema.fhir_model import ResourceTypeUnknown, all_resource_types
 from schema.making import definition, make_type
@@ -72,8 +78,32 @@ def resource_types(setting: Literal["default", "all"] | Sequence[str]) -> tuple[
     return tuple(dict.fromkeys(setting))
 
 
-def build_schema(resources: tuple[str, ...]) -> strawberry.Schema:
-    """The Strawberry schema of these resource types. Raises where two names would meet."""
+@dataclass(frozen=True, slots=True)
+class BuiltSchema:
+    """The schema, and the rules of its fields."""
+
+    strawberry: strawberry.Schema
+    rules: Rules
+
+    @property
+    def graphql(self) -> GraphQLSchema:
+        """The same as graphql-core knows it."""
+        return self.strawberry._schema
+
+    @property
+    def sdl(self) -> str:
+        """The schema as SDL, with directive definitions.
+
+        FHIR's own Subscription type must not be taken for the root of that name, so the roots are said.
+        """
+        return "schema {\n  query: Query\n}\n\n" + print_schema(self.strawberry) + "\n"
+
+
+def build_schema(resources: tuple[str, ...], policy: Policy | None = None) -> BuiltSchema:
+    """The schema of these resource types under a policy (the gateway's own where none is given).
+
+    Raises where two names would meet, and PolicyInvalid.
+    """
     interface = make_type("Resource", "Any FHIR resource.", is_interface=True, resolve_type=_resolve_type)
     connections: dict[str, type] = {}
 
@@ -87,16 +117,13 @@ def build_schema(resources: tuple[str, ...]) -> strawberry.Schema:
     types.finish()
     definition(interface).fields.extend([*resource_fields(), *types.common_fields()])
     query = make_query(made, {name: connection(name) for name in resources}, interface)
+    fields = Fields(query, made.values(), resources)
+    rules = Rules(
+        policy or default_policy(), fields.coordinates(), fields.searches(), is_general=policy is None
+    )
+    annotate(fields.types, rules, frozenset(resources))
     config = StrawberryConfig(scalar_map=SCALARS, auto_camel_case=False)
-    return strawberry.Schema(query=query, types=list(made.values()), config=config)
-
-
-def print_sdl(schema: strawberry.Schema) -> str:
-    """The schema as SDL, with directive definitions.
-
-    FHIR's own Subscription type must not be taken for the root of that name, so the roots are said.
-    """
-    return "schema {\n  query: Query\n}\n\n" + print_schema(schema) + "\n"
+    return BuiltSchema(strawberry.Schema(query=query, types=list(made.values()), config=config), rules)
 
 
 def _resolve_type(value: Node, info: Any, abstract: Any) -> str:

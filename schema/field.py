@@ -13,6 +13,7 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
+from permissions.coordinates import Reads
 from resolvers.field import Compute, Derive, Fetch
 from resolvers.resource import Node, Resource
 from resolvers.straight import Straight
@@ -129,6 +130,8 @@ class FetchField(StrawberryField):
     """A field answered by a resolver; the executor binds it (`gateway.execution`)."""
 
     fetch: Fetch
+    reads: Reads | None = None
+    """The resources of one type that it fetches, where it fetches such; what it needs follows from it."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -210,10 +213,11 @@ def fetch_field(
     *,
     description: str,
     arguments: tuple[StrawberryArgument, ...] = (),
+    reads: Reads | None = None,
 ) -> FetchField:
     """A fetching field under a name of ours."""
     field = _named(FetchField, name, annotation, description)
-    field.fetch, field.arguments = fetch, list(arguments)
+    field.fetch, field.arguments, field.reads = fetch, list(arguments), reads
     return field
 
 

@@ -7,6 +7,7 @@ from strawberry.types.field import StrawberryField
 
 from clinical.codec import DecimalInvalid, digits
 from clinical.compartment import patient_parameter
+from permissions.coordinates import Reads
 from resolvers.ids import global_id
 from resolvers.lists import reverse_list
 from resolvers.names import plural
@@ -94,6 +95,7 @@ class OwnFields:
             reverse_list(resource_type),
             description=f"Every {resource_type} about this person, from every source that knows the person.",
             arguments=list_arguments(resource_type, but=parameter),
+            reads=Reads("s", resource_type),
         )
 
     def _followed(self) -> StrawberryField:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from strawberry import ID
 from strawberry.types.field import StrawberryField
 
+from permissions.coordinates import Reads
 from resolvers.lists import root_list
 from resolvers.lookup import by_id, node, nodes
 from resolvers.names import field_name, plural
@@ -68,14 +69,22 @@ def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[S
         patient,
         description="One person, by `id` or `identifier`; null for unknown, withheld and foreign ids alike.",
         arguments=arguments,
+        reads=Reads("rs", "Patient"),
     )
-    yield fetch_field("me", optional(types["Patient"]), me, description="The patient that the token is for.")
+    yield fetch_field(
+        "me",
+        optional(types["Patient"]),
+        me,
+        description="The patient that the token is for.",
+        reads=Reads("r", "Patient"),
+    )
     yield fetch_field(
         "patients",
         optional(connections["Patient"]),
         patients,
         description="One node per person: sources in order of precedence, `sort` within a source.",
         arguments=list_arguments("Patient"),
+        reads=Reads("s", "Patient"),
     )
 
 
@@ -89,6 +98,7 @@ def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[Str
             by_id(name),
             description=f"One {name} by its global id.",
             arguments=(_ID,),
+            reads=Reads("r", name),
         )
         yield fetch_field(
             plural(name),
@@ -96,4 +106,5 @@ def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[Str
             root_list(name),
             description=f"Every {name}, over every source.",
             arguments=list_arguments(name),
+            reads=Reads("s", name),
         )

@@ -16,12 +16,12 @@ from resolvers.context import RequestContext
 class Entry:
     """One request's open entry. Until it is told of an answer, the request counts as cancelled.
 
-    `principal`, `prepared` and `context` are set as soon as each is known.
+    `principal`, `prepared`, `denied` and `context` are set as soon as each is known.
     """
 
     __slots__ = (
         "_began_s", "_codes", "_has_data", "_outcome", "_status", "_time",
-        "context", "prepared", "principal", "request_id",
+        "context", "denied", "prepared", "principal", "request_id",
     )  # fmt: skip
 
     def __init__(self, request_id: str) -> None:
@@ -29,6 +29,7 @@ class Entry:
         self.principal: Principal | None = None
         self.prepared: PreparedDocument | None = None
         self.context: RequestContext | None = None
+        self.denied: frozenset[str] = frozenset()
         self._time = datetime.now(UTC)
         self._began_s = time.perf_counter()
         self._outcome = CANCELLED
@@ -79,10 +80,13 @@ class Entry:
             subject=principal.subject,
             fhir_user=_staff(principal.fhir_user),
             token_id=principal.token_id,
-            patient=context.own_id if context and context.is_limited else None,
+            patient=context.own_id if context else None,
             kind=prepared.kind if prepared else None,
             operation=prepared.operation_name if prepared else None,
             document=prepared.hash if prepared else None,
+            purposes=principal.purposes,
+            breaks_glass=context is not None and context.permissions.breaks_glass,
+            denied=tuple(sorted(self.denied)),
             sources=context.statuses() if context else {},
             disclosed=context.disclosures.rows() if context and self._has_data else [],
         )

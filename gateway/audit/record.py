@@ -46,6 +46,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """The operation's name in the document."""
     document: str | None = None
     """SHA-256 (hex) of the document's text and the operation's name."""
+    purposes: tuple[str, ...] = ()
+    """The purposes of use that the token states."""
+    breaks_glass: bool = False
+    """Whether one of them clears what labels withhold."""
+    denied: tuple[str, ...] = ()
+    """The coordinates that the operation selects and the scopes do not permit; also where that is only
+    measured."""
     sources: Mapping[str, str] = {}
     """How each source that was asked fared (its status), by its name."""
     disclosed: Sequence[Disclosure] = []

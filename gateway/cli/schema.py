@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from schema import build
-from schema.build import build_schema, print_sdl, resource_types
+from schema.build import build_schema, resource_types
 from schema.fhir_model import ResourceTypeUnknown
 
 COMMITTED = Path(build.__file__).with_name("schema.graphql")
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the schema; with --check 1 where the committed one differs."""
     named = args.resources if args.resources in ("default", "all") else args.resources.split(",")
     try:
-        sdl = print_sdl(build_schema(resource_types(named)))
+        sdl = build_schema(resource_types(named)).sdl
     except ResourceTypeUnknown as problem:
         print(f"clinical-gateway schema: {problem}", file=sys.stderr)
         return 2

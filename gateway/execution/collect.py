@@ -25,17 +25,24 @@ Conditions = Mapping[str, bool]
 
 
 class Collector:
-    """Collects the fields of selection sets for concrete types of one operation."""
+    """Collects the fields of selection sets for concrete types of one operation. `denied`: the coordinates
+    in whose place null stands."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
         fragments: Mapping[str, FragmentDefinitionNode],
         conditions: Conditions,
+        denied: frozenset[str] = frozenset(),
     ) -> None:
         self._schema = schema
         self._fragments = fragments
         self._conditions = conditions
+        self.denied = denied
+
+    def is_denied(self, object_type: GraphQLObjectType, name: str) -> bool:
+        """Whether a field of a type is denied."""
+        return bool(self.denied) and f"{object_type.name}.{name}" in self.denied
 
     def fields(
         self, object_type: GraphQLObjectType, sets: Iterable[SelectionSetNode | None]

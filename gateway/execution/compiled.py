@@ -9,18 +9,21 @@ from typing import Any, Final
 from graphql import GraphQLSchema, VariableValues
 
 from gateway.execution.collect import Collector
+from gateway.execution.denials import Denied, denied_selections
 from gateway.execution.executor import ExecutionResult
 from gateway.execution.projection import Projector
 from gateway.execution.run import Complete, Run, bubble
 from gateway.execution.shapes import Survey
 from gateway.execution.stock import StockExecutor, located
 from gateway.execution.variables import Variables
-from gateway.prepare import PreparedDocument
+from gateway.prepare import PlanKey, PreparedDocument
+from permissions.rules import Rules
 from resolvers.context import RequestContext
 from resolvers.shape import Shape
 
 PLANS_KEPT: Final = 16
-"""For each document: one plan for each set of values of its `@skip` and `@include` variables."""
+"""For each document: one plan for each set of values of its `@skip` and `@include` variables, and for each
+set of its fields that is denied."""
 
 INTROSPECTIONS_KEPT: Final = 8
 """Answers about the schema, which take long to make and never change; each may be megabytes."""
@@ -34,15 +37,17 @@ class Plan:
     complete: Complete
     shapes: Mapping[str, Shape]
     of_patient: frozenset[str] | None
+    denied: tuple[Denied, ...]
+    """The selections in whose place null stands, for what the caller's scopes are."""
 
 
 class CompiledExecutor:
     """Runs queries by their plans. A plan is made at the first request of a document and kept with it."""
 
-    def __init__(self, schema: GraphQLSchema, *, hide_suggestions: bool = False) -> None:
+    def __init__(self, schema: GraphQLSchema, rules: Rules, *, hide_suggestions: bool = False) -> None:
         self._schema = schema
         self._hide_suggestions = hide_suggestions
-        self._stock = StockExecutor(schema, hide_suggestions=hide_suggestions)
+        self._stock = StockExecutor(schema, rules, hide_suggestions=hide_suggestions)
         self._introspections: OrderedDict[str, ExecutionResult] = OrderedDict()
 
     async def run(
@@ -59,7 +64,9 @@ class CompiledExecutor:
         if prepared.conditions and _has_null(prepared.conditions, coerced):
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
-        plan = await self._plan(prepared, coerced)
+        plan = await self._plan(prepared, coerced, context.denied)
+        if plan.denied:
+            context.refuse(plan.denied)
         context.narrow(plan.shapes, plan.of_patient)
         data = plan.complete(None, run, None)
         await run.settle()
@@ -86,35 +93,40 @@ class CompiledExecutor:
                 self._introspections.popitem(last=False)
         return known
 
-    async def _plan(self, prepared: PreparedDocument, variables: VariableValues) -> Plan:
-        """The plan for these values of the variables that select; made in a thread, once for all who ask."""
+    async def _plan(
+        self, prepared: PreparedDocument, variables: VariableValues, denied: frozenset[str]
+    ) -> Plan:
+        """The plan for these values of the variables that select, and for what is denied; made in a thread,
+        once for all who ask."""
         values = tuple([variables.coerced.get(name) is True for name in prepared.conditions])
-        known: Plan | None = prepared.plans.get(values)
-        return known if known is not None else await self._compiled(prepared, values)
+        known: Plan | None = prepared.plans.get((values, denied))
+        return known if known is not None else await self._compiled(prepared, (values, denied))
 
-    async def _compiled(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Plan:
-        making: asyncio.Future[Plan] | None = prepared.kept.get(values)
+    async def _compiled(self, prepared: PreparedDocument, key: PlanKey) -> Plan:
+        making: asyncio.Future[Plan] | None = prepared.kept.get(key)
         if making is None:
             loop = asyncio.get_running_loop()
-            making = prepared.kept[values] = loop.run_in_executor(None, self._compile, prepared, values)
+            making = prepared.kept[key] = loop.run_in_executor(None, self._compile, prepared, key)
         try:
             plan = await asyncio.shield(making)
         finally:
-            prepared.kept.pop(values, None)
+            prepared.kept.pop(key, None)
         if len(prepared.plans) >= PLANS_KEPT:
             prepared.plans.pop(next(iter(prepared.plans)))
-        prepared.plans[values] = plan
+        prepared.plans[key] = plan
         return plan
 
-    def _compile(self, prepared: PreparedDocument, values: tuple[bool, ...]) -> Plan:
+    def _compile(self, prepared: PreparedDocument, key: PlanKey) -> Plan:
+        values, denied = key
         conditions = dict(zip(prepared.conditions, values, strict=True))
-        collector = Collector(self._schema, prepared.fragments, conditions)
+        collector = Collector(self._schema, prepared.fragments, conditions, denied)
         root, selected = self._schema.query_type, prepared.operation.selection_set
         assert root is not None
         survey = Survey(self._schema, collector)
         shapes = survey.shapes(root, selected)
         complete = Projector(self._schema, collector, shapes).operation(root, selected)
-        return Plan(complete, shapes, survey.of_patient)
+        refused = denied_selections(self._schema, collector, root, selected)
+        return Plan(complete, shapes, survey.of_patient, refused)
 
 
 def _has_null(names: Iterable[str], variables: VariableValues) -> bool:

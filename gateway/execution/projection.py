@@ -109,6 +109,9 @@ class Projector:
             if name == "__typename":
                 entries.append(f"{key!r}: {kind.name!r}")
                 continue
+            if self._collector.is_denied(kind, name):
+                entries.append(f"{key!r}: None")
+                continue
             definition = kind.fields[name]
             below = Site(site.source, tuple(nodes), path_to(site.path, repr(key), definition.type))
             field = definition.extensions.get(DEFINITION)

@@ -70,6 +70,8 @@ class RowCode:
         name = nodes[0].name.value
         if name == TYPENAME:
             return repr(kind.name)
+        if self._collector.is_denied(kind, name):
+            return "None"
         definition = kind.fields[name]
         field = definition.extensions.get(DEFINITION)
         if is_row and isinstance(field, ComputedField):

@@ -11,6 +11,7 @@ from graphql import FieldNode, GraphQLError, VariableValues, located_error
 from graphql.pyutils import is_iterable
 
 from gateway.execution.arguments import Arguments
+from resolvers.contained import held
 from resolvers.context import RequestContext
 from resolvers.field import Batched, Fetch, FieldCall, LinkedPath, flat
 from schema.field import ElementField
@@ -66,7 +67,8 @@ class Run:
     ) -> Any:
         """An element's value that is not of the plain shape: looked at closely, or told and null."""
         try:
-            return field.entry(value, holder)
+            found = field.entry(value, holder)
+            return found if field.resources is None else held(self.context, found, flat(path))
         except Exception as error:  # noqa: BLE001  told at its element
             self.fail(error, path, nodes)
             return None

@@ -52,7 +52,7 @@ class Survey:
     def _object(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldNode]]) -> None:
         for nodes in fields.values():
             name = nodes[0].name.value
-            if name not in kind.fields:
+            if name not in kind.fields or self._collector.is_denied(kind, name):
                 continue
             definition = kind.fields[name]
             inner = get_named_type(definition.type)
@@ -106,7 +106,7 @@ def parts_of(
     parts: Parts = ()
     for below in collector.fields(kind, [node.selection_set for node in nodes]).values():
         name = below[0].name.value
-        if name == TYPENAME:
+        if name == TYPENAME or collector.is_denied(kind, name):
             continue
         definition = kind.fields[name]
         field = definition.extensions.get(DEFINITION)

@@ -16,6 +16,7 @@ from gateway.cors import OriginList
 from gateway.document_limits import LimitSettings
 from gateway.documents import Documents
 from gateway.edge import Edge
+from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult
 from gateway.execution.stock import StockExecutor
 from gateway.graphiql import assets
@@ -23,6 +24,9 @@ from gateway.http import GraphQLEndpoint
 from gateway.pipeline import Pipeline
 from gateway.prepare import Preparation
 from gateway.telemetry import Telemetry, TelemetrySettings, open_telemetry
+from permissions.decision import Decisions
+from permissions.policy import Policy
+from permissions.rules import Rules
 from resolvers.cache import MemoryCache
 from resolvers.cursor import Cursors
 from resolvers.errors import ArgumentInvalid
@@ -105,13 +109,14 @@ class Work:
 
 WORK = Work()
 SCHEMA = strawberry.Schema(Query)._schema
+NO_RULES = Rules(Policy(), ())
 
 
 class Executor(StockExecutor):
     """Counts what is executed."""
 
     def __init__(self) -> None:
-        super().__init__(SCHEMA)
+        super().__init__(SCHEMA, NO_RULES)
         self.ran = 0
 
     async def run(self, *asked: Any) -> ExecutionResult:
@@ -166,6 +171,8 @@ class FrontDoor:
             self.issuer.authenticator(),
             self.documents,
             self.federation,
+            Decisions(NO_RULES),
+            Denials(SCHEMA, NO_RULES),
             self.executor,
             telemetry or open_telemetry(TelemetrySettings()),
             Trail(self.sink),

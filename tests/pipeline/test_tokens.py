@@ -144,23 +144,35 @@ def test_a_token_in_the_address_counts_for_nothing(gateway: Gateway) -> None:
     [
         "",
         "openid fhirUser launch/patient",
-        "user/Observation.rs",
-        "user/*.r",
-        "user/*.s",
+        "user/Nothing.rs",
         "user/*.sr",
         "user/*.cud",
-        "user/*.rs?category=laboratory",
-        "patient/Observation.rs",
+        "user/*.rs?category:not=laboratory",
+        "user/Observation.rs?patient.name=x",
         "everything",
     ],
 )
-def test_a_token_whose_scopes_do_not_suffice_is_refused(
+def test_a_token_whose_scopes_permit_no_reading_is_refused(
     gateway: Gateway, sandbox: Sandbox, scope: str
 ) -> None:
     sandbox.forget_requests()
     answer = gateway.with_token(sandbox.minted(scope=scope, patient="ehr/Patient/1001")).ask(QUERY)
     assert (answer.status, answer.codes, answer.headers["www-authenticate"]) == (403, ["FORBIDDEN"], NEEDED)
     assert "data" not in answer.document
+    assert sandbox.requests("ehr") == []
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ["user/Observation.rs", "user/Patient.s", "patient/Observation.rs", "user/*.rs?category=laboratory"],
+)
+def test_a_field_that_the_scopes_do_not_permit_is_null_and_its_source_not_asked(
+    gateway: Gateway, sandbox: Sandbox, scope: str
+) -> None:
+    sandbox.forget_requests()
+    answer = gateway.with_token(sandbox.minted(scope=scope, patient="ehr/Patient/1001")).ask(QUERY)
+    assert (answer.status, answer.codes) == (200, ["UNAUTHORIZED_FIELD_OR_TYPE"])
+    assert answer.data == {"patient": None}
     assert sandbox.requests("ehr") == []
 
 

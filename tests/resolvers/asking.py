@@ -8,7 +8,9 @@ from gateway.document_limits import LimitSettings
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import ExecutionResult
 from gateway.prepare import Preparation
+from permissions.decision import Decisions, Permissions
 from permissions.principal import Principal
+from permissions.scopes import parse_scopes
 from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
@@ -16,7 +18,7 @@ from resolvers.federation import Federation
 from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from resolvers.upstreams.upstream import Upstream
-from schema.build import build_schema
+from schema.build import BuiltSchema, build_schema
 
 NHS = "https://fhir.nhs.uk/Id/nhs-number"
 TYPES = (
@@ -34,9 +36,17 @@ KEY = PersonKey(b"k" * 64)
 
 @cache
 def executor() -> tuple[CompiledExecutor, Preparation]:
-    schema = build_schema(TYPES)._schema
-    limits = LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000)
-    return CompiledExecutor(schema), Preparation(schema, limits)
+    built, limits = schema(), LimitSettings(max_characters=1_000_000, max_tokens=100_000, max_aliases=10_000)
+    return CompiledExecutor(built.graphql, built.rules), Preparation(built.graphql, limits)
+
+
+@cache
+def schema() -> BuiltSchema:
+    return build_schema(TYPES)
+
+
+def permissions_of(principal: Principal) -> Permissions:
+    return Decisions(schema().rules).of(principal)
 
 
 class Asker:
@@ -55,13 +65,14 @@ class Asker:
         self.federation = Federation(
             upstreams, linking, Cursors(b"c" * 32, cache_), cache_, frozenset(TYPES), pages_max=1000
         )
-        self.principal = Principal("i", "c", subject, (), patient=patient)
+        scopes = parse_scopes("system/*.rs" if patient is None else "patient/*.rs")
+        self.principal = Principal("i", "c", subject, scopes, patient=patient)
         self.context: RequestContext | None = None
 
     async def run(self, text: str, **variables: Any) -> ExecutionResult:
         runner, preparation = executor()
         self.context = self.federation.open(
-            self.principal, is_limited=self.principal.patient is not None, deadline_s=30, request_id="r"
+            self.principal, permissions_of(self.principal), deadline_s=30, request_id="r"
         )
         try:
             return await runner.run(preparation.prepare(text, None, ""), variables, self.context)

@@ -6,7 +6,11 @@ from typing import Any
 
 from clinical.codec import encode_json
 from clinical.order import in_order
+from permissions.decision import Decisions
+from permissions.policy import Policy
 from permissions.principal import Principal
+from permissions.rules import Rules
+from permissions.scopes import parse_scopes
 from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors, Position
@@ -87,5 +91,6 @@ def federation(sources: Sequence[MemoryUpstream], types: Sequence[str]) -> Feder
 
 def context_of(opened: Federation) -> RequestContext:
     """One request of a caller who may see everybody."""
-    principal = Principal("i", "c", "s", ())
-    return opened.open(principal, is_limited=False, deadline_s=30, request_id="r")
+    principal = Principal("i", "c", "s", parse_scopes("system/*.rs"))
+    permissions = Decisions(Rules(Policy(), ())).of(principal)
+    return opened.open(principal, permissions, deadline_s=30, request_id="r")

@@ -12,6 +12,7 @@ from resolvers.context import RequestContext
 from resolvers.listing import plan, take_short_way
 from resolvers.merging import load_merged
 from resolvers.outcome import SourceOutcome
+from resolvers.plan import Asked
 from resolvers.question import question_of
 from resolvers.shape import shape_of
 from resolvers.straight import come_one_by_one, takes_short_way
@@ -79,7 +80,7 @@ async def connection_of(
     context: RequestContext, type_: str, arguments: Json, about: str | None
 ) -> Connection:
     person = None if about is None else await context.identity.of_id(f"a/Patient/{about}")
-    (made,) = await plan(context, [(question_of(type_, arguments), person)])
+    (made,) = await plan(context, [Asked(question_of(type_, arguments), person)])
     return made
 
 

@@ -14,13 +14,13 @@ from graphql import (
 from clinical.compartment import patient_parameter
 from resolvers.names import plural
 from schema import build, fhir
-from schema.build import DEFAULT_RESOURCES, build_schema, print_sdl, resource_types
+from schema.build import DEFAULT_RESOURCES, build_schema, resource_types
 from schema.fhir_model import ResourceTypeUnknown, elements, model_of
 
 
 @pytest.fixture(scope="module")
 def schema():  # type: ignore[no-untyped-def]
-    return build_schema(resource_types("default"))._schema
+    return build_schema(resource_types("default")).graphql
 
 
 def test_elements_have_their_fhir_names_and_cardinality(schema) -> None:  # type: ignore[no-untyped-def]
@@ -82,7 +82,7 @@ def test_every_type_of_r4_can_be_served() -> None:
     everything = resource_types("all")
     assert set(DEFAULT_RESOURCES) <= set(everything)
     assert len(everything) > 110
-    made = build_schema(everything)._schema
+    made = build_schema(everything).graphql
     assert made.query_type is not None
     assert made.subscription_type is None
 
@@ -94,8 +94,8 @@ def test_unknown_types_are_refused_by_name() -> None:
 
 def test_the_printed_schema_reads_back_the_same() -> None:
     schema = build_schema(("Patient", "Observation", "Subscription"))
-    again = parse_sdl(print_sdl(schema))
-    assert set(again.type_map) == set(schema._schema.type_map)
+    again = parse_sdl(schema.sdl)
+    assert set(again.type_map) == set(schema.graphql.type_map)
     assert again.subscription_type is None
 
 

@@ -11,7 +11,11 @@ from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import Executor
 from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation, PreparedDocument
+from permissions.decision import Decisions
+from permissions.policy import Policy
 from permissions.principal import Principal
+from permissions.rules import Rules
+from permissions.scopes import parse_scopes
 from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
@@ -20,6 +24,8 @@ from resolvers.linking import Linking
 from resolvers.person import PersonKey
 from tests.conformance.graphql.counting import Count, now
 from tests.conformance.graphql.small_schema import small_schema
+
+NO_RULES = Rules(Policy(), ())
 
 ErrorTold = tuple[tuple[str | int, ...], str]
 
@@ -34,7 +40,8 @@ class Answer:
 
 @cache
 def executors() -> dict[str, Executor]:
-    return {"compiled": CompiledExecutor(small_schema()), "stock": StockExecutor(small_schema())}
+    schema = small_schema()
+    return {"compiled": CompiledExecutor(schema, NO_RULES), "stock": StockExecutor(schema, NO_RULES)}
 
 
 @cache
@@ -55,8 +62,8 @@ def context() -> RequestContext:
     cache_ = MemoryCache()
     linking = Linking((), frozenset(), PersonKey(b"k" * 64))
     federation = Federation((), linking, Cursors(b"c" * 32, cache_), cache_, frozenset())
-    principal = Principal("i", "c", "s", ())
-    return federation.open(principal, is_limited=False, deadline_s=30, request_id="r")
+    principal = Principal("i", "c", "s", parse_scopes("system/*.rs"))
+    return federation.open(principal, Decisions(NO_RULES).of(principal), deadline_s=30, request_id="r")
 
 
 async def ask(

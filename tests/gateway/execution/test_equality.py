@@ -23,9 +23,9 @@ from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation, PreparedDocument
 from resolvers.disclosure import Disclosure
 from resolvers.upstreams.errors import UpstreamTimeout
-from schema.build import build_schema, resource_types
+from schema.build import BuiltSchema, build_schema, resource_types
 from tests.gateway.execution.operations import Operations
-from tests.resolvers.asking import Asker, observation, patient
+from tests.resolvers.asking import Asker, observation, patient, permissions_of
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER = "9990000018"
@@ -53,8 +53,12 @@ INTERESTING = {
 
 
 @cache
+def built() -> BuiltSchema:
+    return build_schema(resource_types("default"))
+
+
 def schema() -> GraphQLSchema:
-    return build_schema(resource_types("default"))._schema
+    return built().graphql
 
 
 @cache
@@ -68,7 +72,8 @@ def executors() -> tuple[Executor, Executor, Preparation]:
         max_directives=10_000,
         max_root_fields=1_000,
     )
-    return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
+    rules = built().rules
+    return CompiledExecutor(made, rules), StockExecutor(made, rules), Preparation(made, limits)
 
 
 def condition(id_: str, patient_id: str, when: str) -> dict[str, Any]:
@@ -166,7 +171,8 @@ async def execute(
 ) -> tuple[ExecutionResult, list[Disclosure]]:
     """What is answered, and what the record says was given out."""
     asker = Asker(*sources(is_down))
-    context = asker.federation.open(asker.principal, is_limited=False, deadline_s=30, request_id="r")
+    permissions = permissions_of(asker.principal)
+    context = asker.federation.open(asker.principal, permissions, deadline_s=30, request_id="r")
     try:
         return await executor.run(prepared, variables, context), list(context.disclosures)
     finally:

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.execution.executor import ExecutionResult
 from gateway.execution.stock import StockExecutor
-from tests.resolvers.asking import Asker, executor, observation, patient
+from tests.resolvers.asking import Asker, executor, observation, patient, permissions_of, schema
 from tests.resolvers.memory import MemoryUpstream
 
 
@@ -12,9 +12,10 @@ async def both(up: MemoryUpstream, text: str, **variables: Any) -> list[Executio
     runner, preparation = executor()
     prepared = preparation.prepare(text, None, text)
     answers = []
-    for one in (runner, StockExecutor(preparation.schema)):
+    for one in (runner, StockExecutor(preparation.schema, schema().rules)):
         asker = Asker(up)
-        context = asker.federation.open(asker.principal, is_limited=False, deadline_s=5, request_id="r")
+        permissions = permissions_of(asker.principal)
+        context = asker.federation.open(asker.principal, permissions, deadline_s=5, request_id="r")
         answers.append(await one.run(prepared, variables, context))
     return answers
 

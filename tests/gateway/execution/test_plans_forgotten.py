@@ -4,7 +4,7 @@ import gc
 
 from gateway.execution.compiled import CompiledExecutor
 from gateway.prepare import Preparation
-from tests.resolvers.asking import Asker, executor, observation, patient
+from tests.resolvers.asking import Asker, executor, observation, patient, permissions_of
 from tests.resolvers.memory import MemoryUpstream
 
 TEXT = """query Q($id: ID!) {
@@ -23,7 +23,8 @@ async def run_once(runner: CompiledExecutor, preparation: Preparation, name: str
         "a", {"Patient": [patient("1", "9990000018")], "Observation": [observation("o", "1", "2020")]}
     )
     asker = Asker(source)
-    context = asker.federation.open(asker.principal, is_limited=False, deadline_s=30, request_id="r")
+    permissions = permissions_of(asker.principal)
+    context = asker.federation.open(asker.principal, permissions, deadline_s=30, request_id="r")
     prepared = preparation.prepare(TEXT.replace("Q", name, 1), None, "")
     gc.collect()  # what parsing and validation leave behind is theirs
     result = await runner.run(prepared, {"id": "a/Patient/1"}, context)

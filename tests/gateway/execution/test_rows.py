@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLObjectType
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from gateway.execution.values import DEFINITION
 from gateway.prepare import Preparation, PreparedDocument
 from resolvers.disclosure import Disclosure
 from resolvers.straight import Straight
-from schema.build import build_schema
+from schema.build import BuiltSchema, build_schema
 from schema.field import RowsField
 from tests.gateway.execution.lists import FIELDS, Lists, rows
 from tests.gateway.execution.test_equality import told
@@ -37,13 +37,14 @@ WAYS: Counter[str] = Counter()
 
 
 @cache
-def schema() -> GraphQLSchema:
-    made = build_schema(TYPES)._schema
+def schema() -> BuiltSchema:
+    built = build_schema(TYPES)
+    made = built.graphql
     for kind in made.type_map.values():
         if isinstance(kind, GraphQLObjectType):
             for field in kind.fields.values():
                 _count_ways(field.extensions.get(DEFINITION))
-    return made
+    return built
 
 
 def _count_ways(field: Any) -> None:
@@ -66,7 +67,7 @@ def _count_ways(field: Any) -> None:
 
 @cache
 def executors() -> tuple[Executor, Executor, Preparation]:
-    made = schema()
+    made, rules = schema().graphql, schema().rules
     limits = LimitSettings(
         max_characters=1_000_000,
         max_tokens=100_000,
@@ -74,7 +75,7 @@ def executors() -> tuple[Executor, Executor, Preparation]:
         max_aliases=10_000,
         max_directives=10_000,
     )
-    return CompiledExecutor(made), StockExecutor(made), Preparation(made, limits)
+    return CompiledExecutor(made, rules), StockExecutor(made, rules), Preparation(made, limits)
 
 
 Held = dict[str, dict[str, Any]]
@@ -120,7 +121,7 @@ def held(draw: Any, types: tuple[str, ...]) -> Held:
 
 @st.composite
 def asked(draw: Any) -> tuple[str, Held]:
-    text = Lists(draw, schema()).text()
+    text = Lists(draw, schema().graphql).text()
     return text, draw(held(tuple(one for one, field in FIELDS.items() if f": {field}" in text)))
 
 

@@ -1,0 +1,46 @@
+"""Granular scopes: `?category=system|code` as a test of resources, or as no permission at all.
+
+SMART App Launch 2.2 lets a scope be narrowed by search parameters. What cannot be evaluated exactly as it
+was meant (a modifier, a chain, `_filter`, a parameter that the type does not have) narrows to nothing: the
+scope then permits nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from clinical.parameters import parameters
+from clinical.search import compile_search, is_exact
+from clinical.syntax import SearchValueInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Search parameters that all must hold. Empty: every resource of the type."""
+
+    type: str
+    filters: tuple[tuple[str, str], ...] = ()
+    """Parameter and value, in FHIR search syntax (commas are alternatives)."""
+
+    def holds(self, resource: Mapping[str, Any], base_url: str) -> bool:
+        """Whether a resource of the type is within; `base_url` is that of the server that it is from."""
+        known = parameters(self.type)
+        return all(
+            compile_search(known[code], (value,), None, base_url)(resource) for code, value in self.filters
+        )
+
+
+@lru_cache(maxsize=4096)
+def narrowing_of(resource_type: str, pairs: tuple[tuple[str, str], ...]) -> Narrowing | None:
+    """What the parameters of a scope mean for a type; None where they cannot be evaluated."""
+    known = parameters(resource_type)
+    for code, value in pairs:
+        parameter = known.get(code)
+        if parameter is None or not is_exact(parameter):
+            return None
+        try:
+            compile_search(parameter, (value,))
+        except SearchValueInvalid:
+            return None
+    return Narrowing(resource_type, tuple(sorted(set(pairs))))

@@ -1,0 +1,127 @@
+"""How far the caller's scopes reach over a list: whose rows, narrowed by what.
+
+What a scope narrows goes to the sources as search parameters, and every row is looked at again.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from clinical.compartment import patient_parameter
+from permissions.decision import Reach
+from resolvers.admission import Admits, admits_any
+from resolvers.errors import AccessForbidden
+from resolvers.field import FieldCall
+from resolvers.ordering import ordering_of
+from resolvers.persons import Person
+from resolvers.plan import Asked
+from resolvers.question import Question
+from resolvers.resource import Resource
+from resolvers.upstreams.upstream import Filter
+from resolvers.visibility import is_about
+
+
+async def reached(call: FieldCall, question: Question, person: Person | None) -> Asked | None:
+    """The list that may be answered; None, and told at its field, where the scopes permit none of it.
+
+    Raises AccessForbidden for a type that a token for one patient cannot list, UpstreamError.
+    """
+    permissions = call.context.permissions
+    told = told_by(call, question)
+    reaches = permissions.reaches("s", question.type, told)
+    if reaches and reaches[0].is_whole:
+        return Asked(question, person)
+    wide = [one for one in reaches if one.level != "patient"]
+    own = [one for one in reaches if one.level == "patient"]
+    if not reaches:
+        _deny(call, question, told)
+        return None
+    if person is None and not wide:
+        return await _of_own(call, question, own)
+    if person is not None:
+        return await _of_person(call, question, person, wide, own)
+    return await _of_both(call, question, wide, own)
+
+
+def reaches_all(call: FieldCall, question: Question) -> bool:
+    """Whether the scopes reach every row, so that nothing is to be narrowed."""
+    reaches = call.context.permissions.reaches("s", question.type, told_by(call, question))
+    return bool(reaches) and reaches[0].is_whole
+
+
+def told_by(call: FieldCall, question: Question) -> frozenset[str]:
+    """The ruled fields of which the answer to a question tells, beside what is selected."""
+    is_sorted = question.ordering is not ordering_of(question.type, None) and call.arguments.get("sort")
+    codes = (*question.codes, *(question.ordering.codes if is_sorted else ()))
+    return call.context.permissions.rules.told_by(question.type, codes) if codes else frozenset()
+
+
+def _deny(call: FieldCall, question: Question, told: frozenset[str]) -> None:
+    granted = call.context.permissions.granted
+    denied = [one for one in sorted(told) if not granted(one)]
+    for one in denied or sorted(told) or [question.type]:
+        call.context.deny(call.path, one)
+
+
+async def _of_own(call: FieldCall, question: Question, own: Sequence[Reach]) -> Asked:
+    """A list at the root, for a caller whose scopes are for one patient."""
+    if question.type != "Patient" and patient_parameter(question.type) is None:
+        raise AccessForbidden(f"{question.type}: a token for one patient's record cannot list these")
+    return _narrowed(Asked(question, await call.context.own_person()), own)
+
+
+async def _of_person(
+    call: FieldCall, question: Question, person: Person, wide: Sequence[Reach], own: Sequence[Reach]
+) -> Asked | None:
+    """A list about a person: scopes for the token's patient count where that is the person."""
+    if not person.records:
+        return Asked(question, person)  # nobody's: nothing is asked of any source
+    known = await call.context.own_if_known() if own else None
+    usable = [*wide, *(own if known is not None and known.id == person.id else ())]
+    if not usable:
+        call.context.deny(call.path, question.type)
+        return None
+    return _narrowed(Asked(question, person), usable)
+
+
+def _narrowed(found: Asked, reaches: Sequence[Reach]) -> Asked:
+    if any(not one.narrowing.filters for one in reaches):
+        return found
+    found.question = replace(found.question, narrowings=tuple(map(_filters, reaches)))
+    found.admits = admits_any(map(_test, reaches))
+    return found
+
+
+async def _of_both(call: FieldCall, question: Question, wide: Sequence[Reach], own: Sequence[Reach]) -> Asked:
+    """Narrowed rows of everybody, and those of the token's own patient."""
+    known = await call.context.own_if_known() if own else None
+    parameter = "_id" if question.type == "Patient" else patient_parameter(question.type)
+    narrowings = [_filters(one) for one in wide]
+    tests = [_test(one) for one in wide]
+    if known is not None and parameter is not None:
+        is_mine = admits_any(_about(one) for one in known.records)
+        named = Filter(parameter, tuple(dict.fromkeys(_named(parameter, known.records))))
+        narrowings += [(named, *_filters(one)) for one in own]
+        tests += [_both(is_mine, _test(one)) for one in own]
+    return Asked(replace(question, narrowings=tuple(narrowings)), None, admits_any(tests))
+
+
+def _named(parameter: str, records: Iterable[Resource]) -> Iterable[str]:
+    return (one.id if parameter == "_id" else f"Patient/{one.id}" for one in records)
+
+
+def _filters(reach: Reach) -> tuple[Filter, ...]:
+    return tuple(Filter(code, (value,)) for code, value in reach.narrowing.filters)
+
+
+def _test(reach: Reach) -> Admits:
+    narrowing = reach.narrowing
+    return lambda resource: narrowing.holds(resource.json, resource.location.base_url)
+
+
+def _about(record: Resource) -> Admits:
+    return lambda resource: resource.is_same(record) or is_about(resource, record)
+
+
+def _both(one: Admits, other: Admits) -> Admits:
+    return lambda resource: one(resource) and other(resource)

@@ -1,0 +1,97 @@
+"""What rules must know of the schema's fields: their coordinates, and which of them searches tell of."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from strawberry.types.base import StrawberryContainer, StrawberryObjectDefinition, StrawberryOptional
+from strawberry.types.field import StrawberryField
+
+from clinical.parameters import parameters
+from permissions.coordinates import Coordinate
+from schema.field import ElementField, FetchField
+from schema.making import definition
+
+_STEP: Final = re.compile(r"\.([a-z]\w*)(?![\w(])")
+
+
+class Fields:
+    """The object types that can be reached from a query, with their fields."""
+
+    def __init__(self, query: type, more: Iterable[type], resources: Iterable[str]) -> None:
+        self._resources = frozenset(resources)
+        self.types: Mapping[str, StrawberryObjectDefinition] = dict(_reached([query, *more]))
+
+    def coordinates(self) -> list[Coordinate]:
+        """The coordinate of every field, by type and in the order of its fields."""
+        return [self._coordinate(name, field) for name, made in self.types.items() for field in made.fields]
+
+    def searches(self) -> dict[tuple[str, str], frozenset[str]]:
+        """By type and search parameter: the coordinates that its expression reads, and all below them."""
+        return {
+            (type_, code): frozenset(self._read(type_, one.base, one.expression))
+            for type_ in self.types.keys() & self._resources
+            for code, one in parameters(type_).items()
+        }
+
+    def _coordinate(self, type_name: str, field: StrawberryField) -> Coordinate:
+        return Coordinate(
+            type_name,
+            field.python_name,
+            type_name if type_name in self._resources else None,
+            field.reads if isinstance(field, FetchField) else None,
+            isinstance(field, FetchField),
+            isinstance(field, ElementField),
+            isinstance(field.type, StrawberryOptional),
+        )
+
+    def _read(self, type_: str, base: str, expression: str) -> Iterator[str]:
+        for path in re.finditer(rf"\b{base}((?:\.\w+)+)", expression):
+            yield from self._along(type_, _STEP.findall(f"{path[1]} "))
+
+    def _along(self, type_: str, steps: list[str]) -> Iterator[str]:
+        """The coordinates of a path through the types, and of what lies below its end."""
+        fields = self.types[type_].fields if type_ in self.types else []
+        step = steps[0] if steps else None
+        for field in (one for one in fields if step and _is_step(one.python_name, step)):
+            yield f"{type_}.{field.python_name}"
+            inner = _inner(field.type)
+            if inner is not None and inner.name not in self._resources:
+                more = self._along(inner.name, steps[1:]) if steps[1:] else self._below(inner.name, set())
+                yield from more
+
+    def _below(self, type_: str, seen: set[str]) -> Iterator[str]:
+        if type_ in seen or type_ not in self.types:
+            return
+        seen.add(type_)
+        for field in self.types[type_].fields:
+            yield f"{type_}.{field.python_name}"
+            inner = _inner(field.type)
+            if isinstance(field, ElementField) and inner is not None and inner.name not in self._resources:
+                yield from self._below(inner.name, seen)
+
+
+def _is_step(field: str, step: str) -> bool:
+    """Whether a step of an expression means a field: itself, or the choices of `value[x]`."""
+    return field == step or (field.startswith(step) and field[len(step) :][:1].isupper())
+
+
+def _reached(roots: Iterable[type]) -> Iterator[tuple[str, StrawberryObjectDefinition]]:
+    seen: set[str] = set()
+    pending = [definition(one) for one in roots]
+    while pending:
+        made = pending.pop(0)
+        if made.name in seen or made.is_input:
+            continue
+        seen.add(made.name)
+        if not made.is_interface:
+            yield made.name, made
+        pending += [inner for field in made.fields if (inner := _inner(field.type)) is not None]
+
+
+def _inner(type_: Any) -> StrawberryObjectDefinition | None:
+    """The object type behind lists and null."""
+    while isinstance(type_, StrawberryContainer):
+        type_ = type_.of_type
+    found = getattr(type_, "__strawberry_definition__", None)
+    return found if isinstance(found, StrawberryObjectDefinition) else None
