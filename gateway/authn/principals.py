@@ -8,7 +8,7 @@ from gateway.authn.authenticator import TokenInvalid
 from gateway.authn.claims import Claims, claim, client_of, text
 from gateway.authn.issuer import ClaimSettings, JwtIssuerSettings, OpaqueIssuerSettings
 from permissions.principal import Principal
-from permissions.scopes import parse_scope, parse_scopes
+from permissions.scopes import other_words, parse_scopes
 
 SCOPE_CLAIMS: Final = ("scope", "scp")  # RFC 8693 section 4.2; Okta and Entra ID
 
@@ -38,7 +38,7 @@ def principal_of(claims: Claims, issuer: JwtIssuerSettings | OpaqueIssuerSetting
         client=client,
         subject=_subject(claims, client, issuer),
         scopes=scopes,
-        words=frozenset(word for word in words if word and parse_scope(word) is None),
+        words=other_words(words),
         patient=text(claims, names.patient),
         patient_source=issuer.patient_source,
         patient_identifier=_nhs_number(claims, names),

@@ -146,7 +146,8 @@ def test_purposes_are_codes_of_v3_purpose_of_use(value: Any, purposes: tuple[str
 
 
 async def test_words_are_what_is_no_resource_scope() -> None:
-    scope = "openid  launch/patient user/*.rs fhirUser patient/Observation.rs?category=laboratory research"
+    narrowed = "patient/Observation.rs?category=laboratory"
+    scope = f"openid  user/*.sr launch/patient user/*.rs fhirUser {narrowed} research"
     for principal in await principals({}, scope=scope):
         assert principal.words == {"openid", "launch/patient", "fhirUser", "research"}
         assert len(principal.scopes) == 2
