@@ -23,7 +23,8 @@ from permissions.scopes import ANY_TYPE, Level, Scope
 
 KEPT: Final = 1_000
 _NONE: Final[frozenset[str]] = frozenset()
-_PATIENTS: Final = ("Patient", "RelatedPerson")
+_PATIENTS: Final = ("Patient", "RelatedPerson", "Person")
+"""Whom `fhirUser` may name that is a patient or acts for one; of a Person nobody can tell."""
 
 
 class ScopeInsufficient(Exception):
@@ -50,6 +51,17 @@ class Reach:
         """Whether every resource of the type is reached, whoever it is about."""
         return self.level != "patient" and not self.narrowing.filters
 
+    @property
+    def breadth(self) -> int:
+        """An order in which none comes before one that holds it."""
+        return 0 if self.is_whole else 1 if not self.narrowing.filters else 2
+
+    def holds(self, other: "Reach") -> bool:
+        """Whether every resource that the other one reaches is reached."""
+        if self.is_whole or self == other:
+            return True
+        return not self.narrowing.filters and self.level == other.level
+
 
 class Permissions:
     """What one set of scopes, words and purposes permits. Made once and shared by requests."""
@@ -65,7 +77,9 @@ class Permissions:
         )
         self.breaks_glass = bool(facts.purposes & set(rules.policy.break_glass.purposes))
         self._reaches: dict[tuple[str, str, frozenset[str]], tuple[Reach, ...]] = {}
+        self._sees_all: dict[tuple[str, str, frozenset[str]], bool] = {}
         self._granted: dict[str, frozenset[Level]] = {}
+        self._looked_into: dict[str, bool] = {}
         self._masked: dict[str, dict[str, frozenset[Level]]] = {}
 
     @property
@@ -75,13 +89,17 @@ class Permissions:
 
     def looks_into(self, resource_type: str) -> bool:
         """Whether it takes elements of the type's resources to say which of them are reached."""
-        reaches = (one for action in "rs" for one in self.reaches(action, resource_type))
-        return any(one.narrowing.filters for one in reaches) or bool(self.masked(resource_type))
+        known = self._looked_into.get(resource_type)
+        if known is None:
+            reaches = (one for action in "rs" for one in self.reaches(action, resource_type))
+            known = bool(self.masked(resource_type)) or any(one.narrowing.filters for one in reaches)
+            self._looked_into[resource_type] = known
+        return known
 
     def reaches(
-        self, action: str, resource_type: str, coordinates: frozenset[str] = frozenset()
+        self, action: str, resource_type: str, coordinates: frozenset[str] = _NONE
     ) -> tuple[Reach, ...]:
-        """By which scopes resources of a type are reached: `r` by id, `s` by search.
+        """By which scopes resources of a type are reached: `r` by id, `s` by search; a whole reach comes first.
 
         `coordinates` are fields that the answer would tell of (an argument that finds by them): a level
         that does not permit all of them reaches nothing.
@@ -91,7 +109,17 @@ class Permissions:
         if known is None:
             levels = [one for one in self.levels if all(one in self.granted(field) for field in coordinates)]
             found = [reach for level in levels for reach in self._of_level(level, action, resource_type)]
-            known = self._reaches[key] = _widest(found)
+            known = self._reaches[key] = self._widest(resource_type, found)
+        return known
+
+    def sees_all(self, action: str, resource_type: str, coordinates: frozenset[str] = _NONE) -> bool:
+        """Whether every resource of a type is reached, with all of its elements (labels aside)."""
+        key = (action, resource_type, coordinates)
+        known = self._sees_all.get(key)
+        if known is None:
+            reaches = self.reaches(action, resource_type, coordinates)
+            known = bool(reaches) and reaches[0].is_whole and not self.masked(resource_type)
+            self._sees_all[key] = known
         return known
 
     def granted(self, coordinate: str) -> frozenset[Level]:
@@ -148,6 +176,21 @@ class Permissions:
                 narrowing = narrowing_of(resource_type, scope.narrowing)
                 if narrowing is not None:
                     yield Reach(level, narrowing)
+
+    def _widest(self, resource_type: str, reaches: Iterable[Reach]) -> tuple[Reach, ...]:
+        """Without those than which another one reaches as much, and shows as many elements of it."""
+        rules = [one for one in self.rules.on(resource_type) if one.coordinate.is_element]
+        shown = {
+            level: frozenset(
+                str(one.coordinate) for one in rules if level in self.granted(str(one.coordinate))
+            )
+            for level in self.levels
+        }
+        kept: list[Reach] = []
+        for one in sorted(reaches, key=lambda one: (one.breadth, -len(shown[one.level]))):
+            if not any(other.holds(one) and shown[other.level] >= shown[one.level] for other in kept):
+                kept.append(one)
+        return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,24 +273,15 @@ def _is_listed(principal: Principal, practitioners: tuple[PractitionerSettings, 
 
 
 def _usable(level: Level, facts: _Facts) -> tuple[Scope, ...]:
-    """The scopes of a level that permit any reading."""
+    """The scopes of a level, none where they permit no reading at all."""
     if (level == "patient" and not facts.has_patient) or (level == "user" and not facts.is_listed):
         return ()
-    scopes = (one for one in facts.scopes if one.level == level and set(one.actions) & {"r", "s"})
-    return tuple(sorted((one for one in scopes if _means_something(one)), key=str))
+    scopes = [one for one in facts.scopes if one.level == level and _means_something(one)]
+    reads = any(set(one.actions) & {"r", "s"} for one in scopes)
+    return tuple(sorted(scopes, key=str)) if reads else ()
 
 
 def _means_something(scope: Scope) -> bool:
     """Whether any type is within the scope: one that FHIR has, narrowed by what can be evaluated for it."""
     types = [one for one in resource_types() if scope.type in (ANY_TYPE, one)]
     return any(narrowing_of(one, scope.narrowing) is not None for one in types)
-
-
-def _widest(reaches: Iterable[Reach]) -> tuple[Reach, ...]:
-    """Without those that another one holds."""
-    listed = list(dict.fromkeys(reaches))
-    whole = next((one for one in listed if one.is_whole), None)
-    if whole is not None:
-        return (whole,)
-    unnarrowed = {one.level for one in listed if not one.narrowing.filters}
-    return tuple(one for one in listed if not one.narrowing.filters or one.level not in unnarrowed)

@@ -49,9 +49,11 @@ class LabelRules:
         return any(self._is_withheld(resource_type, label) for label in labels)
 
     def _is_withheld(self, resource_type: str, label: Any) -> bool:
+        if label is None:
+            return False
         system, code = (label.get("system"), label.get("code")) if type(label) is dict else (None, None)
         if type(code) is not str or (system is not None and type(system) is not str):
-            return code is not None and not self.is_empty
+            return not self.is_empty
         return self.names(resource_type, system, code)
 
     def names(self, resource_type: str, system: str | None, code: str) -> bool:

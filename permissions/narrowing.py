@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from clinical.parameters import parameters
+from clinical.parameters import SearchParameter, parameters
 from clinical.search import compile_search, is_exact
-from clinical.syntax import SearchValueInvalid
+from clinical.syntax import SearchValueInvalid, split_alternatives, split_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,15 @@ def narrowing_of(resource_type: str, pairs: tuple[tuple[str, str], ...]) -> Narr
     known = parameters(resource_type)
     for code, value in pairs:
         parameter = known.get(code)
-        if parameter is None or not is_exact(parameter):
+        if parameter is None or not is_exact(parameter) or _is_approximate(parameter, value):
             return None
         try:
             compile_search(parameter, (value,))
         except SearchValueInvalid:
             return None
     return Narrowing(resource_type, tuple(sorted(set(pairs))))
+
+
+def _is_approximate(parameter: SearchParameter, value: str) -> bool:
+    """Whether it is for each server to say what the value means (`ap`, R4 search 3.1.1.4.4)."""
+    return parameter.type == "date" and any(split_prefix(one)[0] == "ap" for one in split_alternatives(value))

@@ -34,7 +34,8 @@ class Alternative:
         if self.level not in (None, level) or not self.words <= words:
             return False
         held = [one.widened for one in scopes]
-        return all(any(covers(one, need) for one in held) for need in self.scopes)
+        needs = (Scope(one.level, one.type, action) for one in self.scopes for action in one.actions)
+        return all(any(covers(one, need) for one in held) for need in needs)
 
     def told(self) -> list[str]:
         """The scopes as a client reads them."""

@@ -95,16 +95,17 @@ def _rows_by_coordinate(
     names = [str(one) for one in known]
     found: dict[str, RuleSettings] = {}
     problems: list[str] = []
-    for is_name in (False, True):
+    for is_name in (True, False):
         taken: dict[str, RuleSettings] = {}
         for row in rows:
             for pattern in (one for one in row.coordinates if ("*" not in one) is is_name):
                 matched = [one for one in names if fnmatchcase(one.replace("._", "."), pattern)]
                 if not matched and not is_general:
                     problems.append(f"the rule for `{pattern}` names no field of the schema")
-                doubled = [one for one in matched if taken.get(one, row) is not row]
+                left = [one for one in matched if one not in found]
+                doubled = [one for one in left if taken.get(one, row) is not row]
                 problems += [f"two rules cover `{one}`: write one of them for it by name" for one in doubled]
-                taken.update(dict.fromkeys(matched, row))
+                taken.update(dict.fromkeys(left, row))
         found |= taken
     return found, problems
 

@@ -39,10 +39,12 @@ async def person_node(
     `action`: `r` by id or reference, `s` by search. `told`: fields of which finding the person tells.
     """
     permissions = context.permissions
+    withhold = permissions.labels.withhold
+    records = [one for one in person.records if not withhold(one.json, "Patient")]
+    if permissions.sees_all(action, "Patient", told) and len(records) == len(person.records):
+        shown = person.shown
+        return Node(shown.json, shown)
     reaches = permissions.reaches(action, "Patient", told)
-    records = [one for one in person.records if not is_labelled(permissions, one)]
-    if reaches and reaches[0].is_whole and len(records) == len(person.records):
-        return _node(permissions, person.shown, {reaches[0].level}) if records else None
     own = await context.own_if_known() if any(one.level == "patient" for one in reaches) else None
     for record in records:
         levels = {

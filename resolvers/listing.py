@@ -92,8 +92,7 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             straight = straight_page(connection.question, *asked[0])
         else:
             straight = straight_rows(connection.question, asked)
-        labels = context.permissions.labels
-        if straight is not None and not any(has_withheld(labels, page) for _, page in asked):
+        if straight is not None and not has_withheld(context.permissions.labels, straight):
             connection.straight, connection.has_next = straight, straight.has_next
             connection.outcomes = outcomes
 
@@ -115,7 +114,7 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    if not _is_plain(connection):
+    if connection.admits is not None or not takes_short_way(connection.question, connection.plans):
         return False
     for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
         if one.searches and not one.is_batched:
@@ -124,14 +123,9 @@ def _comes_with_others(connection: Connection) -> bool:
 
 
 def _is_short(connection: Connection) -> bool:
-    return connection.straight is None and _is_plain(connection)
-
-
-def _is_plain(connection: Connection) -> bool:
-    question = connection.question
-    if connection.admits is not None or connection.context.permissions.masked(question.type):
+    if connection.straight is not None or connection.admits is not None:
         return False
-    return takes_short_way(question, connection.plans)
+    return takes_short_way(connection.question, connection.plans)
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:

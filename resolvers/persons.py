@@ -26,7 +26,7 @@ class Person(msgspec.Struct, eq=False):
     @property
     def shown(self) -> Resource:
         """What a client sees: the record of the source that takes precedence, less what is withheld."""
-        return self.shown_as(self.records[0])
+        return self.shown_as(self.records[0]) if self.is_withheld else self.records[0]
 
     def shown_as(self, record: Resource) -> Resource:
         """One of the person's records as a client sees it."""

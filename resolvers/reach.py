@@ -4,6 +4,7 @@ What a scope narrows goes to the sources as search parameters, and every row is 
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -20,6 +21,8 @@ from resolvers.resource import Resource
 from resolvers.upstreams.upstream import Filter
 from resolvers.visibility import is_about
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 async def reached(call: FieldCall, question: Question, person: Person | None) -> Asked | None:
     """The list that may be answered; None, and told at its field, where the scopes permit none of it.
@@ -30,7 +33,8 @@ async def reached(call: FieldCall, question: Question, person: Person | None) ->
     told = told_by(call, question)
     reaches = permissions.reaches("s", question.type, told)
     if reaches and reaches[0].is_whole:
-        return Asked(question, person)
+        is_masked = bool(permissions.masked(question.type))
+        return Asked(question, person, _every if is_masked else None)
     wide = [one for one in reaches if one.level != "patient"]
     own = [one for one in reaches if one.level == "patient"]
     if not reaches:
@@ -44,16 +48,17 @@ async def reached(call: FieldCall, question: Question, person: Person | None) ->
 
 
 def reaches_all(call: FieldCall, question: Question) -> bool:
-    """Whether the scopes reach every row, so that nothing is to be narrowed."""
-    reaches = call.context.permissions.reaches("s", question.type, told_by(call, question))
-    return bool(reaches) and reaches[0].is_whole
+    """Whether the scopes reach every row and all of it, so that nothing is to be narrowed."""
+    return call.context.permissions.sees_all("s", question.type, told_by(call, question))
 
 
 def told_by(call: FieldCall, question: Question) -> frozenset[str]:
     """The ruled fields of which the answer to a question tells, beside what is selected."""
+    if question.is_newest_first and not question.filters and not question.references:
+        return _NONE
     is_sorted = question.ordering is not ordering_of(question.type, None) and call.arguments.get("sort")
     codes = (*question.codes, *(question.ordering.codes if is_sorted else ()))
-    return call.context.permissions.rules.told_by(question.type, codes) if codes else frozenset()
+    return call.context.permissions.rules.told_by(question.type, codes) if codes else _NONE
 
 
 def _deny(call: FieldCall, question: Question, told: frozenset[str]) -> None:
@@ -125,3 +130,8 @@ def _about(record: Resource) -> Admits:
 
 def _both(one: Admits, other: Admits) -> Admits:
     return lambda resource: one(resource) and other(resource)
+
+
+def _every(resource: Resource) -> bool:
+    """Admits every row; that there is a test says that rows are looked at one by one."""
+    return True

@@ -126,16 +126,6 @@ class Shape:
         self.periods = self.ends if not any(part.primitive for _, part in dates) else None
 
 
-def labels_of(rows: Sequence[Any]) -> list[tuple[str | None, str | None]]:
-    """The security labels (system, code) of rows of any shape."""
-    listed = [held.security_ for row in rows if (held := row.meta_) is not None and held.security_]
-    return [
-        (None, None) if label is None else (label.system_, label.code_)
-        for labels in listed
-        for label in labels
-    ]
-
-
 def _statuses(type_: str, parts: Parts) -> Parts:
     """What says that a row was entered in error, or is not there."""
     selected = dict(parts)

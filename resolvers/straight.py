@@ -19,7 +19,7 @@ from permissions.labels import LabelRules
 from resolvers.ordering import Key, Ordering
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
-from resolvers.shape import PlainPage, Shape, attribute, labels_of
+from resolvers.shape import PlainPage, Shape, attribute
 from resolvers.upstreams.upstream import Page, Search
 
 # Digits are left to Python; of what else it takes for a date this is what FHIR takes too.
@@ -99,13 +99,24 @@ def key_of(row: Any, ordering: Ordering) -> Key:
     return ordering.key_of(json)
 
 
-def has_withheld(labels: LabelRules, page: Page | BaseException) -> bool:
-    """Whether a row of a plain page has a security label that withholds it; one without a code is odd."""
-    plain = page.plain if isinstance(page, Page) else None
-    if plain is None or labels.is_empty:
-        return False
-    said = labels_of(plain.rows)
-    return any(code is None or labels.names(plain.type, system, code) for system, code in said)
+def has_withheld(labels: LabelRules, straight: Straight) -> bool:
+    """Whether a row of the pages has a security label that withholds it; one without a code is odd."""
+    pages = (straight.page,) if straight.page is not None else set(straight.pages)
+    for page in pages:
+        labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
+        if labelled and _withhold(labels, page.type, labelled):
+            return True
+    return False
+
+
+def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
+    said = [label for one in labelled for label in one.security_]
+    return any(
+        not labels.is_empty
+        if one is None or one.code_ is None
+        else labels.names(type_, one.system_, one.code_)
+        for one in said
+    )
 
 
 def straight_page(question: Question, search: Search, page: Page | BaseException) -> Straight | None:

@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,13 +16,16 @@ from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, Status
 
 from permissions.principal import Principal
 from resolvers.upstreams.credential import Credential
-from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamUnavailable
 from resolvers.upstreams.places import Places
 from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.stream import Stream
 from resolvers.upstreams.transport import (
+    Arriving,
     ConnectionLost,
     Request,
     Response,
+    StreamingTransport,
     Transport,
     seconds_left,
     timed_out,
@@ -32,6 +35,8 @@ from resolvers.upstreams.upstream import Call
 _AGAIN = frozenset((502, 503, 504))
 _PAUSE_S = 0.05
 _UNAUTHORIZED = 401
+STREAMS_PART = 4
+"""One place in so many may be held by a stream: a slow download must leave room for questions."""
 _GATEWAY = Principal(issuer="", client="clinical-gateway", subject="", scopes=())
 
 
@@ -70,6 +75,7 @@ class Exchange:
         self._transport = transport
         self._timeout_s = settings.timeout_s
         self._places = Places(settings.max_concurrency)
+        self._stream_places = Places(max(1, settings.max_concurrency // STREAMS_PART))
         self._has_own_ids = settings.request_ids == "call"
         self._tracer = tracer
         self._is_traced = not isinstance(tracer, NoOpTracer)
@@ -87,9 +93,71 @@ class Exchange:
 
     def send(self, question: Question, call: Call) -> Coroutine[Any, Any, Response]:
         """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured."""
+        self._check(question)
+        return self._traced(question, call) if self._is_traced else self._asked(question, call, INVALID_SPAN)
+
+    async def open(self, question: Question, call: Call) -> Stream:
+        """The answer as it comes, whatever its status; whoever has it closes it. Raises UpstreamError."""
+        self._check(question)
+        if not isinstance(self._transport, StreamingTransport):
+            raise UpstreamUnavailable(self.source, f"{self.source} cannot be asked for attachments.")
+        places = (self._stream_places, self._places)
+        await self._taken(places, call.deadline)
+        try:
+            with self._span(question) as span:
+                arriving = await self._opened(self._transport, question, call)
+                span.set_attribute("http.response.status_code", arriving.status)
+        except BaseException:
+            _release(places)
+            raise
+        return Stream(arriving, call.deadline, self._timeout_s, lambda: _release(places))
+
+    async def _opened(self, transport: StreamingTransport, question: Question, call: Call) -> Arriving:
+        """Up to the headers; a refused credential is renewed once, a lost connection made once again."""
+        identity, has_renewed, has_repeated = self._identity(call), False, False
+        while True:
+            shown = await self.credential.headers(question.subject, call)
+            request = _request(question, call, identity, shown)
+            try:
+                ends = min(call.deadline, time.monotonic() + self._timeout_s)
+                arriving = await transport.open(request, ends)
+            except ConnectionLost:
+                if has_repeated or not await self._paused(call.deadline):
+                    raise
+                has_repeated = True
+                continue
+            if arriving.status != _UNAUTHORIZED or has_renewed:
+                return arriving
+            has_renewed = True
+            try:
+                if not await self.credential.renewed_after_rejection(shown, question.subject, call):
+                    return arriving
+            except BaseException:
+                await arriving.close()
+                raise
+            await arriving.close()
+
+    async def _taken(self, places: Iterable[Places], deadline: float) -> None:
+        """A place of each. Raises UpstreamTimeout."""
+        held: list[Places] = []
+        try:
+            async with asyncio.timeout(seconds_left(self.source, deadline)):
+                for one in places:
+                    await one.wait()
+                    held.append(one)
+        except BaseException as problem:
+            _release(held)
+            if isinstance(problem, TimeoutError):
+                raise timed_out(self.source) from problem
+            raise
+
+    def _check(self, question: Question) -> None:
         if not question.url.startswith(self._prefixes) and question.url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
-        return self._traced(question, call) if self._is_traced else self._asked(question, call, INVALID_SPAN)
+
+    def _identity(self, call: Call) -> dict[str, str]:
+        own_id = str(uuid.uuid4()) if self._has_own_ids else call.request_id
+        return {"X-Request-ID": own_id, "X-Correlation-ID": call.request_id}
 
     async def _traced(self, question: Question, call: Call) -> Response:
         with self._span(question) as span:
@@ -99,16 +167,11 @@ class Exchange:
 
     async def _asked(self, question: Question, call: Call, span: Span) -> Response:
         deadline = call.deadline
-        own_id = str(uuid.uuid4()) if self._has_own_ids else call.request_id
-        identity = {"X-Request-ID": own_id, "X-Correlation-ID": call.request_id}
+        identity = self._identity(call)
         has_renewed = has_repeated = False
         while True:
             shown = await self.credential.headers(question.subject, call)
-            headers = {**question.headers, **identity}
-            if call.headers:
-                headers.update(call.headers)
-            headers.update(shown)
-            request = Request(question.method, question.url, headers, question.body)
+            request = _request(question, call, identity, shown)
             may_repeat = question.is_repeatable and not has_repeated
             if not self._places.taken():
                 await self._waited(deadline)
@@ -172,6 +235,21 @@ class Exchange:
                 span.set_status(StatusCode.ERROR, problem.code)
                 span.set_attribute("error.type", problem.code)
                 raise
+
+
+def _request(
+    question: Question, call: Call, identity: Mapping[str, str], shown: Mapping[str, str]
+) -> Request:
+    headers = {**question.headers, **identity}
+    if call.headers:
+        headers.update(call.headers)
+    headers.update(shown)
+    return Request(question.method, question.url, headers, question.body)
+
+
+def _release(places: Iterable[Places]) -> None:
+    for one in places:
+        one.release()
 
 
 def _refuses(question: Question, response: Response) -> bool:

@@ -8,7 +8,7 @@ aborts the call.
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -48,6 +48,28 @@ class Transport(Protocol):
 
     async def send(self, request: Request, deadline: float) -> Response:
         """One exchange; `deadline` in seconds of `time.monotonic()`."""
+
+
+class Arriving(Protocol):
+    """An answer whose body is still to come, as it was sent: a compressed one is not unpacked here. Whoever
+    has one closes it. `headers` is looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self, deadline: float) -> bytes:
+        """The next piece, empty at the end; nothing is read ahead of it. Raises UpstreamError."""
+
+    async def close(self) -> None:
+        """Lets go of the connection; what has not been read is not wanted."""
+
+
+@runtime_checkable
+class StreamingTransport(Protocol):
+    """A transport that need not take an answer whole."""
+
+    async def open(self, request: Request, deadline: float) -> Arriving:
+        """One exchange up to the headers of the answer; `deadline` is for these."""
 
 
 class ConnectionLost(UpstreamUnavailable):

@@ -26,6 +26,14 @@ _UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
 _HEADER_LINE_MAX: Final = 65_536
 
 
+_PROBLEMS: Final = (
+    aiohttp.ClientError,
+    OSError,
+    ValueError,
+    aiohttp.http_exceptions.HttpProcessingError,
+)
+
+
 class _Asking(aiohttp.ClientRequest):
     """A request that does not take an answer that lay in a kept connection before it was asked: it would be
     the answer to another question, so perhaps of another patient."""
@@ -83,40 +91,22 @@ class AiohttpTransport:
             seconds_left(self._source, deadline)
             with deadlines.until(deadline):
                 return await self._exchange(session, request)
-        except (
-            aiohttp.ClientError,
-            OSError,
-            ValueError,
-            aiohttp.http_exceptions.HttpProcessingError,
-        ) as problem:
-            raise self._meaning(problem) from problem
+        except _PROBLEMS as problem:
+            raise _meaning(self._source, problem) from problem
 
-    def _meaning(self, problem: Exception) -> UpstreamError:
-        match problem:
-            case TimeoutError():
-                return timed_out(self._source)
-            case aiohttp.ServerDisconnectedError() | ConnectionResetError() | BrokenPipeError():
-                return lost(self._source, problem)
-            case (
-                aiohttp.ClientPayloadError()
-                | aiohttp.ClientResponseError()
-                | aiohttp.http_exceptions.HttpProcessingError()
-            ):
-                return cut_short(self._source, problem)
-        if isinstance(problem.__cause__, ConnectionResetError | BrokenPipeError):
-            return lost(self._source, problem)
-        return unreachable(self._source, problem)
+    async def open(self, request: Request, deadline: float) -> "AiohttpArriving":
+        session, deadlines = self._session, self._deadlines
+        assert session is not None, "start() comes before open()"
+        assert deadlines is not None
+        try:
+            seconds_left(self._source, deadline)
+            with deadlines.until(deadline):
+                return AiohttpArriving(self._source, await _answer(session, request), deadlines)
+        except _PROBLEMS as problem:
+            raise _meaning(self._source, problem) from problem
 
     async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
-        url = request.url
-        is_sendable = url.isascii() and url.isprintable() and " " not in url
-        answer = await session.request(
-            request.method,
-            URL(url, encoded=is_sendable),
-            headers=request.headers,
-            data=request.body,
-            allow_redirects=False,
-        )
+        answer = await _answer(session, request)
         content, limit = answer.content, self._max_bytes
         parts: list[bytes] = []
         size = 0
@@ -133,3 +123,57 @@ class AiohttpTransport:
             answer.close()
             raise
         return Response(answer.status, answer.headers, parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+class AiohttpArriving:
+    """An answer of aiohttp whose body is still to come (`resolvers.upstreams.transport.Arriving`)."""
+
+    def __init__(self, source: str, answer: aiohttp.ClientResponse, deadlines: Deadlines) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self._source = source
+        self._answer = answer
+        self._deadlines = deadlines
+
+    async def read(self, deadline: float) -> bytes:
+        content = self._answer.content
+        try:
+            seconds_left(self._source, deadline)
+            with self._deadlines.until(deadline):
+                return b"" if content.at_eof() else await content.readany()
+        except TimeoutError as problem:
+            raise timed_out(self._source) from problem
+        except _PROBLEMS as problem:
+            raise cut_short(self._source, problem) from problem
+
+    async def close(self) -> None:
+        self._answer.close()
+
+
+async def _answer(session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
+    url = request.url
+    is_sendable = url.isascii() and url.isprintable() and " " not in url
+    return await session.request(
+        request.method,
+        URL(url, encoded=is_sendable),
+        headers=request.headers,
+        data=request.body,
+        allow_redirects=False,
+    )
+
+
+def _meaning(source: str, problem: Exception) -> UpstreamError:
+    match problem:
+        case TimeoutError():
+            return timed_out(source)
+        case aiohttp.ServerDisconnectedError() | ConnectionResetError() | BrokenPipeError():
+            return lost(source, problem)
+        case (
+            aiohttp.ClientPayloadError()
+            | aiohttp.ClientResponseError()
+            | aiohttp.http_exceptions.HttpProcessingError()
+        ):
+            return cut_short(source, problem)
+    if isinstance(problem.__cause__, ConnectionResetError | BrokenPipeError):
+        return lost(source, problem)
+    return unreachable(source, problem)

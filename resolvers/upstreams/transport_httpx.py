@@ -1,10 +1,13 @@
 """A transport over httpx: for sources in the same process, and for those that need httpx's transports."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 
 from resolvers.upstreams.transport import (
+    ConnectionLost,
     Request,
     Response,
     cut_short,
@@ -36,17 +39,16 @@ class HttpxTransport:
         await self._client.aclose()
 
     async def send(self, request: Request, deadline: float) -> Response:
-        try:
-            async with asyncio.timeout(seconds_left(self._source, deadline)):
-                return await self._exchange(request)
-        except (TimeoutError, httpx.TimeoutException) as problem:
-            raise timed_out(self._source) from problem
-        except (httpx.DecodingError, httpx.StreamError) as problem:
-            raise cut_short(self._source, problem) from problem
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as problem:
-            raise lost(self._source, problem) from problem
-        except httpx.HTTPError as problem:
-            raise unreachable(self._source, problem) from problem
+        async with _meanings(self._source, deadline):
+            return await self._exchange(request)
+
+    async def open(self, request: Request, deadline: float) -> "HttpxArriving":
+        self._client.cookies.clear()
+        sent = self._client.build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.body
+        )
+        async with _meanings(self._source, deadline):
+            return HttpxArriving(self._source, await self._client.send(sent, stream=True))
 
     async def _exchange(self, request: Request) -> Response:
         self._client.cookies.clear()
@@ -61,3 +63,40 @@ class HttpxTransport:
                     raise too_large(self._source, self._max_bytes)
                 parts.append(part)
             return Response(answer.status_code, answer.headers, b"".join(parts))
+
+
+class HttpxArriving:
+    """An answer of httpx whose body is still to come (`resolvers.upstreams.transport.Arriving`)."""
+
+    def __init__(self, source: str, answer: httpx.Response) -> None:
+        self.status = answer.status_code
+        self.headers = answer.headers
+        self._source = source
+        self._answer = answer
+        self._pieces = answer.aiter_raw()
+
+    async def read(self, deadline: float) -> bytes:
+        try:
+            async with _meanings(self._source, deadline):
+                return await anext(self._pieces, b"")
+        except ConnectionLost as problem:
+            raise cut_short(self._source, problem) from problem
+
+    async def close(self) -> None:
+        await self._answer.aclose()
+
+
+@asynccontextmanager
+async def _meanings(source: str, deadline: float) -> AsyncIterator[None]:
+    """The block until the deadline; what goes wrong in it, as an UpstreamError."""
+    try:
+        async with asyncio.timeout(seconds_left(source, deadline)):
+            yield
+    except (TimeoutError, httpx.TimeoutException) as problem:
+        raise timed_out(source) from problem
+    except (httpx.DecodingError, httpx.StreamError) as problem:
+        raise cut_short(source, problem) from problem
+    except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as problem:
+        raise lost(source, problem) from problem
+    except httpx.HTTPError as problem:
+        raise unreachable(source, problem) from problem
