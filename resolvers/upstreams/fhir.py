@@ -20,7 +20,7 @@ from resolvers.upstreams.errors import (
     UpstreamInvalidResponse,
     UpstreamRejected,
 )
-from resolvers.upstreams.exchange import Exchange
+from resolvers.upstreams.exchange import Exchange, Question
 from resolvers.upstreams.fhir_answers import resource_of
 from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
 from resolvers.upstreams.fhir_discovery import Discovery
@@ -31,6 +31,7 @@ from resolvers.upstreams.fhir_search import count_all, search_all
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.patients import organization_codes
 from resolvers.upstreams.settings import UpstreamSettings
+from resolvers.upstreams.stream import Stream
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wiring import Wiring
 
@@ -141,6 +142,10 @@ class FhirUpstream:
             self._settings.is_registered_once,
         )
         return [found[one] for one in identifiers]
+
+    async def open_attachment(self, address: str, location: Location, accept: str, call: Call) -> Stream:
+        headers = {"Accept": accept, "Accept-Encoding": "identity", **dict(location.headers)}
+        return await self._exchange.open(Question("binary", address, headers), call)
 
     async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
         try:
