@@ -10,6 +10,7 @@ import pytest
 from tests.interop.conftest import Sandbox
 from tests.interop.oidc_provider import (
     AUDIENCE,
+    LABORATORY,
     OTHER_AUDIENCE,
     Certificate,
     Provider,
@@ -25,6 +26,10 @@ pytestmark = pytest.mark.interop
 PATIENT = "ehr/Patient/1001"
 QUERY = '{ patient(id: "ehr/Patient/1001") { id observations(first: 5) { nodes { id } } } }'
 CACHE_S = 1.0
+ROWS = """{ patient(id: "ehr/Patient/1001") { observations(first: 100) {
+  nodes { id category { coding { system code } } } } } }"""
+NARROW = f"system/Patient.rs system/Observation.rs?{LABORATORY}"
+WIDE = "system/Patient.rs system/Observation.rs"
 
 ISSUERS = """
 [[issuers]]
@@ -187,3 +192,47 @@ def test_a_certificate_that_no_proxy_has_seen_proves_nothing(url: str, provider:
     elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
     with httpx.Client(transport=elsewhere, timeout=30.0) as stranger:
         assert is_refused(stranger.post(url, json={"query": QUERY}, headers=headers))
+
+
+def rows(answer: httpx.Response) -> dict[str, set[str]]:
+    """The observations of an answer without an error: id -> categories."""
+    told = answer.json()
+    assert (answer.status_code, told.get("errors")) == (200, None), told
+    return {
+        row["id"]: {
+            f"{coding['system']}|{coding['code']}"
+            for category in row["category"] or ()
+            for coding in category["coding"] or ()
+        }
+        for row in told["data"]["patient"]["observations"]["nodes"]
+    }
+
+
+def test_a_granular_scope_narrows_to_its_category(ask: Asked, provider: Provider) -> None:
+    everything = rows(ask(provider.token(WIDE), ROWS))
+    wanted = LABORATORY.removeprefix("category=")
+    laboratory = {name for name, categories in everything.items() if wanted in categories}
+    narrowed = rows(ask(provider.token(NARROW), ROWS))
+    assert laboratory, "or the test shows nothing"
+    assert laboratory < set(everything)
+    assert laboratory <= set(narrowed)
+    assert all(wanted in categories for categories in narrowed.values())
+
+
+def test_what_a_granular_scope_leaves_out_is_not_there_by_its_id_either(
+    ask: Asked, provider: Provider
+) -> None:
+    everything = rows(ask(provider.token(WIDE), ROWS))
+    wanted = LABORATORY.removeprefix("category=")
+    inside = next(name for name, categories in everything.items() if wanted in categories)
+    outside = next(name for name, categories in everything.items() if wanted not in categories)
+    query = '{ inside: observation(id: "%s") { id } outside: node(id: "%s") { id } }' % (inside, outside)  # noqa: UP031
+    told = ask(provider.token(NARROW), query).json()
+    assert told["data"] == {"inside": {"id": inside}, "outside": None}
+
+
+def test_a_scope_for_one_type_opens_no_other(ask: Asked, provider: Provider) -> None:
+    told = ask(provider.token("system/Patient.rs"), QUERY).json()
+    assert told["data"]["patient"]["id"]
+    assert told["data"]["patient"]["observations"] is None
+    assert [error["extensions"]["code"] for error in told["errors"]] == ["UNAUTHORIZED_FIELD_OR_TYPE"]
