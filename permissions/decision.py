@@ -99,7 +99,7 @@ class Permissions:
     def reaches(
         self, action: str, resource_type: str, coordinates: frozenset[str] = _NONE
     ) -> tuple[Reach, ...]:
-        """By which scopes resources of a type are reached: `r` by id, `s` by search; a whole reach comes first.
+        """By which scopes resources of a type are reached, a whole reach first: `r` by id, `s` by search.
 
         `coordinates` are fields that the answer would tell of (an argument that finds by them): a level
         that does not permit all of them reaches nothing.

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from permissions.scopes import Level, Scope, covers, parse_scope
+from clinical.parameters import resource_types
+from permissions.scopes import ANY_TYPE, Level, Scope, covers, parse_scope
 
 LEVELS: Final[tuple[Level, ...]] = ("patient", "user", "system")
 
@@ -53,6 +54,9 @@ def alternative_of(words: Sequence[str]) -> Alternative:
             raise NeedInvalid(f"`{one}` is no scope")
     if any(one.narrowing for one in scopes):
         raise NeedInvalid("a rule names whole scopes, not narrowed ones")
+    for scope in scopes:
+        if scope.type not in (ANY_TYPE, *resource_types()):
+            raise NeedInvalid(f"`{scope}` names no resource type of FHIR R4")
     levels = {one.level for one in scopes}
     if len(levels) > 1:
         raise NeedInvalid("an alternative has scopes of one level: nothing is reached by two at once")
