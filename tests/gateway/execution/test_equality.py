@@ -18,14 +18,19 @@ from clinical.codec import decode_json, encode_json
 from gateway.document_errors import DocumentInvalid
 from gateway.document_limits import LimitSettings
 from gateway.execution.compiled import CompiledExecutor
+from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult, Executor
 from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation, PreparedDocument
+from permissions.decision import Decisions, Permissions
+from permissions.policy import RuleSettings, default_policy
+from permissions.principal import Principal
+from permissions.scopes import other_words, parse_scopes
 from resolvers.disclosure import Disclosure
 from resolvers.upstreams.errors import UpstreamTimeout
 from schema.build import BuiltSchema, build_schema, resource_types
 from tests.gateway.execution.operations import Operations
-from tests.resolvers.asking import Asker, observation, patient, permissions_of
+from tests.resolvers.asking import Asker, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER = "9990000018"
@@ -52,9 +57,37 @@ INTERESTING = {
 }
 
 
+TIGHTENED = (
+    {"coordinates": ["Observation.note"], "reason": "t", "scopes": [["notes.read"]]},
+    {"coordinates": ["Patient.name"], "reason": "t", "scopes": [["patient/Patient.r"]]},
+    {"coordinates": ["Quantity.unit"], "reason": "t", "purposes": ["TREAT"]},
+)
+
+CALLERS = (
+    ("system/*.rs notes.read", None),
+    ("system/*.rs", None),
+    ("user/*.s", None),
+    ("user/Patient.rs user/Encounter.r", None),
+    ("user/Observation.rs?code=x user/Patient.rs", None),
+    ("patient/*.rs", "a/Patient/1"),
+    ("patient/*.rs user/Patient.rs", "b/Patient/9"),
+    ("patient/Observation.rs patient/Patient.s", "a/Patient/2"),
+)
+"""Scopes, and the patient that the token is for."""
+
+
 @cache
 def built() -> BuiltSchema:
-    return build_schema(resource_types("default"))
+    plain = default_policy()
+    tightened = tuple(RuleSettings.model_validate(one) for one in TIGHTENED)
+    policy = plain.model_copy(update={"rules": (*plain.rules, *tightened)})
+    return build_schema(resource_types("default"), policy)
+
+
+@cache
+def permissions(scopes: str, launch: str | None) -> Permissions:
+    caller = Principal("i", "c", "s", parse_scopes(scopes), other_words(scopes), launch)
+    return Decisions(built().rules).of(caller)
 
 
 def schema() -> GraphQLSchema:
@@ -167,12 +200,17 @@ def sources(is_down: bool) -> list[MemoryUpstream]:
 
 
 async def execute(
-    executor: Executor, prepared: PreparedDocument, variables: Mapping[str, Any], is_down: bool
+    executor: Executor,
+    prepared: PreparedDocument,
+    variables: Mapping[str, Any],
+    is_down: bool,
+    caller: tuple[str, str | None] = CALLERS[0],
 ) -> tuple[ExecutionResult, list[Disclosure]]:
     """What is answered, and what the record says was given out."""
-    asker = Asker(*sources(is_down))
-    permissions = permissions_of(asker.principal)
-    context = asker.federation.open(asker.principal, permissions, deadline_s=30, request_id="r")
+    asker = Asker(*sources(is_down), patient=caller[1])
+    allowed = permissions(*caller)
+    context = asker.federation.open(asker.principal, allowed, deadline_s=30, request_id="r")
+    context.denied = Denials(schema(), built().rules).denied(prepared, allowed)
     try:
         return await executor.run(prepared, variables, context), list(context.disclosures)
     finally:
@@ -192,6 +230,9 @@ def _is_below_null(data: Any, path: list[Any]) -> bool:
     for key in path[:-1]:
         if data is None:
             return True
+        # A denied selection is told once for all places of a list, and for types that no place has.
+        if key == "@" or (isinstance(data, dict) and key not in data):
+            return False
         data = data[key]
     return data is None
 
@@ -206,15 +247,22 @@ def operations(draw: Any) -> str:
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
-@given(operations(), st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]), st.booleans())
-async def test_both_executors_answer_the_same(text: str, variables: dict[str, Any], is_down: bool) -> None:
+@given(
+    operations(),
+    st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]),
+    st.booleans(),
+    st.sampled_from(CALLERS),
+)
+async def test_both_executors_answer_the_same(
+    text: str, variables: dict[str, Any], is_down: bool, caller: tuple[str, str | None]
+) -> None:
     compiled, stock, preparation = executors()
     try:
         prepared = preparation.prepare(text, None, "")
     except DocumentInvalid:
         reject()  # fields that meet with different shapes are refused before execution
-    ours, our_record = await execute(compiled, prepared, variables, is_down)
-    theirs, their_record = await execute(stock, prepared, variables, is_down)
+    ours, our_record = await execute(compiled, prepared, variables, is_down, caller)
+    theirs, their_record = await execute(stock, prepared, variables, is_down, caller)
     assert encode(ours.data) == encode(theirs.data), text
     assert told(ours) == told(theirs), text
     if len(ours.errors) == len(theirs.errors):  # nothing was left off that the other still fetched
