@@ -9,6 +9,7 @@ from clinical.identifiers import parse_token
 from permissions.decision import Permissions
 from permissions.needs import type_needs
 from permissions.principal import Principal
+from resolvers.attachment_ids import Attachments
 from resolvers.cache import Kept
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
@@ -54,6 +55,7 @@ class RequestContext:
     cursors: Cursors
     served_types: frozenset[str]
     permissions: Permissions
+    attachments: Attachments
     denied: frozenset[str] = frozenset()
     """The coordinates of the operation that the caller's scopes do not permit."""
     rejects: bool = False

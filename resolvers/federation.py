@@ -1,12 +1,14 @@
 """The sources of a deployment and what joins them: built once, opened for each request."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from permissions.decision import Permissions
 from permissions.principal import Principal
+from resolvers.attachment_ids import Attachments
 from resolvers.cache import Cache, Kept
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
@@ -24,6 +26,8 @@ class Federation:
 
     `served_types`: the FHIR types of the schema. `pages_max` bounds every walk of a source. `rules`: which
     sources may not be asked by everybody; `purpose_default`: of callers whose tokens state no purpose of use.
+    `attachments`: the addresses of attachments, by a key that lasts as long as the process where none is
+    given.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Federation:
         pages_max: int = 200,
         rules: Mapping[str, SourceRules] | None = None,
         purpose_default: str | None = None,
+        attachments: Attachments | None = None,
     ) -> None:
         self.upstreams = {one.name: one for one in upstreams}
         self._doors = Doors(self.upstreams, rules or {}, purpose_default)
@@ -46,6 +51,7 @@ class Federation:
         self._pages_max = pages_max
         self._drafts: Kept[Any] = Kept()
         self._turns = Turns()
+        self._attachments = attachments or Attachments(os.urandom(32))
         self._is_located = any(len(one.locations()) > 1 for one in upstreams)
 
     def open(
@@ -77,6 +83,7 @@ class Federation:
             cursors=self._cursors,
             served_types=self._served_types,
             permissions=permissions,
+            attachments=self._attachments,
             pages_max=self._pages_max,
             drafts=self._drafts,
             is_located=self._is_located,

@@ -46,6 +46,11 @@ PRIMITIVES: dict[str, tuple[object, Primitive]] = {
 }
 
 
+_IDS = frozenset({"id"})
+_REPLACED = {"Attachment": frozenset({"url"})}
+"""Elements in whose place a field of ours stands, under the same name."""
+
+
 class FieldNameTaken(ValueError):
     """A field of ours would hide a FHIR element."""
 
@@ -91,7 +96,7 @@ class FHIRTypes:
     def _fields(self, name: str, model: type[BaseModel]) -> list[StrawberryField]:
         own = list(self._own_fields(name))
         own_names = {field.python_name for field in own}
-        taken = {one.name for one in elements(model)} & (own_names - {"id"})
+        taken = {one.name for one in elements(model)} & (own_names - _REPLACED.get(name, _IDS))
         if taken:
             raise FieldNameTaken(f"{name}: our field would hide the FHIR element {', '.join(sorted(taken))}")
         return own + [self._field(one) for one in elements(model) if one.name not in own_names]

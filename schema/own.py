@@ -14,6 +14,7 @@ from resolvers.names import plural
 from resolvers.patients import outcomes_of, patient_completeness, records
 from resolvers.reference import follow
 from resolvers.resource import Node
+from schema.attachment import attachment_url
 from schema.field import computed_field, fetch_field
 from schema.making import list_of, optional
 from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
@@ -64,6 +65,8 @@ class OwnFields:
             yield from self._patient_fields()
         if type_name == "Reference":
             yield self._followed()
+        if type_name == "Attachment":
+            yield attachment_url()
         if type_name in _WITH_VALUE_TEXT:
             yield _value_text()
 
