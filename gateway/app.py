@@ -20,6 +20,7 @@ from gateway.audit.trail import Trail
 from gateway.authn.bearer import BearerAuthenticator, Issuer
 from gateway.authn.certificate import CertificateHeader
 from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
+from gateway.binary import BinaryEndpoint
 from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
@@ -40,6 +41,7 @@ from gateway.start_check import KEYS, store_url
 from gateway.store.store import open_store
 from gateway.telemetry import Telemetry, open_telemetry
 from permissions.decision import Decisions
+from resolvers.attachment_ids import Attachments
 from resolvers.cache import Cache
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
@@ -86,17 +88,23 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     authenticator = BearerAuthenticator(issuers)
     documents = Documents(Preparation(schema.graphql, settings.limits, settings.server.introspection))
     federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
+    decisions = Decisions(schema.rules, measures=settings.permissions.mode == "measure")
     pipeline = Pipeline(
         authenticator,
         documents,
         federation,
-        Decisions(schema.rules, measures=settings.permissions.mode == "measure"),
+        decisions,
         Denials(schema.graphql, schema.rules),
         CompiledExecutor(schema.graphql, schema.rules, hide_suggestions=not settings.server.introspection),
         telemetry,
         trail,
         settings.server.request_deadline_s,
         rejects=settings.permissions.on_denied == "reject",
+    )
+
+    certificates = _certificates(settings)
+    binary = BinaryEndpoint(
+        settings.binary, authenticator, decisions, federation, schema, telemetry, trail, certificates
     )
 
     @asynccontextmanager
@@ -117,7 +125,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             telemetry.close()
             trail.end()
 
-    routes = _routes(settings, pipeline, federation, issuers[0], keys, schema.sdl)
+    routes = _routes(settings, pipeline, binary, federation, issuers[0], keys, schema.sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
 
 
@@ -126,22 +134,27 @@ def application() -> ASGIApp:
     return build(read_settings(Path(os.environ[SETTINGS_VARIABLE])))
 
 
+def _certificates(settings: Settings) -> CertificateHeader | None:
+    shown = settings.server.client_certificate
+    return CertificateHeader(shown) if shown is not None else None
+
+
 def _routes(
     settings: Settings,
     pipeline: Pipeline,
+    binary: BinaryEndpoint,
     federation: Federation,
     issuer: Issuer,
     keys: SigningKeys,
     sdl: str,
 ) -> list[BaseRoute]:
     server = settings.server
-    shown = server.client_certificate
     graphql = GraphQLEndpoint(
         pipeline,
         server.max_body_bytes,
         settings.limits.max_variables_bytes,
         has_page=server.graphiql,
-        certificates=CertificateHeader(shown) if shown is not None else None,
+        certificates=_certificates(settings),
     )
 
     async def schema(_: Request) -> Response:
@@ -149,6 +162,7 @@ def _routes(
 
     return [
         Route("/graphql", graphql),
+        Route("/binary/{id}", binary),
         Route("/healthz", healthz),
         Route("/readyz", Readiness(federation).readyz),
         Route("/.well-known/jwks.json", keys.publish),
@@ -176,13 +190,14 @@ def _federation(
         trusted_sources=settings.trusted_sources,
         key=PersonKey(secrets.key("identity_key", KEYS["identity_key"])),
     )
-    cursors = Cursors(secrets.key("cursor_key", KEYS["cursor_key"]), cache)
+    cursor_key = secrets.key("cursor_key", KEYS["cursor_key"])
     return Federation(
         open_upstreams(settings.upstreams, wiring),
         linking,
-        cursors,
+        Cursors(cursor_key, cache),
         cache,
         types,
         rules={one.name: rules_of(one) for one in settings.upstreams},
         purpose_default=settings.purposes.default,
+        attachments=Attachments(cursor_key, settings.server.public_url or ""),
     )

@@ -20,6 +20,7 @@ from gateway.media_types import JSON
 from permissions.decision import ScopeInsufficient
 from resolvers import errors as requests
 from resolvers.upstreams import errors as upstreams
+from resolvers.upstreams.attachment import AttachmentTooLarge, AttachmentTypeRefused
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,9 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(requests.FieldUnauthorized, "UNAUTHORIZED_FIELD_OR_TYPE", 403, 200),
     ErrorRow(requests.OperationUnauthorized, "FORBIDDEN", 403, 403),
     ErrorRow(requests.RequestError, "BAD_USER_INPUT", 400, 200),
+    # attachments
+    ErrorRow(AttachmentTooLarge, "ATTACHMENT_TOO_LARGE", 413, 413),
+    ErrorRow(AttachmentTypeRefused, "ATTACHMENT_TYPE_REFUSED", 415, 415),
     # sources
     ErrorRow(upstreams.UpstreamTimeout, "UPSTREAM_TIMEOUT", 504, 200),
     ErrorRow(upstreams.UpstreamRejected, "UPSTREAM_REJECTED", 502, 200),

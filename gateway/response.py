@@ -12,7 +12,7 @@ from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
 from gateway.large import encode_in_turns
 from permissions.decision import ScopeInsufficient
-from resolvers.errors import OperationUnauthorized
+from resolvers.errors import FieldUnauthorized, OperationUnauthorized
 from resolvers.turns import Turns
 
 RETRY_AFTER_S = 5
@@ -72,4 +72,7 @@ def _headers(problem: BaseException) -> tuple[tuple[str, str], ...]:
     if isinstance(problem, ScopeInsufficient | OperationUnauthorized):
         challenge = f'Bearer error="insufficient_scope", scope="{problem.required}"'
         return (("WWW-Authenticate", challenge),)
+    if isinstance(problem, FieldUnauthorized):
+        words = " ".join(word for one in problem.required[:1] for word in one)
+        return (("WWW-Authenticate", f'Bearer error="insufficient_scope", scope="{words}"'),)
     return ()

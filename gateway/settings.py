@@ -11,9 +11,11 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM
 from gateway.audit.sink import AuditSettings
 from gateway.authn.certificate import ClientCertificateSettings
 from gateway.authn.issuer import IssuerSettings
+from gateway.binary_settings import BinarySettings
 from gateway.cors import Origin
 from gateway.document_limits import LimitSettings
 from gateway.telemetry import TelemetrySettings
+from resolvers.upstreams.credential_settings import WebAddress
 from resolvers.upstreams.settings import Purpose, UpstreamSettings
 
 # A table of gateway.toml is called `schema`, and so is a long deprecated method of pydantic's models.
@@ -34,6 +36,8 @@ class ServerSettings(_Table):
     introspection: bool = False
     graphiql: bool = False
     allowed_origins: tuple[Origin, ...] = ()
+    public_url: WebAddress | None = None
+    """Where clients reach the gateway, for the addresses that it gives them; relative ones without it."""
     client_certificate: ClientCertificateSettings | None = None
 
 
@@ -107,6 +111,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
+    binary: BinarySettings = BinarySettings()
 
     @classmethod
     def settings_customise_sources(

@@ -7,6 +7,8 @@ names the attachment is read again for whoever asks now.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from clinical.compartment import patient_references
+from clinical.references import parse_reference
 from permissions.needs import type_needs
 from resolvers.admission import contained_node, node_of, person_node
 from resolvers.attachment_ids import AttachmentId, digest
@@ -14,7 +16,7 @@ from resolvers.context import RequestContext
 from resolvers.errors import FieldUnauthorized, ReferenceNotFound
 from resolvers.field import FieldCall
 from resolvers.resource import Json, Location, Node, Resource
-from resolvers.upstreams.attachment import HoldsAttachments, attachment_address
+from resolvers.upstreams.attachment import Download, HoldsAttachments, attachment_address
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 from resolvers.upstreams.upstream import Read
 
@@ -80,6 +82,48 @@ async def find(context: RequestContext, types: ElementTypes, id_: str) -> Found:
     if address is None or not isinstance(upstream, HoldsAttachments):
         raise not_found()
     return Found(node, element, upstream, address, location)
+
+
+async def opened(context: RequestContext, found: Found, accept: str, max_bytes: int) -> Download:
+    """The data of an attachment, once what the source says with them withholds them neither.
+
+    `accept`: the media types that are wanted, as HTTP says them. Raises ReferenceNotFound, UpstreamError.
+    """
+    download = await found.upstream.open_attachment(
+        found.address, found.location, accept, max_bytes, context.call
+    )
+    if download is None:
+        raise not_found()
+    try:
+        if not await _is_permitted(context, found, download):
+            raise not_found()
+    except BaseException:
+        await download.close()
+        raise
+    return download
+
+
+async def _is_permitted(context: RequestContext, found: Found, download: Download) -> bool:
+    """Whether the labels of the Binary allow it, and its `securityContext`: treat it as if it was this other
+    resource (R4 binary.html). Nothing is added where that is the resource that names it, or its patient."""
+    if download.binary is not None and context.permissions.labels.withhold(download.binary, "Binary"):
+        return False
+    told = download.security_context
+    if told is None or told == "":
+        return True
+    if not isinstance(told, str):
+        return False
+    holder = _root(found.node.resource)
+    parsed, base = parse_reference(told), holder.location.base_url
+    if parsed.type is None or parsed.id is None or (parsed.base or base).rstrip("/") != base.rstrip("/"):
+        return False
+    about = {parse_reference(one).local for one in patient_references(holder.json)}
+    if parsed.local in {f"{holder.type}/{holder.id}", *about}:
+        return True
+    if parsed.type == "Patient" or parsed.type not in context.served_types:
+        return False
+    named = AttachmentId(holder.source, digest(base), parsed.type, parsed.id, b"")
+    return await _record(context, named, holder.location) is not None
 
 
 def not_found() -> ReferenceNotFound:

@@ -21,7 +21,7 @@ class Entry:
 
     __slots__ = (
         "_began_s", "_codes", "_has_data", "_outcome", "_status", "_time",
-        "context", "denied", "prepared", "principal", "request_id",
+        "context", "denied", "kind", "prepared", "principal", "request_id",
     )  # fmt: skip
 
     def __init__(self, request_id: str) -> None:
@@ -30,6 +30,8 @@ class Entry:
         self.prepared: PreparedDocument | None = None
         self.context: RequestContext | None = None
         self.denied: frozenset[str] = frozenset()
+        self.kind: str | None = None
+        """What was asked for, where that is no operation."""
         self._time = datetime.now(UTC)
         self._began_s = time.perf_counter()
         self._outcome = CANCELLED
@@ -47,6 +49,11 @@ class Entry:
             self._outcome = OK
         self._status = status
         self._has_data = has_data
+
+    def broken(self, problem: BaseException) -> None:
+        """An answer that had begun to go out did not come to its end."""
+        self._outcome = PARTIAL
+        self._codes = (errors.row_of(problem).code,)
 
     def refused(self, status: int, problem: BaseException) -> None:
         """The request got an error and nothing else."""
@@ -81,7 +88,7 @@ class Entry:
             fhir_user=_staff(principal.fhir_user),
             token_id=principal.token_id,
             patient=context.own_id if context else None,
-            kind=prepared.kind if prepared else None,
+            kind=prepared.kind if prepared else self.kind,
             operation=prepared.operation_name if prepared else None,
             document=prepared.hash if prepared else None,
             purposes=principal.purposes,

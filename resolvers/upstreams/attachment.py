@@ -8,11 +8,14 @@ attachment must not be a way around the doors that `Patient/2` has.
 """
 
 import re
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Final, Protocol, runtime_checkable
 
 from clinical.references import is_resource_id
 from resolvers.resource import Location
 from resolvers.upstreams.addresses import resolved_link
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.stream import Stream
 from resolvers.upstreams.upstream import Call
 
@@ -24,13 +27,71 @@ _HIDDEN: Final = re.compile(r"%(?:2e|2f|5c|25|00)", re.IGNORECASE)
 _ADDRESS_MAX: Final = 2_000
 
 
+class AttachmentTooLarge(UpstreamError):
+    """There is more of an attachment than may be sent."""
+
+    code = "ATTACHMENT_TOO_LARGE"
+
+
+class AttachmentTypeRefused(UpstreamError):
+    """An attachment is of a media type that is not sent."""
+
+    code = "ATTACHMENT_TYPE_REFUSED"
+
+
+class Download:
+    """The data of an attachment as they come, for `async with`.
+
+    `media_type`: as the source says it, None where it does not. `length` in bytes, where it is known.
+    `binary`: what a FHIR Binary says beside its data. `security_context`: the reference by which the source
+    says who may see the data. No more than `max_bytes` are given.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        pieces: AsyncIterator[bytes],
+        *,
+        media_type: str | None,
+        length: int | None,
+        security_context: object = None,
+        binary: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.media_type = media_type
+        self.length = length
+        self.security_context = security_context
+        self.binary = binary
+        self.pieces = pieces
+        """Pieces of the data in order, none of them empty. Raises UpstreamError."""
+        self._stream = stream
+
+    async def close(self) -> None:
+        """Ends the call, however far it has come."""
+        await self._stream.close()
+
+    async def __aenter__(self) -> "Download":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
 @runtime_checkable
 class HoldsAttachments(Protocol):
     """A source whose resources name attachments by address."""
 
-    async def open_attachment(self, address: str, location: Location, accept: str, call: Call) -> Stream:
-        """The answer at an address that `attachment_address` gave, whatever its status. Raises
-        UpstreamError."""
+    async def open_attachment(
+        self, address: str, location: Location, accept: str, max_bytes: int, call: Call
+    ) -> Download | None:
+        """What lies at an address that `attachment_address` gave; None where the source says that there is
+        nothing. Raises UpstreamError."""
+
+
+def too_large(source: str, max_bytes: int) -> AttachmentTooLarge:
+    """The one sentence for it."""
+    return AttachmentTooLarge(source, f"The attachment is longer than {max_bytes} bytes.")
 
 
 def attachment_address(url: str, location: Location) -> str | None:

@@ -14,14 +14,16 @@ from clinical.identifiers import Token
 from clinical.references import is_resource_id
 from permissions.principal import Principal
 from resolvers.resource import Location, Resource
+from resolvers.upstreams.attachment import Download
 from resolvers.upstreams.errors import (
     SearchNotSupported,
     UpstreamError,
     UpstreamInvalidResponse,
     UpstreamRejected,
 )
-from resolvers.upstreams.exchange import Exchange, Question
+from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.fhir_answers import resource_of
+from resolvers.upstreams.fhir_binary import open_binary
 from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_identify import identify_all
@@ -31,7 +33,6 @@ from resolvers.upstreams.fhir_search import count_all, search_all
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.patients import organization_codes
 from resolvers.upstreams.settings import UpstreamSettings
-from resolvers.upstreams.stream import Stream
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wiring import Wiring
 
@@ -143,9 +144,10 @@ class FhirUpstream:
         )
         return [found[one] for one in identifiers]
 
-    async def open_attachment(self, address: str, location: Location, accept: str, call: Call) -> Stream:
-        headers = {"Accept": accept, "Accept-Encoding": "identity", **dict(location.headers)}
-        return await self._exchange.open(Question("binary", address, headers), call)
+    async def open_attachment(
+        self, address: str, location: Location, accept: str, max_bytes: int, call: Call
+    ) -> Download | None:
+        return await open_binary(self._exchange, address, location, accept, max_bytes, call)
 
     async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
         try:
