@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from permissions.narrowing import Narrowing
 from resolvers.admission import Admits
 from resolvers.context import LocatedError, RequestContext
 from resolvers.cursor import Position
@@ -67,6 +68,8 @@ class Connection(msgspec.Struct):
     merge: Merge | None = None
     admits: Admits | None = None
     """Which rows the caller's scopes reach; None: every row."""
+    narrowing: Narrowing | None = None
+    """What `admits` tests, where structs can be tested for it."""
     told: frozenset[str] = frozenset()
     """The ruled fields of which the question's filters and its sort tell."""
     tells: bool = True

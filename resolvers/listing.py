@@ -7,9 +7,10 @@ from resolvers.connection import OF_THE_PAGE, TELLING, Connection, tell
 from resolvers.context import RequestContext
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
+from resolvers.narrowed_shape import are_within
 from resolvers.outcome import Answered, SourceOutcome
 from resolvers.plan import Asked, SourcePlan, plan_lists
-from resolvers.straight import has_withheld, straight_page, straight_rows, takes_short_way
+from resolvers.straight import Straight, has_withheld, straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
 
@@ -55,6 +56,7 @@ async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connecti
             context,
             [mine for mine in of_one if mine is not None],
             admits=one.admits,
+            narrowing=one.narrowing,
         )
         for one, of_one in zip(lists, zip(*plans, strict=True), strict=True)
     ]
@@ -92,9 +94,17 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             straight = straight_page(connection.question, *asked[0])
         else:
             straight = straight_rows(connection.question, asked)
-        if straight is not None and not has_withheld(context.permissions.labels, straight):
+        if straight is not None and _are_seen(connection, straight):
             connection.straight, connection.has_next = straight, straight.has_next
             connection.outcomes = outcomes
+
+
+def _are_seen(connection: Connection, straight: Straight) -> bool:
+    """Whether the caller may see every row of the pages."""
+    narrowing = connection.narrowing
+    if narrowing is not None and not all(are_within(one, narrowing) for one in straight.every):
+        return False
+    return not has_withheld(connection.context.permissions.labels, straight)
 
 
 def _outcome(one: SourcePlan, page: Page | BaseException | None, answered: Answered) -> SourceOutcome:
@@ -114,7 +124,7 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    if connection.admits is not None or not takes_short_way(connection.question, connection.plans):
+    if not _may_be_short(connection):
         return False
     for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
         if one.searches and not one.is_batched:
@@ -123,7 +133,11 @@ def _comes_with_others(connection: Connection) -> bool:
 
 
 def _is_short(connection: Connection) -> bool:
-    if connection.straight is not None or connection.admits is not None:
+    return connection.straight is None and _may_be_short(connection)
+
+
+def _may_be_short(connection: Connection) -> bool:
+    if connection.admits is not None and connection.narrowing is None:
         return False
     return takes_short_way(connection.question, connection.plans)
 

@@ -53,7 +53,7 @@ def _may_find(call: FieldCall, action: str, told: frozenset[str] = frozenset()) 
 
 async def me(call: FieldCall) -> Node | None:
     """The token's own patient, null for a token without one."""
-    if call.context.principal.patient is None:
+    if not call.context.principal.has_patient:
         return None
     return give(call.context.disclosures, await show(call, await call.context.own_person()))
 

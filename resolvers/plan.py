@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import msgspec
 
 from clinical.compartment import patient_parameter
+from permissions.narrowing import Narrowing
 from resolvers.context import RequestContext
 from resolvers.filtering import divide, is_checked, references_of, test_of, told_at
 from resolvers.hidden import hidden_filter
 from resolvers.narrowed import narrowed
+from resolvers.narrowed_shape import narrowed_shape
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.question import Question
@@ -141,6 +143,8 @@ class Asked(msgspec.Struct):
     question: Question
     person: Person | None
     admits: Keep | None = None
+    narrowing: Narrowing | None = None
+    """What `admits` tests, where it is what a single scope narrows to."""
 
 
 async def plan_lists(
@@ -198,8 +202,11 @@ async def _drafted(
         if abilities.needs_patient and about_nobody:
             raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
         shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
+        if shape is not None and question.narrowings:
+            shape = narrowed_shape(shape, question.narrowing) if question.narrowing is not None else None
         key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
-        if not question.filters and not question.references and not question.narrowings:
+        is_general = not question.narrowings or question.narrowing is not None
+        if not question.filters and not question.references and is_general:
             draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
             return draft
         references, gaps = await references_of(upstream, question, context)
@@ -225,18 +232,16 @@ def _draft_of(
     more_sent, more_kept = divide(upstream, question, references, abilities)
     filters = (*sent, *more_sent)
     partition = upstream.partition(question.type, filters)
-    parts = tuple(
-        (*((one,) if one else ()), *more)
-        for one in partition.filters
-        for more in narrowed(upstream, question, abilities)
-    )
+    narrowings = narrowed(upstream, question, abilities)
+    only, others = (narrowings[0], ((),)) if len(narrowings) == 1 else ((), narrowings)
+    parts = tuple((*((one,) if one else ()), *more) for one in partition.filters for more in others)
     is_sorted = question.ordering.code_set <= abilities.sorts
     by_id = is_sorted and "_id" in abilities.sorts
     tie_break = _TIE_BREAK if by_id and "_id" not in question.ordering.codes else ()
     base = Search(
         type=question.type,
         location=upstream.locations()[0],
-        filters=sent,
+        filters=(*sent, *only),
         patient_parameter=None if about_nobody else _patient_parameter(upstream, question.type, abilities),
         sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
         count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),

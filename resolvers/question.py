@@ -11,6 +11,7 @@ from clinical.codec import digits
 from clinical.parameters import SearchParameter, parameters
 from clinical.search import SearchValueInvalid, compile_search
 from clinical.syntax import escape
+from permissions.narrowing import Narrowing
 from resolvers.errors import ArgumentInvalid
 from resolvers.ordering import Ordering, ordering_of
 from resolvers.upstreams.upstream import Filter
@@ -41,6 +42,13 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
     """Whether the list has the order that its type's lists have where none is asked for, by a date."""
     narrowings: tuple[tuple[Filter, ...], ...] = ()
     """What the caller's scopes narrow the list to: any of these, each as a whole. None: to nothing less."""
+
+    @property
+    def narrowing(self) -> Narrowing | None:
+        """The one thing that the caller's scopes narrow the list to; None where there are others, or none."""
+        if len(self.narrowings) != 1:
+            return None
+        return Narrowing(self.type, tuple((one.code, one.values[0]) for one in self.narrowings[0]))
 
     @property
     def codes(self) -> frozenset[str]:

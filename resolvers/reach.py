@@ -33,8 +33,7 @@ async def reached(call: FieldCall, question: Question, person: Person | None) ->
     told = told_by(call, question)
     reaches = permissions.reaches("s", question.type, told)
     if reaches and reaches[0].is_whole:
-        is_masked = bool(permissions.masked(question.type))
-        return Asked(question, person, _every if is_masked else None)
+        return Asked(question, person, _every if _is_masked(call, question) else None)
     wide = [one for one in reaches if one.level != "patient"]
     own = [one for one in reaches if one.level == "patient"]
     if not reaches:
@@ -44,6 +43,8 @@ async def reached(call: FieldCall, question: Question, person: Person | None) ->
         return await _of_own(call, question, own)
     if person is not None:
         return await _of_person(call, question, person, wide, own)
+    if not own:
+        return _narrowed(Asked(question, None), wide, is_masked=_is_masked(call, question))
     return await _of_both(call, question, wide, own)
 
 
@@ -61,6 +62,11 @@ def told_by(call: FieldCall, question: Question) -> frozenset[str]:
     return call.context.permissions.rules.told_by(question.type, codes) if codes else _NONE
 
 
+def _is_masked(call: FieldCall, question: Question) -> bool:
+    """Whether some rows lack elements that others have, by the scope that reaches them."""
+    return bool(call.context.permissions.masked(question.type))
+
+
 def _deny(call: FieldCall, question: Question, told: frozenset[str]) -> None:
     granted = call.context.permissions.granted
     denied = [one for one in sorted(told) if not granted(one)]
@@ -72,7 +78,8 @@ async def _of_own(call: FieldCall, question: Question, own: Sequence[Reach]) -> 
     """A list at the root, for a caller whose scopes are for one patient."""
     if question.type != "Patient" and patient_parameter(question.type) is None:
         raise AccessForbidden(f"{question.type}: a token for one patient's record cannot list these")
-    return _narrowed(Asked(question, await call.context.own_person()), own)
+    own_person = await call.context.own_person()
+    return _narrowed(Asked(question, own_person), own, is_masked=_is_masked(call, question))
 
 
 async def _of_person(
@@ -86,20 +93,23 @@ async def _of_person(
     if not usable:
         call.context.deny(call.path, question.type)
         return None
-    return _narrowed(Asked(question, person), usable)
+    return _narrowed(Asked(question, person), usable, is_masked=_is_masked(call, question))
 
 
-def _narrowed(found: Asked, reaches: Sequence[Reach]) -> Asked:
+def _narrowed(found: Asked, reaches: Sequence[Reach], *, is_masked: bool) -> Asked:
     if any(not one.narrowing.filters for one in reaches):
+        found.admits = _every if is_masked else None
         return found
     found.question = replace(found.question, narrowings=tuple(map(_filters, reaches)))
     found.admits = admits_any(map(_test, reaches))
+    if len(reaches) == 1 and not is_masked:
+        found.narrowing = reaches[0].narrowing
     return found
 
 
 async def _of_both(call: FieldCall, question: Question, wide: Sequence[Reach], own: Sequence[Reach]) -> Asked:
     """Narrowed rows of everybody, and those of the token's own patient."""
-    known = await call.context.own_if_known() if own else None
+    known = await call.context.own_if_known()
     parameter = "_id" if question.type == "Patient" else patient_parameter(question.type)
     narrowings = [_filters(one) for one in wide]
     tests = [_test(one) for one in wide]

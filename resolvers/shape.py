@@ -32,8 +32,8 @@ class ShapeMixed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An element that is needed: a primitive (text, boolean, integer, decimal), else one with parts. What is
-    `absent` must not be there: a row that has it is not plain."""
+    """An element that is needed: a primitive (text, boolean, integer, decimal), `raw` JSON of any kind, else
+    one with parts. What is `absent` must not be there: a row that has it is not plain."""
 
     primitive: str | None = None
     is_list: bool = False
@@ -91,7 +91,8 @@ class PlainPage(msgspec.Struct, eq=False):
 
 
 class Shape:
-    """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`).
+    """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`). `asked`:
+    the elements that were asked for, `parts`: those that are decoded.
 
     `texts(rows, about)`: None where not all is plain: a row is not about that reference (None: whoever it is
     about), or was entered in error, or a number is none. Else for each row the date by which it is sorted
@@ -103,7 +104,7 @@ class Shape:
     """
 
     def __init__(self, type_: str, parts: Parts) -> None:
-        self.type = type_
+        self.type, self.asked = type_, parts
         subject = subject_element(type_)
         self._subject = attribute(subject) if subject else None
         element = ordering_of(type_, None).date_element
@@ -165,13 +166,13 @@ def _struct(parts: Parts, own: Sequence[tuple[str, Any, str]]) -> type[msgspec.S
 
 
 def _default(part: Part) -> Any:
-    return NULL if part.primitive == "decimal" else None
+    return NULL if part.primitive in ("decimal", "raw") else None
 
 
 def _annotation(part: Part) -> Any:
     if part.primitive == "absent":
         return None
-    if part.primitive == "decimal":
+    if part.primitive in ("decimal", "raw"):
         if part.is_list:
             raise ShapeMixed
         return msgspec.Raw

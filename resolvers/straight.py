@@ -7,7 +7,7 @@ pages that have been fetched, so nothing is asked twice. Both ways give the same
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import gt, itemgetter
 from typing import Any, Final
@@ -47,6 +47,11 @@ class Straight(msgspec.Struct):
     pages: Sequence[PlainPage]
     has_next: bool
     page: PlainPage | None = None
+
+    @property
+    def every(self) -> Collection[PlainPage]:
+        """Each of the pages once."""
+        return (self.page,) if self.page is not None else set(self.pages)
 
 
 def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
@@ -101,8 +106,7 @@ def key_of(row: Any, ordering: Ordering) -> Key:
 
 def has_withheld(labels: LabelRules, straight: Straight) -> bool:
     """Whether a row of the pages has a security label that withholds it; one without a code is odd."""
-    pages = (straight.page,) if straight.page is not None else set(straight.pages)
-    for page in pages:
+    for page in straight.every:
         labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
         if labelled and _withhold(labels, page.type, labelled):
             return True

@@ -10,7 +10,7 @@ from gateway.execution.executor import ExecutionResult
 from gateway.prepare import Preparation
 from permissions.decision import Decisions, Permissions
 from permissions.principal import Principal
-from permissions.scopes import parse_scopes
+from permissions.scopes import other_words, parse_scopes
 from resolvers.cache import MemoryCache
 from resolvers.context import RequestContext
 from resolvers.cursor import Cursors
@@ -58,6 +58,8 @@ class Asker:
         patient: str | None = None,
         subject: str = "s",
         trusted: frozenset[str] | None = None,
+        scopes: str | None = None,
+        **facts: Any,
     ) -> None:
         cache_ = MemoryCache()
         names = frozenset(one.name for one in upstreams)
@@ -65,8 +67,10 @@ class Asker:
         self.federation = Federation(
             upstreams, linking, Cursors(b"c" * 32, cache_), cache_, frozenset(TYPES), pages_max=1000
         )
-        scopes = parse_scopes("system/*.rs" if patient is None else "patient/*.rs")
-        self.principal = Principal("i", "c", subject, scopes, patient=patient)
+        said = scopes or ("system/*.rs" if patient is None else "patient/*.rs")
+        self.principal = Principal(
+            "i", "c", subject, parse_scopes(said), other_words(said), patient=patient, **facts
+        )
         self.context: RequestContext | None = None
 
     async def run(self, text: str, **variables: Any) -> ExecutionResult:
