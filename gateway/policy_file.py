@@ -24,8 +24,11 @@ def read_policy(path: Path | None) -> Policy | None:
 
 
 def _sentences(path: Path, problem: ValidationError) -> list[str]:
+    errors = problem.errors()
+    inner = {one["loc"][:-1] for one in errors}  # a list whose entries are wrong is then too short as well
     return [
         f"the policy {path}, {'.'.join(map(str, one['loc'])) or 'the whole file'}: "
         f"{one['msg'].removeprefix('Value error, ')}"
-        for one in problem.errors()
+        for one in errors
+        if one["type"] != "too_short" or one["loc"] not in inner
     ]

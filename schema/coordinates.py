@@ -12,7 +12,10 @@ from permissions.coordinates import Coordinate
 from schema.field import ElementField, FetchField
 from schema.making import definition
 
-_STEP: Final = re.compile(r"\.([a-z]\w*)(?![\w(])")
+# The forms of FHIRPath that search parameters are written in (clinical/paths.py).
+_CHOICE: Final = re.compile(r"\.ofType\((\w)(\w*)\)")
+_NO_STEP: Final = re.compile(r"\.where\((?:[^()]|\(\))*\)|\.exists\(\)|\[\d+\]|[()]")
+_PATH: Final = re.compile(r"[\w.]+")
 
 
 class Fields:
@@ -46,19 +49,24 @@ class Fields:
         )
 
     def _read(self, type_: str, base: str, expression: str) -> Iterator[str]:
-        for path in re.finditer(rf"\b{base}((?:\.\w+)+)", expression):
-            yield from self._along(type_, _STEP.findall(f"{path[1]} "))
+        chosen = _CHOICE.sub(lambda one: one[1].upper() + one[2], expression)
+        for path in _PATH.findall(_NO_STEP.sub("", chosen)):
+            yield from self._along(type_, path.removeprefix(f"{base}.").split("."))
 
     def _along(self, type_: str, steps: list[str]) -> Iterator[str]:
         """The coordinates of a path through the types, and of what lies below its end."""
-        fields = self.types[type_].fields if type_ in self.types else []
-        step = steps[0] if steps else None
-        for field in (one for one in fields if step and _is_step(one.python_name, step)):
+        for field in self._named(type_, steps[0]):
             yield f"{type_}.{field.python_name}"
             inner = _inner(field.type)
             if inner is not None and inner.name not in self._resources:
                 more = self._along(inner.name, steps[1:]) if steps[1:] else self._below(inner.name, set())
                 yield from more
+
+    def _named(self, type_: str, step: str) -> list[StrawberryField]:
+        """The fields that a step of a path means: the one of its name, or every choice of `value[x]`."""
+        fields = self.types[type_].fields if type_ in self.types else []
+        same = [one for one in fields if one.python_name == step]
+        return same or [one for one in fields if _is_choice(one.python_name, step)]
 
     def _below(self, type_: str, seen: set[str]) -> Iterator[str]:
         if type_ in seen or type_ not in self.types:
@@ -71,9 +79,8 @@ class Fields:
                 yield from self._below(inner.name, seen)
 
 
-def _is_step(field: str, step: str) -> bool:
-    """Whether a step of an expression means a field: itself, or the choices of `value[x]`."""
-    return field == step or (field.startswith(step) and field[len(step) :][:1].isupper())
+def _is_choice(field: str, step: str) -> bool:
+    return field.startswith(step) and field[len(step) :][:1].isupper()
 
 
 def _reached(roots: Iterable[type]) -> Iterator[tuple[str, StrawberryObjectDefinition]]:
