@@ -1,5 +1,6 @@
 """The HTTP side of a FHIR server: read, search, batch and metadata (R4 http.html)."""
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from email.utils import format_datetime
@@ -48,6 +49,7 @@ class Answer:
     body: bytes
     etag: str | None = None
     last_updated: str | None = None
+    media_type: bytes = FHIR_JSON
 
 
 class FhirServer:
@@ -107,10 +109,12 @@ class FhirServer:
         row = self._store.read(resource_type, resource_id)
         if row is None:
             raise RequestRefused(404, "not-found", f"{resource_type}/{resource_id} is not known")
-        is_unchanged = asked.headers.get("if-none-match") == row.etag
-        return Answer(
-            304 if is_unchanged else 200, b"" if is_unchanged else row.body, row.etag, row.last_updated
-        )
+        if asked.headers.get("if-none-match") == row.etag:
+            return Answer(304, b"", row.etag, row.last_updated)
+        if resource_type == "Binary" and "json" not in asked.headers.get("accept", "json"):
+            data, media_type = base64.b64decode(row.resource["data"]), row.resource["contentType"].encode()
+            return Answer(200, data, row.etag, row.last_updated, media_type)  # R4 binary.html, native
+        return Answer(200, row.body, row.etag, row.last_updated)
 
     def _search(self, resource_type: str, asked: Asked, pairs: Pairs) -> Answer:
         self._check_type(resource_type)
@@ -181,7 +185,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 async def _send(send: Send, asked: Asked | None, answer: Answer) -> None:
-    headers = [(b"content-type", FHIR_JSON), (b"content-length", b"%d" % len(answer.body))]
+    headers = [(b"content-type", answer.media_type), (b"content-length", b"%d" % len(answer.body))]
     headers += [(name, value.encode("latin-1")) for name, value in _own_headers(asked, answer)]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     is_bodiless = asked is not None and asked.method == "HEAD"

@@ -8,6 +8,8 @@ from typing import Any
 from sandbox.population.concept import LOINC, coding, concept, hl7, snomed
 from sandbox.population.course import Course, Visit
 from sandbox.population.directory import CHOICES, Directory
+from sandbox.population.model import EHR_BASE
+from sandbox.population.pdf import pdf_of
 from sandbox.population.record import Record, Reference, instant
 from sandbox.population.tables import document
 
@@ -42,7 +44,10 @@ def write_documents(
 
 def _write_letter(record: Record, visit: Visit, encounter: Reference, directory: Directory) -> None:
     system, code, display = KINDS[visit.row["key"]]
-    text = f"{display}. Seen on {visit.start.date().isoformat()}. Synthetic letter, no real person.".encode()
+    text = f"{display}. Seen on {visit.start.date().isoformat()}. Synthetic letter, no real person."
+    local_id = record.register.new_id("DocumentReference")
+    plain = _attachment("text/plain; charset=utf-8", text.encode(), display, visit)
+    plain["data"] = base64.b64encode(text.encode()).decode()
     content: Json = {
         "status": "current",
         "docStatus": "final",
@@ -50,21 +55,33 @@ def _write_letter(record: Record, visit: Visit, encounter: Reference, directory:
         "subject": record.patient,
         "date": instant(visit.end),
         "author": [record.draw.pick(directory.practitioners)],
-        "content": [
-            {
-                "attachment": {
-                    "contentType": "text/plain; charset=utf-8",
-                    "data": base64.b64encode(text).decode(),
-                    "size": len(text),
-                    "hash": base64.b64encode(hashlib.sha1(text, usedforsecurity=False).digest()).decode(),
-                    "title": display,
-                    "creation": visit.end.date().isoformat(),
-                }
-            }
-        ],
+        "content": [{"attachment": plain}],
         "context": {"encounter": [encounter]},
     }
-    record.add("DocumentReference", visit.end, content)
+    if record.source == "ehr":
+        content["content"].append({"attachment": _scan(record, local_id, text, display, visit)})
+    record.register.add_as(local_id, "DocumentReference", visit.end, content)
+
+
+def _scan(record: Record, local_id: str, text: str, display: str, visit: Visit) -> Json:
+    """The letter as a PDF, which the hospital keeps as a Binary and names by its address."""
+    data = pdf_of(text.split(". "))
+    encoded = base64.b64encode(data).decode()
+    binary: Json = {"contentType": "application/pdf", "data": encoded}
+    named = record.register.add_as(f"letter-{local_id}", "Binary", visit.end, binary)["reference"]
+    is_absolute = int(local_id) % 2 == 0  # both forms occur
+    address = f"{EHR_BASE}/{named}" if is_absolute else named
+    return {**_attachment("application/pdf", data, display, visit), "url": address}
+
+
+def _attachment(media_type: str, data: bytes, title: str, visit: Visit) -> Json:
+    return {
+        "contentType": media_type,
+        "size": len(data),
+        "hash": base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode(),
+        "title": title,
+        "creation": visit.end.date().isoformat(),
+    }
 
 
 def _write_summary(

@@ -306,7 +306,7 @@ async def test_the_capability_statement_lists_what_is_served(api: httpx.AsyncCli
     observation = next(one for one in rest["resource"] if one["type"] == "Observation")
     assert {one["name"] for one in observation["searchParam"]} == set(parameters("Observation"))
     assert "Observation:encounter" in observation["searchInclude"]
-    assert len(rest["resource"]) == 40
+    assert len(rest["resource"]) == 41
 
 
 async def test_searchsets_and_outcomes_validate_as_r4b(api: httpx.AsyncClient) -> None:
