@@ -1,6 +1,7 @@
 """`@requiresScopes`: what a field or type needs, for whoever reads the schema."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import strawberry
 from strawberry.schema_directive import Location
@@ -33,9 +34,10 @@ def annotate(
         for field in made.fields:
             rule = rules.of(f"{name}.{field.python_name}")
             field.directives = [one for one in field.directives if not isinstance(one, RequiresScopes)]
+            needs = tuple(_sentences(rule)) if rule is not None else ()
+            field.description = _described(field.description, needs)
             if rule is not None and (scopes := _scopes(rule)):
                 field.directives.append(RequiresScopes(scopes=scopes))
-                field.description = _described(field.description, scopes)
 
 
 def _scopes(rule: Rule) -> list[list[str]]:
@@ -46,9 +48,21 @@ def _type_directive(name: str) -> RequiresScopes:
     return RequiresScopes(scopes=[one.told() for one in type_needs("rs", name)])
 
 
-def _described(description: str | None, scopes: list[list[str]]) -> str:
-    told = (description or "").partition(_NEEDS)[0].rstrip()
-    return f"{told} {_NEEDS}{', or '.join(' with '.join(one) for one in scopes)}.".lstrip()
+def _sentences(rule: Rule) -> Iterator[str]:
+    """What a rule needs, for those who see descriptions only; purposes of use stand in no directive."""
+    if scopes := _scopes(rule):
+        yield f"{_NEEDS}{', or '.join(' with '.join(one) for one in scopes)}."
+    if rule.purposes:
+        yield f"{_PURPOSES}{' or '.join(sorted(rule.purposes))} only."
 
 
-_NEEDS = "Needs "
+def _described(description: str | None, needs: Sequence[str]) -> str | None:
+    """A description with the sentences behind it, in the place of those of another policy."""
+    told = (description or "").partition(_NEEDS)[0].partition(_PURPOSES)[0].rstrip()
+    if told and needs and told[-1] not in ".!?":
+        told += "."
+    return " ".join(one for one in (told, *needs) if one) or None
+
+
+_NEEDS: Final = "Needs "
+_PURPOSES: Final = "For the purposes of use "
