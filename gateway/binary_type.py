@@ -6,7 +6,6 @@ from typing import Final
 
 from resolvers.upstreams.attachment import AttachmentTypeRefused
 
-_ESSENCE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*"?([A-Za-z0-9_.:-]{1,40})"?\s*(?:;|$)""", re.IGNORECASE)
 _UNKNOWN: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 """What servers say that do not know."""
@@ -30,9 +29,8 @@ def sent_type(source: str, answered: str | None, stated: object, allowed: Sequen
 
 
 def _parsed(text: object) -> tuple[str, str | None]:
-    """The type without parameters, empty for what is none, and its charset."""
-    if not isinstance(text, str) or len(text) > 200:
+    """The type without parameters, empty where nothing is said, and its charset."""
+    if not isinstance(text, str):
         return "", None
-    essence = text.partition(";")[0].strip().lower()
-    charset = _CHARSET.search(text)
-    return essence if _ESSENCE.fullmatch(essence) else "", charset[1] if charset else None
+    essence, charset = text.partition(";")[0].strip().lower(), _CHARSET.search(text)
+    return essence, charset[1] if charset else None
