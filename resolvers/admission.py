@@ -60,13 +60,14 @@ async def person_node(
 def contained_node(context: RequestContext, resource: Resource) -> Node | None:
     """A resource inside one that the caller may see: its own type must be readable, and its labels allow it.
 
-    Whose it is follows from its holder.
+    Whose it is follows from its holder. Elements that a rule shows of the own record only are not shown: it
+    is not looked whose record the holder is.
     """
     permissions = context.permissions
-    if is_labelled(permissions, resource) or permissions.masked(resource.type):
+    levels = {one.level for one in permissions.reaches("r", resource.type) if _holds(one, resource)}
+    if not levels or is_labelled(permissions, resource):
         return None
-    is_reached = any(_holds(one, resource) for one in permissions.reaches("r", resource.type))
-    return Node(resource.json, resource) if is_reached else None
+    return _node(permissions, resource, levels - {"patient"})
 
 
 def is_labelled(permissions: Permissions, resource: Resource) -> bool:

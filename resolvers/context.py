@@ -102,12 +102,14 @@ class RequestContext:
                 raise
             return None
 
-    def deny(self, path: tuple[str | int, ...], coordinate: str) -> None:
-        """Tells once for each selection that the scopes do not permit a field (`Type.field`) or a type."""
+    def deny(self, path: tuple[str | int, ...], coordinate: str, action: str = "r") -> None:
+        """Tells once for each selection that the scopes do not permit a field (`Type.field`), or a type: to
+        read it by id (`r`) or to search it (`s`)."""
         at = tuple("@" if isinstance(step, int) else step for step in path)
         if (at, coordinate) not in self._denials:
             self._denials.add((at, coordinate))
-            self.errors.append(LocatedError(FieldUnauthorized(coordinate, self._required(coordinate)), at))
+            required = self._required(coordinate, action)
+            self.errors.append(LocatedError(FieldUnauthorized(coordinate, required), at))
 
     def refuse(self, denied: Iterable[tuple[tuple[str, ...], str]]) -> None:
         """Tells each denied selection (path and coordinate).
@@ -120,9 +122,9 @@ class RequestContext:
             told = [(one.error, one.path) for one in self.errors if isinstance(one.error, FieldUnauthorized)]
             raise OperationUnauthorized(told)
 
-    def _required(self, coordinate: str) -> Iterable[Sequence[str]]:
+    def _required(self, coordinate: str, action: str) -> Iterable[Sequence[str]]:
         if "." not in coordinate:
-            return [one.told() for one in type_needs("r", coordinate)]
+            return [one.told() for one in type_needs(action, coordinate)]
         rule = self.permissions.rules.of(coordinate)
         return rule.required() if rule is not None else ()
 

@@ -47,7 +47,7 @@ def _may_find(call: FieldCall, action: str, told: frozenset[str] = frozenset()) 
         return True
     denied = [one for one in sorted(told) if not permissions.granted(one)]
     for one in denied or ["Patient"]:
-        call.context.deny(call.path, one)
+        call.context.deny(call.path, one, action)
     return False
 
 

@@ -71,7 +71,7 @@ def _deny(call: FieldCall, question: Question, told: frozenset[str]) -> None:
     granted = call.context.permissions.granted
     denied = [one for one in sorted(told) if not granted(one)]
     for one in denied or sorted(told) or [question.type]:
-        call.context.deny(call.path, one)
+        call.context.deny(call.path, one, "s")
 
 
 async def _of_own(call: FieldCall, question: Question, own: Sequence[Reach]) -> Asked:
@@ -91,7 +91,7 @@ async def _of_person(
     known = await call.context.own_if_known() if own else None
     usable = [*wide, *(own if known is not None and known.id == person.id else ())]
     if not usable:
-        call.context.deny(call.path, question.type)
+        call.context.deny(call.path, question.type, "s")
         return None
     return _narrowed(Asked(question, person), usable, is_masked=_is_masked(call, question))
 
