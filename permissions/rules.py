@@ -37,8 +37,9 @@ class Rule:
         return not (self.derived or self.more or self.purposes)
 
     def required(self) -> tuple[tuple[str, ...], ...]:
-        """The scopes as clients read them: any of the lists, each as a whole."""
-        return tuple(dict.fromkeys(_told(self)))
+        """The scopes as clients read them: any of the lists, each as a whole; none that holds another."""
+        told = {frozenset(one): one for one in _told(self)}
+        return tuple(one for words, one in told.items() if not any(other < words for other in told))
 
 
 class Rules:

@@ -147,6 +147,13 @@ def test_needs_of_both_kinds_are_told_together_level_by_level() -> None:
     )
 
 
+def test_a_list_that_holds_another_is_not_told() -> None:
+    row = rule("Patient.telecom", scopes=[["patient/Patient.r"], ["user/Patient.r", "contact.read"]])
+    found = Rules(policy(row), COORDINATES).of("Patient.telecom")
+    assert found is not None
+    assert found.required() == (("patient/Patient.r",), ("user/Patient.r", "contact.read"))
+
+
 def test_a_field_of_a_data_type_needs_its_words_alone() -> None:
     found = Rules(policy(rule("ContactPoint.value", scopes=[["a", "b"]])), COORDINATES).of(
         "ContactPoint.value"
