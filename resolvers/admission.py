@@ -6,7 +6,8 @@ as unknown ones are.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -15,9 +16,13 @@ from permissions.scopes import Level
 from resolvers.context import RequestContext
 from resolvers.persons import Person
 from resolvers.resource import Json, Node, Resource
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.visibility import is_in_compartment
 
 Admits = Callable[[Resource], bool]
+
+_HOLDING: Final = ("contained", "entry", "parameter")
+"""Elements that hold whole resources."""
 
 
 async def node_of(context: RequestContext, resource: Resource, *, followed: bool) -> Node | None:
@@ -27,6 +32,7 @@ async def node_of(context: RequestContext, resource: Resource, *, followed: bool
         return contained_node(context, resource) if holder is not None else None
     if is_labelled(context.permissions, resource):
         return None
+    await _find_out_own(context, (resource,))
     levels = await _levels(context, resource, context.permissions.reaches("r", resource.type), followed)
     return _node(context.permissions, resource, levels) if levels else None
 
@@ -60,14 +66,26 @@ async def person_node(
 def contained_node(context: RequestContext, resource: Resource) -> Node | None:
     """A resource inside one that the caller may see: its own type must be readable, and its labels allow it.
 
-    Whose it is follows from its holder. Elements that a rule shows of the own record only are not shown: it
-    is not looked whose record the holder is.
+    Whose it is follows from its holder, which may be seen by a scope of another level.
     """
     permissions = context.permissions
-    levels = {one.level for one in permissions.reaches("r", resource.type) if _holds(one, resource)}
-    if not levels or is_labelled(permissions, resource):
+    if is_labelled(permissions, resource):
         return None
-    return _node(permissions, resource, levels - {"patient"})
+    own = context.own_found
+    is_own = own is not None and is_in_compartment(resource, own, followed=True)
+    reaches = permissions.reaches("r", resource.type)
+    levels = {one.level for one in reaches if (is_own or one.level != "patient") and _holds(one, resource)}
+    return _node(permissions, resource, levels) if levels else None
+
+
+async def _find_out_own(context: RequestContext, resources: Iterable[Resource]) -> None:
+    """Has it known who the token's patient is, where that decides on what lies inside of some resources."""
+    levels = context.permissions.levels
+    if "patient" not in levels or len(levels) == 1:
+        return
+    if any(name in one.json for one in resources for name in _HOLDING):
+        with suppress(UpstreamError):
+            await context.own_if_known()
 
 
 def is_labelled(permissions: Permissions, resource: Resource) -> bool:
@@ -79,6 +97,7 @@ async def listed_nodes(context: RequestContext, resources: Iterable[Resource]) -
     """Rows of a list that have been admitted, less the elements that only other scopes permit."""
     listed = list(resources)
     permissions = context.permissions
+    await _find_out_own(context, listed)
     if not listed or not permissions.masked(listed[0].type):
         return [Node(one.json, one) for one in listed]
     reaches = permissions.reaches("s", listed[0].type)
@@ -107,12 +126,22 @@ def _holds(reach: Reach, resource: Resource) -> bool:
 
 
 def _node(permissions: Permissions, resource: Resource, levels: set[Level]) -> Node:
-    masks = permissions.masked(resource.type)
-    hidden = {name for name, granted in masks.items() if not granted & levels}
+    hidden = {
+        name
+        for name, whole in permissions.masked(resource.type).items()
+        if not whole & levels and not any(_is_shown(permissions, resource, name, one) for one in levels)
+    }
     if hidden:
         kept: Json = {name: value for name, value in resource.json.items() if name not in hidden}
         resource = replace(resource, json=kept)
     return Node(resource.json, resource)
+
+
+def _is_shown(permissions: Permissions, resource: Resource, name: str, level: Level) -> bool:
+    json, base_url = resource.json, resource.location.base_url
+    return permissions.shows(
+        f"{resource.type}.{name}", level, resource.type, lambda narrowing: narrowing.holds(json, base_url)
+    )
 
 
 def admits_any(tests: Iterable[Callable[[Resource], Any]]) -> Admits:

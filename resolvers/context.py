@@ -129,12 +129,17 @@ class RequestContext:
         return rule.required() if rule is not None else ()
 
     @property
-    def own_id(self) -> str | None:
-        """The id of the person whom the caller is limited to, where that has been found out."""
+    def own_found(self) -> Person | None:
+        """The person whom the caller is limited to, where that has been found out."""
         own = self._own
         if own is None or not own.done() or own.cancelled() or own.exception() is not None:
             return None
-        person = own.result()
+        return own.result()
+
+    @property
+    def own_id(self) -> str | None:
+        """The id of that person."""
+        person = self.own_found
         return None if person is None else person.id
 
     def note(self, outcome: SourceOutcome) -> None:

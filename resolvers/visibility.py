@@ -4,10 +4,14 @@ Types that are about no patient (Medication, Practitioner, Organization, ...) ar
 caller with a compartment only where a visible resource refers to them.
 """
 
+from typing import Final
+
 from clinical.compartment import compartment_parameters, patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.persons import Person
 from resolvers.resource import Resource
+
+_CARRIERS: Final = frozenset({"Bundle", "Parameters"})
 
 
 def is_about(resource: Resource, record: Resource) -> bool:
@@ -31,9 +35,10 @@ def names(reference: str, record: Resource) -> bool:
 def is_in_compartment(resource: Resource, person: Person, *, followed: bool) -> bool:
     """Whether a caller limited to a person may see the resource.
 
-    A contained resource is as visible as its holder. `followed`: a visible resource refers to it.
+    A contained resource is as visible as its holder, but what a Bundle carries is a record of its own.
+    `followed`: a visible resource refers to it.
     """
-    if resource.container is not None:
+    if resource.container is not None and resource.container.type not in _CARRIERS:
         return is_in_compartment(resource.container, person, followed=followed)
     if resource.type == "Patient":
         return any(record.key == resource.key for record in person.records)
