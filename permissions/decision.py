@@ -8,7 +8,7 @@ is looked at where the resource is.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -101,14 +101,20 @@ class Permissions:
     ) -> tuple[Reach, ...]:
         """By which scopes resources of a type are reached, a whole reach first: `r` by id, `s` by search.
 
-        `coordinates` are fields that the answer would tell of (an argument that finds by them): a level
-        that does not permit all of them reaches nothing.
+        `coordinates` are fields that the answer would tell of (an argument that finds by them): a scope
+        reaches nothing where not all of them are permitted on all that it reaches.
         """
         key = (action, resource_type, coordinates)
         known = self._reaches.get(key)
         if known is None:
-            levels = [one for one in self.levels if all(one in self.granted(field) for field in coordinates)]
-            found = [reach for level in levels for reach in self._of_level(level, action, resource_type)]
+            found = [
+                reach
+                for level in self.levels
+                for reach in self._of_level(level, action, resource_type)
+                if all(
+                    self._grants(one, level, resource_type, reach.narrowing.filters) for one in coordinates
+                )
+            ]
             known = self._reaches[key] = self._widest(resource_type, found)
         return known
 
@@ -136,15 +142,33 @@ class Permissions:
         return frozenset(one for one in coordinates if one in self.rules and not self.granted(one))
 
     def masked(self, resource_type: str) -> dict[str, frozenset[Level]]:
-        """Elements that only some of the levels permit by which the type is reached, with those levels."""
+        """Elements that are not permitted on all that is reached of the type, with the levels that permit
+        them on all that they reach; of other levels, `shows` tells."""
         known = self._masked.get(resource_type)
         if known is None:
             levels = {one.level for action in "rs" for one in self.reaches(action, resource_type)}
             rules = (one for one in self.rules.on(resource_type) if one.coordinate.is_element)
-            granted = {one.coordinate.field: self.granted(str(one.coordinate)) for one in rules}
-            known = {field: some for field, some in granted.items() if some and not levels <= some}
+            granted = {
+                one.coordinate.field: self._whole(str(one.coordinate), resource_type)
+                for one in rules
+                if self.granted(str(one.coordinate))
+            }
+            known = {field: some for field, some in granted.items() if not levels <= some}
             self._masked[resource_type] = known
         return known
+
+    def shows(
+        self, coordinate: str, level: Level, resource_type: str, holds: Callable[[Narrowing], bool]
+    ) -> bool:
+        """Whether a level permits an element on a resource that it reaches; `holds`: whether that is within
+        the narrowing of a scope."""
+        narrowed = (
+            one.narrowing
+            for one in self._scopes[level]
+            if one.narrowing and (found := narrowing_of(resource_type, one.narrowing)) and holds(found)
+        )
+        filters = tuple(pair for one in narrowed for pair in one)
+        return self._grants(coordinate, level, resource_type, filters)
 
     def would_deny(self, coordinates: Iterable[str]) -> frozenset[str]:
         """Those of some fields that the policy denies, though it is only measured."""
@@ -157,18 +181,41 @@ class Permissions:
             if rule is not None and not any(self._row_permits(rule, level) for level in self.levels)
         )
 
+    def _whole(self, coordinate: str, resource_type: str) -> frozenset[Level]:
+        """The levels that permit an element on all that they reach."""
+        return frozenset(one for one in self.levels if self._grants(coordinate, one, resource_type, ()))
+
+    def _grants(
+        self, coordinate: str, level: Level, resource_type: str, filters: Iterable[tuple[str, str]]
+    ) -> bool:
+        """Whether a level permits an element on every resource that it reaches within these filters: what
+        the policy adds, for what the type needs follows from the reach."""
+        rule, within = self.rules.of(coordinate), set(filters)
+        if rule is None or self._measures:
+            return True
+        scopes = [
+            one
+            for one in self._scopes[level]
+            if not one.narrowing
+            or (one.type in (ANY_TYPE, resource_type) and within.issuperset(one.narrowing))
+        ]
+        return self._row_permits(rule, level, scopes)
+
     def _permits(self, rule: Rule, level: Level) -> bool:
         is_derived = not rule.derived or self._holds(rule.derived, level)
         return is_derived and (self._measures or self._row_permits(rule, level))
 
-    def _row_permits(self, rule: Rule, level: Level) -> bool:
+    def _row_permits(self, rule: Rule, level: Level, scopes: Sequence[Scope] | None = None) -> bool:
         if rule.purposes and not rule.purposes & self._facts.purposes:
             return False
-        return not rule.more or self._holds(rule.more, level)
+        return not rule.more or self._holds(rule.more, level, scopes)
 
-    def _holds(self, alternatives: Iterable[Alternative], level: Level) -> bool:
-        scopes, words = self._scopes[level], self._facts.words
-        return any(one.holds(level, scopes, words) for one in alternatives)
+    def _holds(
+        self, alternatives: Iterable[Alternative], level: Level, scopes: Sequence[Scope] | None = None
+    ) -> bool:
+        """Whether one is satisfied by these scopes of the level (None: by any of them)."""
+        held = self._scopes[level] if scopes is None else scopes
+        return any(one.holds(level, held, self._facts.words) for one in alternatives)
 
     def _of_level(self, level: Level, action: str, resource_type: str) -> Iterable[Reach]:
         for scope in self._scopes[level]:
@@ -180,15 +227,18 @@ class Permissions:
     def _widest(self, resource_type: str, reaches: Iterable[Reach]) -> tuple[Reach, ...]:
         """Without those than which another one reaches as much, and shows as many elements of it."""
         rules = [one for one in self.rules.on(resource_type) if one.coordinate.is_element]
-        shown = {
-            level: frozenset(
-                str(one.coordinate) for one in rules if level in self.granted(str(one.coordinate))
-            )
-            for level in self.levels
+        names = [str(one.coordinate) for one in rules]
+        shown = {level: {one for one in names if level in self.granted(one)} for level in self.levels}
+        always = {
+            level: {one for one in names if level in self._whole(one, resource_type)} for level in self.levels
         }
         kept: list[Reach] = []
         for one in sorted(reaches, key=lambda one: (one.breadth, -len(shown[one.level]))):
-            if not any(other.holds(one) and shown[other.level] >= shown[one.level] for other in kept):
+            level = one.level
+            if not any(
+                other.holds(one) and (other.level == level or always[other.level] >= shown[level])
+                for other in kept
+            ):
                 kept.append(one)
         return tuple(kept)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clinical.parameters import resource_types
+from permissions.narrowing import narrowing_of
 from permissions.scopes import ANY_TYPE, Level, Scope, covers, parse_scope
 
 LEVELS: Final[tuple[Level, ...]] = ("patient", "user", "system")
@@ -29,14 +30,17 @@ class Alternative:
     def holds(self, level: Level, scopes: Iterable[Scope], words: frozenset[str]) -> bool:
         """Whether it is satisfied for what is reached by scopes of this level.
 
-        `scopes` are those of the level. A narrowed scope counts: which resources it is about is seen on
-        the resources.
+        `scopes` are those of the level that count. A narrowed one does where its narrowing means something
+        for the type: which resources it is about is seen on the resources.
         """
         if self.level not in (None, level) or not self.words <= words:
             return False
-        held = [one.widened for one in scopes]
+        held = [(one.widened, one.narrowing) for one in scopes]
         needs = (Scope(one.level, one.type, action) for one in self.scopes for action in one.actions)
-        return all(any(covers(one, need) for one in held) for need in needs)
+        return all(
+            any(covers(one, need) and narrowing_of(need.type, by) is not None for one, by in held)
+            for need in needs
+        )
 
     def told(self) -> list[str]:
         """The scopes as a client reads them."""
