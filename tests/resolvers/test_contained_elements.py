@@ -23,7 +23,7 @@ HOLDER = Resource("ehr", Location("https://ehr.example/fhir"), "Observation", "1
 def shown(scopes: str, needed: str) -> set[str] | None:
     """The elements of the contained Patient, where telecom needs a scope."""
     made = permissions(scopes, PATIENT, policy(rule("Patient.telecom", scopes=[[needed]])))
-    context = cast(RequestContext, SimpleNamespace(permissions=made))
+    context = cast(RequestContext, SimpleNamespace(permissions=made, own_found=None))
     node = contained_node(context, HOLDER.holding("Patient", "p", CONTAINED))
     return None if node is None else set(node.element)
 
@@ -34,7 +34,7 @@ def shown(scopes: str, needed: str) -> set[str] | None:
         ("user/Patient.r", "user/Patient.r", True),
         ("user/Patient.r system/Patient.r", "user/Patient.r", True),
         ("user/Patient.r system/Patient.r", "system/Patient.r", True),
-        ("user/Patient.r patient/Patient.r", "patient/Patient.r", False),  # whose it is is not looked at
+        ("user/Patient.r patient/Patient.r", "patient/Patient.r", False),  # whose it is has not been found out
     ],
 )
 def test_a_rule_takes_its_element_and_leaves_the_rest(scopes: str, needed: str, is_shown: bool) -> None:
