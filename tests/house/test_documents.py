@@ -16,13 +16,14 @@ from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from gateway import errors, settings
-from tests.house.tree import ROOT, files, parse, room_files, text
+from tests.house.tree import ROOT, files, functions, parse, room_files, text
 
 CODE = re.compile(r"[A-Z]{3,}(?:_[A-Z]+)+|UNAUTHENTICATED|FORBIDDEN|THROTTLED")
 NUMBER = re.compile(r"\b\d{3}\b")
 HEADING = re.compile(r"^#+ `\[+(?P<table>[a-z_.]+)\]+`")
 ROW = re.compile(r"^\| `(?P<key>[a-z_]+)` \|")
 BLOCK = re.compile(r"^```graphql\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+TEST = re.compile(r"`(?P<path>tests/[\w/]+\.py)::(?P<name>\w+)`")
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|#|mailto:)(?P<target>[^)#\s]+)")
 
 
@@ -128,6 +129,12 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (ROOT / Path(page).parent / link).exists()
     ]
     assert lost == []
+
+
+def test_tests_that_documents_name_exist() -> None:
+    named = {match for page in files() if page.endswith(".md") for match in TEST.findall(text(page))}
+    known = {path: {item.name for item in functions(path)} for path, _ in named if (ROOT / path).is_file()}
+    assert [(path, name) for path, name in sorted(named) if name not in known.get(path, ())] == []
 
 
 def test_queries_in_documents_and_benchmarks_fit_the_schema() -> None:
