@@ -12,19 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from clinical.parameters import resource_types
+from permissions.facts import Facts, facts_of
 from permissions.labels import Cleared, LabelRules
 from permissions.narrowing import Narrowing, narrowing_of
 from permissions.needs import LEVELS, Alternative
-from permissions.policy import PractitionerSettings
 from permissions.principal import Principal
 from permissions.rules import Rule, Rules
 from permissions.scopes import ANY_TYPE, Level, Scope
 
 KEPT: Final = 1_000
 _NONE: Final[frozenset[str]] = frozenset()
-_PATIENTS: Final = ("Patient", "RelatedPerson", "Person")
-"""Whom `fhirUser` may name that is a patient or acts for one; of a Person nobody can tell."""
 
 
 class ScopeInsufficient(Exception):
@@ -66,11 +63,11 @@ class Reach:
 class Permissions:
     """What one set of scopes, words and purposes permits. Made once and shared by requests."""
 
-    def __init__(self, rules: Rules, facts: "_Facts", *, measures: bool) -> None:
+    def __init__(self, rules: Rules, facts: Facts, *, measures: bool) -> None:
         self.rules = rules
         self._facts = facts
         self._measures = measures
-        self._scopes = {level: _usable(level, facts) for level in LEVELS}
+        self._scopes = {level: facts.usable(level) for level in LEVELS}
         self.levels: tuple[Level, ...] = tuple(level for level in LEVELS if self._scopes[level])
         self.labels = LabelRules(
             rules.policy, Cleared(facts.words, facts.purposes, is_patients=facts.is_patients)
@@ -243,19 +240,6 @@ class Permissions:
         return tuple(kept)
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """All of a principal that permissions depend on."""
-
-    scopes: frozenset[Scope]
-    words: frozenset[str]
-    purposes: frozenset[str]
-    has_patient: bool
-    is_listed: bool
-    """Whether the user is on the list of those whose `user/` scopes count."""
-    is_patients: bool
-
-
 class Decisions:
     """Permissions by principal, kept for principals that are alike. `measures`: rows of the policy are only
     reported; what scopes mean by themselves always holds."""
@@ -263,7 +247,7 @@ class Decisions:
     def __init__(self, rules: Rules, *, measures: bool = False) -> None:
         self.rules = rules
         self._measures = measures
-        self._kept: OrderedDict[_Facts, Permissions] = OrderedDict()
+        self._kept: OrderedDict[Facts, Permissions] = OrderedDict()
         self._of_principal: OrderedDict[int, tuple[Principal, Permissions]] = OrderedDict()
 
     def of(self, principal: Principal) -> Permissions:
@@ -271,7 +255,7 @@ class Decisions:
         known = self._of_principal.get(id(principal))
         if known is not None:
             return known[1]
-        facts = _facts(principal, self.rules.policy.practitioners)
+        facts = facts_of(principal, self.rules.policy.practitioners)
         made = self._kept.get(facts)
         if made is None:
             made = self._kept[facts] = Permissions(self.rules, facts, measures=self._measures)
@@ -291,47 +275,3 @@ class Decisions:
 def _forget_oldest(kept: "OrderedDict[Any, Any]") -> None:
     while len(kept) > KEPT:
         kept.popitem(last=False)
-
-
-def _facts(principal: Principal, practitioners: tuple[PractitionerSettings, ...]) -> _Facts:
-    user = (principal.fhir_user or "").split("/")
-    kind = next((one for one in user if one in _PATIENTS), None)
-    is_listed = _is_listed(principal, practitioners)
-    has_wide = any(one.level == "system" or (one.level == "user" and is_listed) for one in principal.scopes)
-    return _Facts(
-        frozenset(principal.scopes),
-        principal.words,
-        frozenset(principal.purposes),
-        principal.has_patient,
-        is_listed,
-        kind is not None or (principal.fhir_user is None and not has_wide),
-    )
-
-
-def _is_listed(principal: Principal, practitioners: tuple[PractitionerSettings, ...]) -> bool:
-    if not practitioners:
-        return True
-    for row in practitioners:
-        is_theirs = (
-            row.organization == principal.organization
-            if row.organization is not None
-            else row.care_team == principal.care_team
-        )
-        if is_theirs and ("*" in row.users or principal.fhir_user in row.users):
-            return True
-    return False
-
-
-def _usable(level: Level, facts: _Facts) -> tuple[Scope, ...]:
-    """The scopes of a level, none where they permit no reading at all."""
-    if (level == "patient" and not facts.has_patient) or (level == "user" and not facts.is_listed):
-        return ()
-    scopes = [one for one in facts.scopes if one.level == level and _means_something(one)]
-    reads = any(set(one.actions) & {"r", "s"} for one in scopes)
-    return tuple(sorted(scopes, key=str)) if reads else ()
-
-
-def _means_something(scope: Scope) -> bool:
-    """Whether any type is within the scope: one that FHIR has, narrowed by what can be evaluated for it."""
-    types = [one for one in resource_types() if scope.type in (ANY_TYPE, one)]
-    return any(narrowing_of(one, scope.narrowing) is not None for one in types)

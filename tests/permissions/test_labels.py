@@ -167,6 +167,7 @@ def test_no_purpose_breaks_the_glass_unless_the_policy_names_it() -> None:
         ("user/*.rs", None, False),
         ("system/*.rs", None, False),
         ("patient/*.rs user/Observation.rs", None, False),
+        ("patient/*.rs user/Observation.c system/Nothing.rs", None, True),
     ],
 )
 def test_nopat_withholds_from_patients_and_proxies(
