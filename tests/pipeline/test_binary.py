@@ -39,6 +39,7 @@ from tests.running import Sandbox, eventually
 Json = dict[str, Any]
 
 PDF = "application/pdf"
+PDF_HEADERS = [(b"content-type", PDF.encode())]
 ENCODED = base64.b64encode(BINARY).decode()
 INLINE = base64.b64encode(b"words").decode()
 
@@ -497,6 +498,28 @@ def test_a_source_that_breaks_off_leaves_no_whole_answer(house: PaperHouse) -> N
 
     with house.odd.doing(breaking, "/Binary/b1"), pytest.raises(httpx.RemoteProtocolError):
         house.fetch(house.url("relative"))
+
+
+def test_a_source_that_stalls_midway_is_broken_off(house: PaperHouse, sandbox: Sandbox) -> None:
+    gone = threading.Event()
+
+    async def stalling(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-type", PDF.encode())]}
+        )
+        await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+        await until_disconnected(receive)
+        gone.set()
+
+    url, got = house.url("relative"), list[bytes]()
+    with house.odd.doing(stalling, "/Binary/b1"):
+        with streamed(house, url) as answer, pytest.raises(httpx.RemoteProtocolError):
+            got.extend(answer.iter_raw())
+        assert gone.wait(10)
+    assert b"".join(got) == b"x" * 1000
+    line = eventually(lambda: _line(sandbox, answer.headers["x-request-id"]))
+    assert (line["outcome"], line["errors"]) == ("PARTIAL", ["UPSTREAM_TIMEOUT"])
+    assert [row["type"] for row in line["disclosed"]] == ["DocumentReference"]
 
 
 def test_a_client_that_leaves_ends_the_call_to_the_source(house: PaperHouse) -> None:

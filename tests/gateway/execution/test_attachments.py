@@ -47,8 +47,7 @@ DOCUMENTS = [
 
 CONTENT = "fragment C on DocumentReference { id content { attachment { u: url title url } } }"
 QUERIES = (
-    f'{{ patient(id: "a/Patient/1") {{ photo {{ url }} documentReferences {{ nodes {{ ...C }} }} }} }} '
-    + CONTENT,
+    '{ patient(id: "a/Patient/1") { photo { url } documentReferences { nodes { ...C } } } } ' + CONTENT,
     f"{{ documentReferences {{ nodes {{ ...C }} }} }} {CONTENT}",
     f"""{{ documentReferences {{ edges {{ node {{
       contained {{ ... on DocumentReference {{ ...C }} }} extension {{ valueAttachment {{ url }} }}

@@ -1,9 +1,10 @@
 """An answer that is taken piece by piece is held to what holds for every exchange with a source."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.trace import NoOpTracer
 
@@ -18,6 +19,7 @@ from resolvers.upstreams.exchange import STREAMS_PART, Exchange, Question
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.stream import Stream
 from resolvers.upstreams.transport import Arriving, ConnectionLost, Request, Response
+from resolvers.upstreams.transport_httpx import HttpxTransport
 from resolvers.upstreams.upstream import Call
 from tests.resolvers.upstreams.sources import call
 
@@ -171,3 +173,50 @@ async def test_a_transport_that_takes_answers_whole_gives_none() -> None:
 
     with pytest.raises(UpstreamUnavailable):
         await exchange(Whole()).open(question(), call())
+
+
+# ------------------------------------------------------------ httpx, for sources in the same process
+
+
+def over_httpx(handler: Callable[[httpx.Request], httpx.Response]) -> HttpxTransport:
+    return HttpxTransport("ehr", 10, httpx.MockTransport(handler))
+
+
+class Breaking(httpx.AsyncByteStream):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"a"
+        raise httpx.ReadError("gone")
+
+
+async def test_httpx_gives_an_answer_as_it_was_sent() -> None:
+    body = httpx.ByteStream(b"x" * 100)
+    line = over_httpx(lambda request: httpx.Response(200, stream=body, headers={"X-One": "1"}))
+    stream = await exchange(line).open(question(), call())
+    assert stream.headers["x-one"] == "1"
+    assert await whole(stream) == b"x" * 100
+
+
+async def test_httpx_follows_no_redirect() -> None:
+    line = over_httpx(lambda request: httpx.Response(302, headers={"Location": "http://evil.test/"}))
+    assert (await exchange(line).open(question(), call())).status == 302
+
+
+async def test_httpx_tells_an_answer_that_breaks_off_from_one_that_ends() -> None:
+    line = over_httpx(lambda request: httpx.Response(200, stream=Breaking()))
+    stream = await exchange(line).open(question(), call())
+    assert await stream.read() == b"a"
+    with pytest.raises(UpstreamInvalidResponse):
+        await stream.read()
+
+
+async def test_a_piece_that_does_not_come_in_time_ends_the_answer() -> None:
+    class Waiting(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"a"
+            await asyncio.sleep(3600)
+
+    line = over_httpx(lambda request: httpx.Response(200, stream=Waiting()))
+    stream = await exchange(line, timeout_s=0.05).open(question(), call())
+    assert await stream.read() == b"a"
+    with pytest.raises(UpstreamTimeout):
+        await stream.read()
