@@ -33,11 +33,7 @@ def _alternatives(scopes: tuple[tuple[str, ...], ...]) -> tuple[Alternative, ...
         raise ValueError(str(problem)) from None
 
 
-class RuleSettings(_Table):
-    """What some fields need. Without `scopes` and `purposes`: no more than what they stand on."""
-
-    coordinates: tuple[Pattern, ...] = Field(min_length=1)
-    reason: str = Field(min_length=1)
+class _Needs(_Table):
     scopes: tuple[tuple[str, ...], ...] = ()
     purposes: tuple[str, ...] = ()
 
@@ -52,22 +48,21 @@ class RuleSettings(_Table):
         return self
 
 
-class Clearance(_Table):
+class RuleSettings(_Needs):
+    """What some fields need. Without `scopes` and `purposes`: no more than what they stand on."""
+
+    coordinates: tuple[Pattern, ...] = Field(min_length=1)
+    reason: str = Field(min_length=1)
+
+
+class Clearance(_Needs):
     """Who may see what is labelled: a holder of these scopes, for one of these purposes (none: any)."""
-
-    scopes: tuple[tuple[str, ...], ...] = ()
-    purposes: tuple[str, ...] = ()
-
-    @property
-    def alternatives(self) -> tuple[Alternative, ...]:
-        """The scopes, any of which is enough."""
-        return _alternatives(self.scopes)
 
     @model_validator(mode="after")
     def _says_who(self) -> Self:
         if not self.scopes and not self.purposes:
             raise ValueError("a clearance names scopes or purposes: this one would clear everybody")
-        if any(one.level is not None for one in _alternatives(self.scopes)):
+        if any(one.level is not None for one in self.alternatives):
             raise ValueError("a clearance is no SMART scope: those say what, not how confidential")
         return self
 
