@@ -196,15 +196,15 @@ def _attached(context: RequestContext, types: ElementTypes, node: Node) -> Itera
                 if inner != RESOURCE:
                     pending.append((inner, one, holder, coordinates))
                 elif (held := _held(context, types, one, holder)) is not None:
-                    pending.append((held.type, one, held, coordinates))
+                    pending.append((held.resource.type, held.element, held.resource, coordinates))
 
 
-def _held(context: RequestContext, types: ElementTypes, json: Json, holder: Resource) -> Resource | None:
+def _held(context: RequestContext, types: ElementTypes, json: Json, holder: Resource) -> Node | None:
+    """A resource inside another one, less what the caller may not see of it."""
     kind, id_ = json.get("resourceType"), json.get("id")
     if type(kind) is not str or kind not in types or kind not in context.served_types:
         return None
-    held = holder.holding(kind, id_ if type(id_) is str else "", json)
-    return held if contained_node(context, held) is not None else None
+    return contained_node(context, holder.holding(kind, id_ if type(id_) is str else "", json))
 
 
 def _root(resource: Resource) -> Resource:

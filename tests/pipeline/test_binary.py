@@ -583,6 +583,12 @@ def strict_house(
     row = 'coordinates = ["Attachment.url"]\n'
     assert row in default
     default = default.replace(row, row + 'scopes = [["attachments.read"]]\n')
+    default += """
+[[rules]]
+coordinates = ["DocumentReference.content"]
+reason = "For patients alone."
+scopes = [["patient/DocumentReference.r"]]
+"""
     unserved = '"*.note", "Narrative.div", "*.presentedForm"'  # types that this gateway does not serve
     (folder / "policy.toml").write_text(default.replace(unserved, '"Narrative.div"'))
 
@@ -618,6 +624,22 @@ def test_a_rule_of_the_policy_holds_for_the_address_and_for_the_download(strict_
     answer = strict_house.fetch(content["attachment"]["url"].removeprefix(PUBLIC), other)
     assert (answer.status, answer.errors[0]["extensions"]["coordinate"]) == (403, "Attachment.url")
     assert strict_house.asked() == []
+
+
+@pytest.mark.parametrize("id_", ["inside", "relative"])
+def test_what_only_other_scopes_permit_of_a_resource_is_not_fetched(
+    strict_house: PaperHouse, id_: str
+) -> None:
+    cleared = strict_house.own("patient/*.rs attachments.read")
+    query = NESTED["inside"] if id_ == "inside" else SHOWN.replace(" contentType", "").replace(" data", "")
+    told = cleared.ask(query, id=f"odd/DocumentReference/{id_}").whole()["documentReference"]
+    told.pop("id", None)
+    url = found_url(told).removeprefix(PUBLIC)
+    # The scope for the own patient, which the rule asks for, does not reach this resource; the other does.
+    narrowed = "user/DocumentReference.rs patient/DocumentReference.r?status=superseded attachments.read"
+    with strict_house.odd.doing(fixed(200, BINARY, "text/plain"), "/Binary/b1"):
+        assert strict_house.fetch(url, cleared).content == BINARY
+        assert strict_house.fetch(url, strict_house.own(narrowed)).codes == ["REFERENCE_NOT_FOUND"]
 
 
 # ------------------------------------------------------------ the sandbox as a newcomer has it
