@@ -16,6 +16,7 @@ from permissions.scopes import Level
 from resolvers.context import RequestContext
 from resolvers.persons import Person
 from resolvers.resource import Json, Node, Resource
+from resolvers.restricted_source import is_closed
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.visibility import is_in_compartment
 
@@ -30,7 +31,7 @@ async def node_of(context: RequestContext, resource: Resource, *, followed: bool
     if resource.container is not None:
         holder = await node_of(context, resource.container, followed=followed)
         return contained_node(context, resource) if holder is not None else None
-    if is_labelled(context.permissions, resource):
+    if is_labelled(context.permissions, resource) or await is_closed(context, resource):
         return None
     await _find_out_own(context, (resource,))
     levels = await _levels(context, resource, context.permissions.reaches("r", resource.type), followed)

@@ -23,7 +23,7 @@ from resolvers.plan import Asked, SourcePlan
 from resolvers.question import Question, question_of
 from resolvers.reach import reached, told_by
 from resolvers.resource import Node, Resource
-from resolvers.restriction import is_restricted, withheld_searches
+from resolvers.restriction import withheld_searches
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Page, Search
@@ -224,7 +224,7 @@ def _is_withheld(connection: Connection, person: Person) -> bool:
     """Whether finding the person by this query would tell what a record of the person withholds."""
     if not connection.question.codes & withheld_searches():
         return False
-    return person.is_withheld or any(map(is_restricted, person.records))
+    return person.is_restricted
 
 
 def _tell_unsure(connection: Connection, source: SourcePlan) -> None:

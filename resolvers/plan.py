@@ -163,6 +163,9 @@ async def plan_lists(
             plans.append(None)
             continue
         records: Sequence[Resource] = ()
+        if person is None and name in context.closed_to_restricted and patient_parameter(question.type):
+            plans.append(SourcePlan(upstream, outcome=restriction_outcome(name, None)))
+            continue
         if person is not None:
             records = [record for record in person.records if record.source == name]
             if not records:

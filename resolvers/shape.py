@@ -91,8 +91,8 @@ class PlainPage(msgspec.Struct, eq=False):
 
 
 class Shape:
-    """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`). `asked`:
-    the elements that were asked for, `parts`: those that are decoded.
+    """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`).
+    `asked`: the elements that were asked for, `parts`: those that are decoded.
 
     `texts(rows, about)`: None where not all is plain: a row is not about that reference (None: whoever it is
     about), or was entered in error, or a number is none. Else for each row the date by which it is sorted

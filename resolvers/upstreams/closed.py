@@ -81,9 +81,9 @@ class Doors:
         return {**self._upstreams, **refused} if refused else self._upstreams
 
 
-def restriction_outcome(source: str) -> SourceOutcome:
-    """How a source fared that may not be asked about a restricted person."""
-    message = f"{source} may not be asked about this person."
+def restriction_outcome(source: str, whom: str | None = "this person") -> SourceOutcome:
+    """How a source fared that may not be asked about a restricted person (None: about everybody at once)."""
+    message = f"{source} may not be asked about {whom or 'people who are not named'}."
     return SourceOutcome(source, UpstreamDenied.status, message, code=UpstreamDenied.code)
 
 

@@ -200,6 +200,21 @@ async def test_a_source_that_does_not_know_the_person_is_not_linked_and_no_gap()
     assert await listed((a, b), CLOSED) == [("a", "OK"), ("b", "NOT_LINKED")]
 
 
+async def test_what_is_read_by_its_id_is_not_shown_of_a_restricted_person() -> None:
+    text = """{ observation(id: "b/Observation/ob") { id } nodes(ids: ["b/Observation/ob"]) { id } }"""
+    shown = await asker(sources(), CLOSED).data(text)
+    assert shown == {"observation": {"id": "b/Observation/ob"}, "nodes": [{"id": "b/Observation/ob"}]}
+    hidden = await asker(sources(meta=RESTRICTED), CLOSED).data(text)
+    assert hidden == {"observation": None, "nodes": [None]}
+
+
+async def test_it_is_not_asked_about_people_who_are_not_named() -> None:
+    a, b = sources(meta=RESTRICTED)
+    data = await asker((a, b), CLOSED).data(f"{{ observations {{ {LIST} }} }}")
+    assert list_of(data["observations"])[0] == [("a", "OK"), ("b", "DENIED")]
+    assert b.calls == []
+
+
 # ------------------------------------------------------------ settings
 
 
