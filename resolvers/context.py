@@ -120,7 +120,7 @@ class RequestContext:
             self.deny(path, coordinate)
         if self.rejects:
             told = [(one.error, one.path) for one in self.errors if isinstance(one.error, FieldUnauthorized)]
-            raise OperationUnauthorized(told)
+            raise OperationUnauthorized(told, self.permissions.levels)
 
     def _required(self, coordinate: str, action: str) -> Iterable[Sequence[str]]:
         if "." not in coordinate:

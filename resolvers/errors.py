@@ -71,12 +71,20 @@ class OperationUnauthorized(RequestError):
 
     code = "FORBIDDEN"
 
-    def __init__(self, denied: Sequence[tuple[FieldUnauthorized, tuple[str | int, ...]]]) -> None:
+    def __init__(
+        self, denied: Sequence[tuple[FieldUnauthorized, tuple[str | int, ...]]], levels: Sequence[str]
+    ) -> None:
         super().__init__("The access token does not permit all that the operation selects.")
         self.denied = tuple(denied)
+        self._levels = tuple(f"{one}/" for one in levels)
 
     @property
     def required(self) -> str:
-        """Scopes that would do, for the challenge (RFC 6750 section 3)."""
-        words = (word for error, _ in self.denied for one in error.required[:1] for word in one)
+        """Scopes that would do, of the caller's own levels where such do, for the challenge (RFC 6750 section
+        3)."""
+        words = (word for error, _ in self.denied for word in self._nearest(error.required))
         return " ".join(dict.fromkeys(words))
+
+    def _nearest(self, required: Sequence[Sequence[str]]) -> Sequence[str]:
+        own = (one for one in required if any(word.startswith(self._levels) for word in one))
+        return next(own, required[0] if required else ())

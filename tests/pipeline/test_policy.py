@@ -223,7 +223,7 @@ def test_an_operation_is_refused_as_a_whole_where_the_deployment_says_so(opened:
         assert "data" not in told.document
         challenge = told.headers["www-authenticate"]
         assert challenge.startswith('Bearer error="insufficient_scope"')
-        assert "contact.read" in challenge
+        assert "user/Patient.r contact.read" in challenge
         assert house.requests() == []
         assert house.ask("{ patients { nodes { id } } }", "user/*.rs").whole()["patients"]["nodes"]
 

@@ -34,7 +34,11 @@ def shown(scopes: str, needed: str) -> set[str] | None:
         ("user/Patient.r", "user/Patient.r", True),
         ("user/Patient.r system/Patient.r", "user/Patient.r", True),
         ("user/Patient.r system/Patient.r", "system/Patient.r", True),
-        ("user/Patient.r patient/Patient.r", "patient/Patient.r", False),  # whose it is has not been found out
+        (
+            "user/Patient.r patient/Patient.r",
+            "patient/Patient.r",
+            False,
+        ),  # whose it is has not been found out
     ],
 )
 def test_a_rule_takes_its_element_and_leaves_the_rest(scopes: str, needed: str, is_shown: bool) -> None:
