@@ -70,7 +70,7 @@ class Permissions:
         self._scopes = {level: facts.usable(level) for level in LEVELS}
         self.levels: tuple[Level, ...] = tuple(level for level in LEVELS if self._scopes[level])
         self.labels = LabelRules(
-            rules.policy, Cleared(facts.words, facts.purposes, is_patients=facts.is_patients)
+            rules.policy, Cleared(facts.words, facts.purposes, facts.is_patients, facts.wide_types)
         )
         self.breaks_glass = bool(facts.purposes & set(rules.policy.break_glass.purposes))
         self._reaches: dict[tuple[str, str, frozenset[str]], tuple[Reach, ...]] = {}

@@ -31,10 +31,21 @@ class Facts:
 
     @property
     def is_patients(self) -> bool:
-        """Whether the caller is a patient or a proxy, as far as nothing says that it is not."""
+        """Whether the caller is a patient or a proxy, as far as nothing says that it is not.
+
+        An app that a patient has launched may also have scopes for a directory: `wide_types`.
+        """
         if self.names_user:
             return self.names_patient
-        return not (self.usable("user") or self.usable("system"))
+        return bool(self.usable("patient")) or not self.wide_types
+
+    @property
+    def wide_types(self) -> frozenset[str]:
+        """Types (`*`: all) of which scopes reach more than one patient's; none where the user is named."""
+        if self.names_user:
+            return frozenset()
+        wide = (*self.usable("user"), *self.usable("system"))
+        return frozenset(one.type for one in wide if set(one.actions) & {"r", "s"})
 
     def usable(self, level: Level) -> tuple[Scope, ...]:
         """The scopes of a level, none where they permit no reading at all."""

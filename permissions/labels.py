@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from permissions.policy import Clearance, LabelSettings, Policy
+from permissions.scopes import ANY_TYPE
 
 Labels = Sequence[Any]
 """`meta.security` as recorded: Codings, if the source keeps to FHIR."""
@@ -18,6 +19,8 @@ class Cleared:
     purposes: frozenset[str]
     is_patients: bool
     """Whether the caller is the patient, or a proxy of the patient."""
+    wide_types: frozenset[str] = frozenset()
+    """Types (`*`: all) of which a caller who may be the patient also has scopes for anybody's records."""
 
 
 class LabelRules:
@@ -26,17 +29,22 @@ class LabelRules:
     def __init__(self, policy: Policy, cleared: Cleared) -> None:
         breaks_glass = bool(cleared.purposes & set(policy.break_glass.purposes))
         self._rows = [one for one in policy.labels if _withholds(one, cleared, breaks_glass=breaks_glass)]
+        self._wide = cleared.wide_types
         self._known: dict[tuple[str, str | None, str], bool] = {}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no label withholds anything."""
-        return not self._rows
 
     def codes(self, resource_type: str) -> tuple[str, ...]:
         """The labels that withhold resources of a type, as `system|code`."""
-        rows = (one for one in self._rows if resource_type not in one.but_types)
+        rows = (one for one in self._rows if self._is_about(one, resource_type))
         return tuple(dict.fromkeys(code for one in rows for code in one.codes))
+
+    def withholds_odd(self, resource_type: str) -> bool:
+        """Whether a resource is withheld that has a label which cannot be read: that is no clearance."""
+        return any(self._is_about(one, resource_type) for one in self._rows)
+
+    def _is_about(self, row: LabelSettings, resource_type: str) -> bool:
+        if row.withheld_from_patients_only and not self._wide.isdisjoint((resource_type, ANY_TYPE)):
+            return False
+        return resource_type not in row.but_types
 
     def withhold(self, resource: Mapping[str, Any], resource_type: str) -> bool:
         """Whether a resource is withheld by what it says of itself."""
@@ -45,7 +53,7 @@ class LabelRules:
         if labels is None:
             return False
         if type(labels) is not list:
-            return not self.is_empty  # a label that cannot be read is no clearance
+            return self.withholds_odd(resource_type)
         return any(self._is_withheld(resource_type, label) for label in labels)
 
     def _is_withheld(self, resource_type: str, label: Any) -> bool:
@@ -53,7 +61,7 @@ class LabelRules:
             return False
         system, code = (label.get("system"), label.get("code")) if type(label) is dict else (None, None)
         if type(code) is not str or (system is not None and type(system) is not str):
-            return not self.is_empty
+            return self.withholds_odd(resource_type)
         return self.names(resource_type, system, code)
 
     def names(self, resource_type: str, system: str | None, code: str) -> bool:

@@ -116,7 +116,7 @@ def has_withheld(labels: LabelRules, straight: Straight) -> bool:
 def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
     said = [label for one in labelled for label in one.security_]
     return any(
-        not labels.is_empty
+        labels.withholds_odd(type_)
         if one is None or one.code_ is None
         else labels.names(type_, one.system_, one.code_)
         for one in said
