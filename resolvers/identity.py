@@ -31,7 +31,7 @@ from resolvers.persons import (
 )
 from resolvers.records import find_record
 from resolvers.resource import Resource
-from resolvers.restriction import Restrictions
+from resolvers.restriction import Restrictions, is_restricted
 from resolvers.together import settled, together
 from resolvers.upstreams.errors import UpstreamDenied, UpstreamError
 from resolvers.upstreams.upstream import Upstream
@@ -271,7 +271,7 @@ class Identity:
         record.person_id = f"{record.source}/Patient/{record.id}"
         self._loaders.prime(record)
         ended = {**unlinked(self._upstreams), record.source: found_outcome(record)}
-        return Person(record.person_id, (record,), ended)
+        return Person(record.person_id, (record,), ended, is_restricted(record))
 
     def _mark(self, person: Person, remember: dict[str, bytes]) -> bool | None:
         """Marks the records as this person's, and the links as to be remembered. Whether the person's

@@ -58,7 +58,7 @@ class Restrictions:
         outcomes: Iterable[SourceOutcome],
         remember: dict[str, bytes],
     ) -> bool | None:
-        """Whether a merged Patient of these records is shown without what says where the person is.
+        """Whether a Patient of these records is shown without what says where the person is.
 
         None where that is not known from the answers: then `recall` it. `remember` is given what is.
         """
@@ -67,7 +67,7 @@ class Restrictions:
             if one.status is not SourceStatus.OK and one.is_unanswered and one.source in self._trusted:
                 return True if is_known else None
         remember[_key(person_id)] = b"1" if is_known else b"0"
-        return is_known and len(records) > 1
+        return is_known
 
     async def recall(self, person_id: str) -> bool:
         """What was remembered when every source was last asked; where nothing is, they are withheld."""
