@@ -8,7 +8,7 @@ from msgspec import structs
 
 from clinical.parameters import parameters
 from clinical.search import compile_search, is_exact
-from resolvers.admission import person_node
+from resolvers.admission import is_labelled, person_node
 from resolvers.connection import TELLING, Connection, tell
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.field import FieldCall
@@ -86,6 +86,8 @@ async def _load_own(connection: Connection) -> None:
     for record in person.records:
         if _is_withheld(connection, person):
             return
+        if not _is_told(connection, record):
+            continue
         if connection.question.first and _matches(plans[record.source], record):
             node = await _node(connection, person)
             if node is None:
@@ -115,6 +117,8 @@ async def _load_straight(connection: Connection) -> bool:
     loaders = connection.context.loaders
     (page,) = await loaders.search_all(plan.upstream.name, (search,), is_batched=plan.is_batched)
     if isinstance(page, UpstreamError) or not _is_whole(question, page):
+        return False
+    if not all(_is_told(connection, one) for one in page.resources):
         return False
     records = page.resources[: question.first]
     persons = await connection.context.identity.of_records(records)
@@ -172,8 +176,12 @@ async def _load_merged(connection: Connection) -> None:
 
 async def _has_more(connection: Connection, merge: Merge) -> bool:
     """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
+    is_plain = not connection.question.codes & withheld_searches()
     while taken := await merge.take(1):
-        if taken[0].row.rank == 0 or (await _first_sights(connection, taken))[0] is not None:
+        row = taken[0].row
+        if is_plain and row.rank == 0 and _is_told(connection, row.resource):
+            return True
+        if (await _first_sights(connection, taken))[0] is not None:
             return True
     return False
 
@@ -195,7 +203,7 @@ async def _first_sight(
 ) -> Node | None:
     if isinstance(person, UpstreamError):
         raise person
-    node = await _node(connection, person)
+    node = await _node(connection, person) if _is_told(connection, record) else None
     if node is None or not _is_shown(connection, record, connection.plans[rank], person):
         return None
     for source in connection.plans[:rank]:
@@ -203,7 +211,7 @@ async def _first_sight(
         if outcome is not None and outcome.is_gap:
             _tell_unsure(connection, source)
         for one in person.records_of(source.upstream.name):
-            if await _source_matches(connection, source, one):
+            if _is_told(connection, one) and await _source_matches(connection, source, one):
                 return None
     return node
 
@@ -218,6 +226,13 @@ def _is_shown(connection: Connection, record: Resource, plan: SourcePlan, person
         return False
     same = person.records_of(record.source) if len(person.records) > 1 else ()
     return len(same) < 2 or not any(one.id < record.id and _matches(plan, one) for one in same)
+
+
+def _is_told(connection: Connection, record: Resource) -> bool:
+    """Whether the caller may see the record, and so may be told that the query finds it."""
+    if is_labelled(connection.context.permissions, record):
+        return False
+    return connection.admits is None or connection.admits(record)
 
 
 def _is_withheld(connection: Connection, person: Person) -> bool:

@@ -1,7 +1,7 @@
 """Patients: one node per person, whichever sources know the person (docs/schema.md)."""
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
-from resolvers.admission import person_node
+from resolvers.admission import is_labelled, person_node
 from resolvers.connection import TELLING, gap_error
 from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
@@ -35,7 +35,7 @@ async def patient(call: FieldCall) -> Node | None:
         person = await identity.of_identifier(_identifier(identifier or ""))
         return give(call.context.disclosures, await show(call, person, "s", told=told))
     except IdentifierAmbiguous:
-        if call.context.permissions.is_own_only:
+        if not call.context.permissions.sees_all("s", "Patient", told):
             return None  # that others have it is nothing to tell
         raise
 
@@ -111,10 +111,11 @@ def _identifier(text: str) -> Token:
 
 
 async def records(call: FieldCall) -> list[Resource]:
-    """`Patient.records`: in order of precedence."""
+    """`Patient.records`: in order of precedence, less those that a label withholds."""
     person = await _person(call)
-    note_resources(call.context.disclosures, person.id, person.records)
-    return list(person.records)
+    found = [one for one in person.records if not is_labelled(call.context.permissions, one)]
+    note_resources(call.context.disclosures, person.id, found)
+    return found
 
 
 async def outcomes_of(call: FieldCall) -> list[SourceOutcome]:
