@@ -43,9 +43,9 @@ class House:
     other: Person
 
     def ask(self, query: str, scope: str, patient: str | None = None, **more: Any) -> Told:
-        """Asks with a token of these scopes; `patient` is its launch patient, `claims` and `fhir_user` more
+        """Asks with a token of these scopes; `patient` is its launch patient, `claims` and `user` more
         of it, the rest are variables."""
-        grant = {name: more.pop(name) for name in ("claims", "fhir_user") if name in more}
+        grant = {name: more.pop(name) for name in ("claims", "user") if name in more}
         if patient is not None:
             grant["patient"] = patient
         return self.gateway.with_token(self.sandbox.minted(scope=scope, **grant)).ask(query, **more)
