@@ -57,6 +57,12 @@ class House:
     def id_of(self, person: Person) -> str:
         return str(self.sandbox.summary["patients"][person.index]["id"])
 
+    def records_of(self, person: Person) -> frozenset[str]:
+        """The person's records in the sources, each with its source."""
+        mine = {"me": self.me, "other": self.other}
+        local = next(name for name, one in mine.items() if one is person)
+        return frozenset((f"lab/Patient/{local}", *(f"{one}/{person.sources[one]}" for one in ("ehr", "gp"))))
+
     def forget_requests(self) -> None:
         self.sandbox.forget_requests()
         self.sandbox.client.delete(f"{self.origin}/_sandbox/requests").raise_for_status()
@@ -66,13 +72,14 @@ class House:
         asked = [(name, one) for name in self.sandbox.summary["upstreams"] for one in self._of(name)]
         lines = self.sandbox.client.get(f"{self.origin}/_sandbox/requests").text.splitlines()
         asked += [("lab", json.loads(line)) for line in lines]
-        return [(name, *each) for name, one in asked for each in _parted(one)]
+        return [(name, *each) for name, one in asked for each in parted(one)]
 
     def _of(self, name: str) -> list[Json]:
         return self.sandbox.requests(name)
 
 
-def _parted(request: Json) -> Iterator[tuple[str, str]]:
+def parted(request: Json) -> Iterator[tuple[str, str]]:
+    """Path and query of a request of a log; of a batch those of each of its entries."""
     path = request["path"].partition("/fhir")[2].strip("/")
     if path or request["method"] != "POST":
         form = request["body"] if path.endswith("_search") else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from sandbox.population.model import Person
 from tests.pipeline.asking import Told
-from tests.pipeline.laboratory import House
 from tests.pipeline.scope_oracle import could, permits, subject
 
 Json = dict[str, Any]
@@ -52,18 +52,29 @@ class Held:
         return f"{self.source}/{self.type}/{self.resource['id']}"
 
 
+class Asked(Protocol):
+    """A gateway, what its sources recorded, and two people: the caller, and somebody else."""
+
+    @property
+    def recorded(self) -> Iterable[tuple[str, Json]]: ...
+    @property
+    def me(self) -> Person: ...
+    @property
+    def other(self) -> Person: ...
+    def ask(self, query: str, scope: str, patient: str | None = None) -> Told: ...
+    def id_of(self, person: Person) -> str: ...
+    def records_of(self, person: Person) -> frozenset[str]: ...
+    def forget_requests(self) -> None: ...
+    def requests(self) -> Iterable[tuple[str, str, str]]: ...
+
+
 class Matrix:
     """All that is recorded, a sample of it that is asked for by every path, and the documents that do so."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Asked) -> None:
         self.house = house
         self.all = {one.id: one for one in (Held(*each) for each in house.recorded)}
-        self.persons = {
-            person.index: frozenset(
-                (f"lab/Patient/{name}", *(f"{one}/{person.sources[one]}" for one in ("ehr", "gp")))
-            )
-            for name, person in (("me", house.me), ("other", house.other))
-        }
+        self.persons = {one.index: house.records_of(one) for one in (house.me, house.other)}
         self.own = self.persons[house.me.index]
         self.sample = list(self._sampled())
 

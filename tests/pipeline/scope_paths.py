@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.population.model import Person
 from tests.pipeline.asking import Told
 from tests.pipeline.laboratory import TYPES
 from tests.pipeline.scope_matrix import ABOUT_A_PATIENT, MINE, REFERENCES, ROOTS, Case, Held
@@ -84,15 +85,13 @@ def by_reverse_list(case: Case) -> None:
         for kind in ABOUT_A_PATIENT
     )
     house = case.matrix.house
-    roots = [
-        f'p{one.index}: patient(id: "{house.id_of(one)}") {{ ...Lists }}' for one in (house.me, house.other)
-    ]
+    roots = [f'{name}: patient(id: "{house.id_of(one)}") {{ ...Lists }}' for name, one in people(case)]
     roots.append(f"patients(first: 100, _id: [{case.matrix.ids('Patient')}]) {{ nodes {{ ...Lists }} }}")
     fragments = f"fragment Lists on Patient {{ records {{ id }} {lists} }} fragment Row on Resource {{ id }}"
     told = case.ask(f"{{ {' '.join(roots)} }} {fragments}")
     listed = (told.data["patients"] or {"nodes": ()})["nodes"]
-    persons = [told.data[f"p{one.index}"] for one in (house.me, house.other)]
-    for one, shown in zip((house.me, house.other), persons, strict=True):
+    persons = [told.data[name] for name, _ in people(case)]
+    for (_, one), shown in zip(people(case), persons, strict=True):
         assert (shown is not None) == case.sees_person("r", case.matrix.persons[one.index]), case.scope
     for shown in filter(None, (*persons, *listed)):
         about = frozenset(one["id"] for one in shown["records"])
@@ -109,12 +108,17 @@ def by_reverse_list(case: Case) -> None:
     check_denied_lists(case, told)
 
 
+def people(case: Case) -> tuple[tuple[str, Person], ...]:
+    """The caller and somebody else."""
+    return ("mine", case.matrix.house.me), ("theirs", case.matrix.house.other)
+
+
 def check_denied_lists(case: Case, told: Told) -> None:
     lists = [ROOTS[kind][1] for kind in ABOUT_A_PATIENT if not case.could("s", kind)]
     denied = case.denied(told)
     for path, is_there in (
-        (("p7",), case.could("r", "Patient")),
-        (("p0",), case.could("r", "Patient")),
+        (("mine",), case.could("r", "Patient")),
+        (("theirs",), case.could("r", "Patient")),
         (("patients", "nodes", "@"), case.could("s", "Patient")),
     ):
         mine = {at for at, _ in denied if at[: len(path)] == path or at == path[:1]}
@@ -124,7 +128,7 @@ def check_denied_lists(case: Case, told: Told) -> None:
         # Another person's list may be denied as well, where only the token's own is permitted.
         assert mine >= {(*path, one) for one in lists}, case.scope
         for at in mine - {(*path, one) for one in lists}:
-            assert at[0] == "p0" or "@" in at or case.patient != MINE, (case.scope, at)
+            assert at[0] == "theirs" or "@" in at or case.patient != MINE, (case.scope, at)
 
 
 def by_reference(case: Case) -> None:
@@ -208,14 +212,12 @@ def by_plain_list(case: Case) -> None:
         for held in ("", "contained { __typename id }")
         if (kind == "DiagnosticReport") is bool(held)
     )
-    people = " ".join(
-        f'p{one.index}: patient(id: "{house.id_of(one)}") {{ {lists} }}' for one in (house.me, house.other)
-    )
-    told = case.ask(f"{{ {people} }}")
-    for person in (house.me, house.other):
+    roots = [f'{name}: patient(id: "{house.id_of(one)}") {{ {lists} }}' for name, one in people(case)]
+    told = case.ask(f"{{ {' '.join(roots)} }}")
+    for name, person in people(case):
         about = case.matrix.persons[person.index]
         for kind in ABOUT_A_PATIENT:
-            found = (told.data[f"p{person.index}"] or {}).get(ROOTS[kind][1])
+            found = (told.data[name] or {}).get(ROOTS[kind][1])
             if found is not None:
                 check_page(case, found, kind, about)
 
@@ -245,3 +247,11 @@ def check_requests(case: Case) -> None:
 
 
 PATHS = (by_id, by_node, by_root_list, by_reverse_list, by_reference, by_plain_list)
+
+
+def check(case: Case) -> None:
+    """All paths, and what was asked of the sources by them."""
+    case.matrix.house.forget_requests()
+    for path in PATHS:
+        path(case)
+    check_requests(case)

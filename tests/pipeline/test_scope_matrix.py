@@ -13,7 +13,7 @@ from sandbox.population.model import Population
 from tests.pipeline import laboratory
 from tests.pipeline.laboratory import CATEGORIES, LOINC, House
 from tests.pipeline.scope_matrix import ABOUT_A_PATIENT, MINE, Case, Matrix
-from tests.pipeline.scope_paths import PATHS, check_requests
+from tests.pipeline.scope_paths import check
 from tests.running import Sandbox
 
 LAB = f"category={CATEGORIES}|laboratory"
@@ -67,13 +67,6 @@ def house(sandbox: Sandbox, population: Population) -> Iterator[House]:
 @pytest.fixture(scope="module")
 def matrix(house: House) -> Matrix:
     return Matrix(house)
-
-
-def check(case: Case) -> None:
-    case.matrix.house.forget_requests()
-    for path in PATHS:
-        path(case)
-    check_requests(case)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
