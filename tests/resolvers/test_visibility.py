@@ -1,9 +1,13 @@
 """A caller limited to one patient sees that patient's compartment, whatever path leads elsewhere."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from resolvers.persons import Person
+from resolvers.resource import Location, Resource
+from resolvers.visibility import is_in_compartment
 from tests.resolvers.asking import NHS, Asker, codes, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
@@ -162,3 +166,28 @@ async def test_a_device_that_is_nobodys_is_seen_where_an_own_resource_refers_to_
     found = {row["id"]: row["device"]["resource"] for row in data["observations"]["nodes"]}
     assert found == {"a/Observation/mine": {"id": "a/Device/shared"}, "a/Observation/mine2": None}
     assert data["node"] is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "is_seen"), [("Patient/1", True), ("Patient/2", False), ("urn:uuid:x", False), (None, False)]
+)
+def test_what_a_bundle_carries_is_seen_where_it_is_about_the_patient(
+    subject: str | None, is_seen: bool
+) -> None:
+    """A Bundle is nobody's, so a reference leads there; its entries are records of their own."""
+    place = Location("https://a.example/fhir")
+
+    def made(kind: str, id_: str, json: dict[str, Any]) -> Resource:
+        return Resource("a", place, kind, id_, {"resourceType": kind, "id": id_, **json}, datetime.now(UTC))
+
+    own = Person("a/Patient/1", (made("Patient", "1", {}),), {})
+    entry = {"resourceType": "Observation", "id": "o"} | (
+        {"subject": {"reference": subject}} if subject else {}
+    )
+    carried = made("Bundle", "b", {}).holding("Observation", "o", entry)
+    assert is_in_compartment(carried, own, followed=True) is is_seen
+    inside = carried.holding("Practitioner", "p", {"resourceType": "Practitioner", "id": "p"})
+    assert is_in_compartment(inside, own, followed=True) is is_seen
+    for number in ("1", "2"):
+        person = made("Bundle", "b", {}).holding("Patient", number, {"resourceType": "Patient", "id": number})
+        assert is_in_compartment(person, own, followed=True) is (number == "1")
