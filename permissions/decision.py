@@ -162,7 +162,9 @@ class Permissions:
         narrowed = (
             one.narrowing
             for one in self._scopes[level]
-            if one.narrowing and (found := narrowing_of(resource_type, one.narrowing)) and holds(found)
+            if one.narrowing
+            and (found := narrowing_of(resource_type, one.narrowing))
+            and holds(found.by_ids_of(self._facts.local_source))
         )
         filters = tuple(pair for one in narrowed for pair in one)
         return self._grants(coordinate, level, resource_type, filters)
@@ -219,7 +221,7 @@ class Permissions:
             if action in scope.actions and scope.type in (ANY_TYPE, resource_type):
                 narrowing = narrowing_of(resource_type, scope.narrowing)
                 if narrowing is not None:
-                    yield Reach(level, narrowing)
+                    yield Reach(level, narrowing.by_ids_of(self._facts.local_source))
 
     def _widest(self, resource_type: str, reaches: Iterable[Reach]) -> tuple[Reach, ...]:
         """Without those than which another one reaches as much, and shows as many elements of it."""

@@ -28,6 +28,8 @@ class Facts:
     is_listed: bool
     names_user: bool
     names_patient: bool
+    local_source: str | None = None
+    """The source to which the ids in the token's scopes belong, where the issuer has one."""
 
     @property
     def is_patients(self) -> bool:
@@ -67,6 +69,7 @@ def facts_of(principal: Principal, practitioners: tuple[PractitionerSettings, ..
         _is_listed(principal, practitioners),
         bool(principal.fhir_user),
         any(one in _PATIENTS for one in user),
+        principal.patient_source,
     )
 
 

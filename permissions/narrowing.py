@@ -6,7 +6,7 @@ scope then permits nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,9 +22,28 @@ class Narrowing:
     type: str
     filters: tuple[tuple[str, str], ...] = ()
     """Parameter and value, in FHIR search syntax (commas are alternatives)."""
+    source: str | None = None
+    """The only source of which resources are within; None: any."""
 
-    def holds(self, resource: Mapping[str, Any], base_url: str) -> bool:
-        """Whether a resource of the type is within; `base_url` is that of the server that it is from."""
+    @property
+    def names_records(self) -> bool:
+        """Whether it names records by ids, which mean other records in other sources."""
+        return any(code == "_id" or self._is_relative(code, value) for code, value in self.filters)
+
+    def by_ids_of(self, source: str | None) -> "Narrowing":
+        """The same, where the ids in it are those of a source."""
+        return replace(self, source=source) if source is not None and self.names_records else self
+
+    def _is_relative(self, code: str, value: str) -> bool:
+        if parameters(self.type)[code].type != "reference":
+            return False
+        return any("://" not in one for one in split_alternatives(value))
+
+    def holds(self, resource: Mapping[str, Any], base_url: str, source: str | None = None) -> bool:
+        """Whether a resource of the type is within; `base_url` is that of its server, `source`
+        the source's name."""
+        if self.source not in (None, source):
+            return False
         known = parameters(self.type)
         return all(
             compile_search(known[code], (value,), None, base_url)(resource) for code, value in self.filters

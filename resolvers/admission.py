@@ -12,11 +12,13 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from permissions.decision import Permissions, Reach
+from permissions.narrowing import Narrowing
 from permissions.scopes import Level
 from resolvers.context import RequestContext
 from resolvers.persons import Person
 from resolvers.resource import Json, Node, Resource
 from resolvers.restricted_source import is_closed
+from resolvers.restriction import is_restricted, without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.visibility import is_in_compartment
 
@@ -76,6 +78,8 @@ def contained_node(context: RequestContext, resource: Resource) -> Node | None:
     is_own = own is not None and is_in_compartment(resource, own, followed=True)
     reaches = permissions.reaches("r", resource.type)
     levels = {one.level for one in reaches if (is_own or one.level != "patient") and _holds(one, resource)}
+    if resource.type == "Patient" and is_restricted(resource):
+        resource = without_whereabouts(resource)
     return _node(permissions, resource, levels) if levels else None
 
 
@@ -123,7 +127,7 @@ async def _levels(
 
 def _holds(reach: Reach, resource: Resource) -> bool:
     filters = reach.narrowing.filters
-    return not filters or reach.narrowing.holds(resource.json, resource.location.base_url)
+    return not filters or _is_within(reach.narrowing, resource)
 
 
 def _node(permissions: Permissions, resource: Resource, levels: set[Level]) -> Node:
@@ -139,10 +143,13 @@ def _node(permissions: Permissions, resource: Resource, levels: set[Level]) -> N
 
 
 def _is_shown(permissions: Permissions, resource: Resource, name: str, level: Level) -> bool:
-    json, base_url = resource.json, resource.location.base_url
     return permissions.shows(
-        f"{resource.type}.{name}", level, resource.type, lambda narrowing: narrowing.holds(json, base_url)
+        f"{resource.type}.{name}", level, resource.type, lambda narrowing: _is_within(narrowing, resource)
     )
+
+
+def _is_within(narrowing: Narrowing, resource: Resource) -> bool:
+    return narrowing.holds(resource.json, resource.location.base_url, resource.source)
 
 
 def admits_any(tests: Iterable[Callable[[Resource], Any]]) -> Admits:

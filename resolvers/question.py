@@ -48,7 +48,8 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
         """The one thing that the caller's scopes narrow the list to; None where there are others, or none."""
         if len(self.narrowings) != 1:
             return None
-        return Narrowing(self.type, tuple((one.code, one.values[0]) for one in self.narrowings[0]))
+        found = Narrowing(self.type, tuple((one.code, one.values[0]) for one in self.narrowings[0]))
+        return None if found.names_records else found  # whose ids those are is seen on each row
 
     @property
     def codes(self) -> frozenset[str]:

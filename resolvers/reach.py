@@ -131,7 +131,7 @@ def _filters(reach: Reach) -> tuple[Filter, ...]:
 
 def _test(reach: Reach) -> Admits:
     narrowing = reach.narrowing
-    return lambda resource: narrowing.holds(resource.json, resource.location.base_url)
+    return lambda resource: narrowing.holds(resource.json, resource.location.base_url, resource.source)
 
 
 def _about(record: Resource) -> Admits:

@@ -29,7 +29,7 @@ def permits(
         kind in ("*", resource["resourceType"])
         and action in OLD.get(old or "", letters or "")
         and (is_own or level != "patient")
-        and all(has(resource, *one.split("=", 1)) for one in (narrowing or "").split("&") if one)
+        and all(has(source, resource, *one.split("=", 1)) for one in (narrowing or "").split("&") if one)
         for level, kind, old, letters, narrowing in (one.groups() for one in words(scope))
     )
 
@@ -53,10 +53,11 @@ def is_known(kind: str, parameter: str) -> bool:
     return parameter == "_id" or kind in NARROWS.get(parameter, ())
 
 
-def has(resource: Json, parameter: str, value: str) -> bool:
+def has(source: str, resource: Json, parameter: str, value: str) -> bool:
+    """The ids in a scope are those of the issuer's own source, which is the hospital."""
     wanted = unquote(value).split(",")
     if parameter == "_id":
-        return resource["id"] in wanted
+        return resource["id"] in wanted and source == "ehr"
     if not is_known(resource["resourceType"], parameter):
         return False
     held = resource.get(parameter) or []

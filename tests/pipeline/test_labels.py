@@ -87,6 +87,9 @@ def resources(population: Population) -> list[Json]:
         "telecom": [{"value": "07700 900123"}],
     }
     made.append(labelled(alone, LABELS["restricted"]))
+    inner = labelled(alone, LABELS["restricted"]) | {"id": "inner"}
+    about = observation("l-about", "nobody", contained=[inner])
+    made.append(about | {"subject": {"reference": "#inner"}})
     return made
 
 
@@ -191,6 +194,35 @@ def test_a_page_of_patients_does_not_tell_of_a_withheld_one_behind_it(house: Hou
     query = '{ patients(first: 1, _id: ["me", "third"]) { nodes { id } pageInfo { hasNextPage } } }'
     told = house.ask(query, "user/*.rs").whole()["patients"]
     assert told == {"nodes": [{"id": house.id_of(house.me)}], "pageInfo": {"hasNextPage": False}}
+
+
+PROBES = (
+    'observations(first: 0, _id: ["l-hiv"])',
+    'observations(first: 1, _security: ["HIV"])',
+    f'observations(first: 1, _security: ["{ACT_CODE}|HIV"], code: ["4548-4"])',
+    'observations(first: 1, _id: ["l-hiv"], sort: "-_lastUpdated")',
+    'observations(first: 1, _id: ["l-odd"])',
+)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_no_argument_tells_that_there_is_a_withheld_row(house: House, probe: str) -> None:
+    query = f"""query Q($id: ID!) {{ patient(id: $id) {{ {probe} {{
+      nodes {{ id }} edges {{ cursor }} totalCount pageInfo {{ hasNextPage endCursor }} }} }} }}"""
+    for scope in ("user/*.rs", "patient/*.rs"):
+        found = house.as_me(query, scope, id=house.id_of(house.me)).whole()["patient"]["observations"]
+        assert (found["nodes"], found["edges"]) == ([], []), scope
+        assert found["totalCount"] in (None, 0)
+        assert found["pageInfo"] == {"hasNextPage": False, "endCursor": None}
+
+
+def test_a_restricted_patient_inside_another_resource_has_no_whereabouts_either(house: House) -> None:
+    query = """{ observation(id: "lab/Observation/l-about") {
+      contained { ... on Patient { name { family } address { city } } }
+      subject { resource { ... on Patient { name { family } address { city } } } } } }"""
+    shown = {"name": [{"family": "Whereabout"}], "address": None}
+    told = house.ask(query, "user/*.rs").whole()["observation"]
+    assert told == {"contained": [shown], "subject": {"resource": shown}}
 
 
 WHERE = """{ patient(id: "lab/Patient/alone") { name { family } address { city } telecom { value } }
