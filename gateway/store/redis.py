@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from gateway.store.redis_grants import RedisGrantStore
@@ -70,14 +70,16 @@ class RedisCache:
 def open_redis(url: str | None) -> Store:
     """A store at a Redis address; raises `StoreInvalid`, without the address, for it may hold a password."""
     try:
-        client = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url or "",
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             max_connections=CONNECTIONS_MAX,
+            timeout=TIMEOUT_S,  # a burst waits for a connection; it does not mean that Redis is gone
             decode_responses=False,
         )
     except ValueError:
         raise StoreInvalid("the store's address is not a redis://, rediss:// or unix:// URL") from None
+    client = Redis.from_pool(pool)
     cache = RedisCache(client)
     return Store(cache, RedisGrantStore(client, PREFIX), cache.close)

@@ -99,3 +99,9 @@ async def test_memory_is_the_store_of_one_process() -> None:
     store = open_store(StoreSettings(), None)
     assert isinstance(store.cache, MemoryCache)
     await store.close()
+
+
+async def test_a_burst_of_questions_waits_for_connections(cache: Cache) -> None:
+    await cache.set("burst", b"1", 60)
+    found = await asyncio.gather(*(cache.get("burst") for _ in range(300)))
+    assert found == [b"1"] * 300
