@@ -117,11 +117,30 @@ def test_every_record_is_shown_whole(records: Records, schema: Schema, source: s
         query %= (name, schema.selection(name, chosen))
         for batch in batches(chosen):
             ids = [f"{source}/{name}/{one['id']}" for one in batch]
-            nodes = records.gateway.ask(query, ids=ids).whole()["nodes"]
-            for one, node in zip(batch, nodes, strict=True):
-                assert without_stamp(rebuilt(node)) == without_stamp(one)
+            told = records.gateway.ask(query, ids=ids)
+            withheld = {tuple(error["path"][1:]) for error in told.errors if is_foreign_attachment(error)}
+            assert len(withheld) == len(told.errors), told.errors[:3]
+            for place, (one, node) in enumerate(zip(batch, told.data["nodes"], strict=True)):
+                left_out = {path[1:] for path in withheld if path[0] == place}
+                assert without_stamp(rebuilt(node)) == without(without_stamp(one), left_out)
             compared += len(batch)
     assert compared > 200
+
+
+def is_foreign_attachment(error: Json) -> bool:
+    """UK Core's examples name letters at hosts that are none of the sources: these are told of, never shown."""
+    is_missing = error["extensions"]["code"] == "REFERENCE_NOT_FOUND"
+    return is_missing and error["path"][-2:] == ["attachment", "url"]
+
+
+def without(resource: Json, left_out: Iterable[tuple[str | int, ...]]) -> Json:
+    """The record less the values at these paths, each of which it has."""
+    for *above, last in left_out:
+        holder: Any = resource
+        for step in above:
+            holder = holder[step]
+        del holder[last]
+    return resource
 
 
 def test_every_reference_within_the_records_is_followed(records: Records) -> None:
