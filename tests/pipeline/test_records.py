@@ -128,7 +128,7 @@ def test_every_record_is_shown_whole(records: Records, schema: Schema, source: s
 
 
 def is_foreign_attachment(error: Json) -> bool:
-    """UK Core's examples name letters at hosts that are none of the sources: these are told of, never shown."""
+    """UK Core's examples name letters at hosts that are none of the sources: told of, never shown."""
     is_missing = error["extensions"]["code"] == "REFERENCE_NOT_FOUND"
     return is_missing and error["path"][-2:] == ["attachment", "url"]
 
