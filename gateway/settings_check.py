@@ -28,6 +28,17 @@ def _store(settings: Settings) -> Iterator[str]:
         yield '`store.url_secret` is never read while `store.kind` is "memory"'
 
 
+def _documents(settings: Settings) -> Iterator[str]:
+    documents = settings.documents
+    if documents.may_require and not documents.has_trusted:
+        yield (
+            '`documents` has a mode "require" and neither `folder` nor `manifests`: '
+            "nothing could be asked where only trusted documents may be"
+        )
+    if documents.registered_max_per_client > documents.registered_max:
+        yield "`documents.registered_max_per_client` is more than `documents.registered_max`, and never reached"
+
+
 def _audit(settings: Settings) -> Iterator[str]:
     if settings.audit.sink == "file" and settings.audit.path is None:
         yield '`audit.path` is missing: the sink "file" needs a file to append to'
@@ -101,6 +112,7 @@ def _unknown(where: str, name: str, settings: Settings) -> Iterator[str]:
 CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
     _server,
     _store,
+    _documents,
     _audit,
     _telemetry,
     _issuers,
