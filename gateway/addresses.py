@@ -48,7 +48,8 @@ IDENTIFIER: Final = "identifier"
 IDS: Final = frozenset({"id", "_id", "link"})
 SEARCHED: Final = frozenset(
     {
-        IDENTIFIER, "name", "family", "given", "phonetic", "birthdate", "deathDate", "email", "phone", "telecom",
+        IDENTIFIER, "name", "family", "given", "phonetic", "birthdate", "deathDate",
+        "email", "phone", "telecom",
         "address", "addressCity", "addressCountry", "addressPostalcode", "addressState",
     }
 )  # fmt: skip

@@ -10,6 +10,9 @@ SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey"}
 )
 
+TIERS: Final[frozenset[str]] = frozenset()
+"""Names of tiers; there are none yet."""
+
 
 def contradictions(settings: Settings) -> tuple[str, ...]:
     """One sentence for each combination that cannot work."""
@@ -36,7 +39,10 @@ def _documents(settings: Settings) -> Iterator[str]:
             "nothing could be asked where only trusted documents may be"
         )
     if documents.registered_max_per_client > documents.registered_max:
-        yield "`documents.registered_max_per_client` is more than `documents.registered_max`, and never reached"
+        yield "`documents.registered_max_per_client` is never reached: `documents.registered_max` is less"
+    for tier in documents.mode_by_tier:
+        if tier not in TIERS:
+            yield f"`documents.mode_by_tier` names tier {tier}, and there is no such tier"
 
 
 def _audit(settings: Settings) -> Iterator[str]:

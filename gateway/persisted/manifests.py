@@ -3,7 +3,7 @@
 - a folder of `.graphql` (or `.gql`) files, each a whole document with its fragments. Its ids are the SHA-256
   of the file and of the file without the white space at its end, and its place in the folder with dots:
   `portal/summary.graphql` is `portal.summary`;
-- `{id: text}`: Relay's `persistConfig.file` (ids are MD5), graphql-codegen's client preset (SHA-1 or SHA-256);
+- `{id: text}`: Relay's `persistConfig.file` (ids are MD5), graphql-codegen's client preset (SHA-1, SHA-256);
 - Apollo's `apollo-persisted-query-manifest`, version 1.
 
 Manifests (`.json`) may also lie in the folder. Names that begin with a dot are left out.

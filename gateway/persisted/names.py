@@ -1,7 +1,7 @@
 """By what id a request names its document.
 
-`documentId` is the parameter of GraphQL over HTTP, appendix "Persisted Documents"; `extensions.persistedQuery`
-is Apollo's, which automatic persisted queries use. Both mean the same.
+`documentId` is the parameter of GraphQL over HTTP (appendix "Persisted Documents"),
+`extensions.persistedQuery` that of Apollo's automatic persisted queries. Both mean the same.
 """
 
 import re

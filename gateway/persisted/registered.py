@@ -7,7 +7,7 @@ longest, and one that has none is not registered. Losing a document costs a clie
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,6 +21,9 @@ class Bounds:
     all_max: int
     client_max: int
     ttl_s: float
+
+
+_NONE: Final[Mapping[str, object]] = {}
 
 
 class RegisteredDocuments(Protocol):
@@ -63,8 +66,7 @@ class MemoryRegistered:
 
     async def keep(self, client: str, hash_: str, text: str) -> bool:
         """Registers a text; False where there is no place for it."""
-        known = self._clients.get(client, {})
-        if hash_ not in known and not self._has_place(client):
+        if hash_ not in self._clients.get(client, _NONE) and not self._has_place(client):
             return False
         own = self._clients.setdefault(client, OrderedDict())
         self._count += hash_ not in own
@@ -75,7 +77,7 @@ class MemoryRegistered:
     def _has_place(self, client: str) -> bool:
         if self._count >= self._bounds.all_max:
             self._sweep()
-        own = self._clients.get(client, {})
+        own = self._clients.get(client, _NONE)
         if self._count < self._bounds.all_max and len(own) < self._bounds.client_max:
             return True
         if not own:

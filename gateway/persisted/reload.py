@@ -1,8 +1,8 @@
 """The trusted documents in force, and how new ones take their place while the gateway serves.
 
 The files are looked at every few seconds. A new set is read and prepared in a thread, and takes the place of
-the old one as a whole. One that cannot be used changes nothing: the old one stays, the log says why, `/readyz`
-says that it is not current, and it is read again when the files change again.
+the old one as a whole. One that cannot be used changes nothing: the old one stays, the log says why,
+`/readyz` says that it is not current, and it is read again when the files change again.
 """
 
 import asyncio
@@ -86,7 +86,11 @@ class TrustedDocuments:
 
 
 def _print(settings: DocumentSettings) -> Print:
-    return tuple(_print_of(path) for path in trusted_files(settings)) if settings.has_trusted else ()
+    try:
+        files = trusted_files(settings)
+    except TrustedDocumentsInvalid:
+        return (("absent",),)
+    return tuple(map(_print_of, files))
 
 
 def _print_of(path: Path) -> tuple[str | int, ...]:

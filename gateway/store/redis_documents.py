@@ -32,11 +32,14 @@ local function forget(one)
   redis.call('ZREM', used, client .. ':' .. one)
 end
 
-for _, one in ipairs(redis.call('ZRANGEBYSCORE', of, '-inf', now - ttl)) do forget(one) end
+local function forget_expired()
+  for _, one in ipairs(redis.call('ZRANGEBYSCORE', of, '-inf', now - ttl)) do forget(one) end
+end
 """
 FIND: Final = (
     _BEGINNING
     + """
+forget_expired()
 if not redis.call('ZSCORE', of, hash) then
   redis.call('HDEL', texts, hash)
   return false
@@ -54,11 +57,17 @@ KEEP: Final = (
     _BEGINNING
     + """
 local text, client_max, all_max = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
+-- First, because a Redis that is full refuses a script at its first write only: nothing has changed then.
+redis.call('HSET', texts, hash, text)
+forget_expired()
 redis.call('ZREMRANGEBYSCORE', used, '-inf', now - ttl)
 if not redis.call('ZSCORE', of, hash) then
   local own = redis.call('ZCARD', of)
   local excess = math.max(own - client_max + 1, redis.call('ZCARD', used) >= all_max and 1 or 0)
-  if excess > own then return 0 end
+  if excess > own then
+    redis.call('HDEL', texts, hash)
+    return 0
+  end
   if excess > 0 then
     for _, one in ipairs(redis.call('ZRANGE', of, 0, excess - 1)) do forget(one) end
   end
@@ -70,8 +79,8 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
 return 1
 """
 )
-"""`used` is ordered by last use and holds what all clients have, `of` likewise what one has, `texts` the texts
-of one. Time is that of Redis."""
+"""`used` is ordered by last use and holds what all clients have, `of` likewise what one has, `texts` the
+texts of one. Time is that of Redis."""
 
 
 class RedisRegistered:
