@@ -43,7 +43,7 @@ from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.settings_file import read_settings
 from gateway.start_check import KEYS, store_url
-from gateway.store.store import open_store
+from gateway.store.store import Store, open_store
 from gateway.telemetry import Telemetry, open_telemetry
 from permissions.decision import Decisions
 from permissions.principal import Principal
@@ -94,15 +94,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     authenticator = BearerAuthenticator(issuers)
     preparation = Preparation(schema.graphql, settings.limits, settings.server.introspection)
     documents = Documents(preparation)
-    trusted = TrustedDocuments(settings.documents, preparation, documents)
-    trusted.load()
-    persisted = PersistedDocuments(
-        settings.documents,
-        trusted,
-        store.registered(settings.documents.bounds),
-        _tier_of,
-        settings.limits.max_characters,
-    )
+    persisted = _persisted(settings, preparation, documents, store)
     federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
     decisions = Decisions(schema.rules, measures=settings.permissions.mode == "measure")
     pipeline = Pipeline(
@@ -129,12 +121,8 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await federation.start()
-        watching = asyncio.create_task(trusted.watch())
-        # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
-        sys.setswitchinterval(SWITCH_AFTER_S)
+        watching = asyncio.create_task(persisted.trusted.watch())
+        _tune()
         try:
             yield
         finally:
@@ -146,7 +134,7 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             telemetry.close()
             trail.end()
 
-    readiness = Readiness(federation, trusted)
+    readiness = Readiness(federation, persisted.trusted)
     routes = _routes(settings, pipeline, binary, readiness, issuers[0], keys, schema.sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
 
@@ -154,6 +142,24 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
 def application() -> ASGIApp:
     """What each worker process serves: the settings that `serve` names in the environment."""
     return build(read_settings(Path(os.environ[SETTINGS_VARIABLE])))
+
+
+def _tune() -> None:
+    # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    sys.setswitchinterval(SWITCH_AFTER_S)
+
+
+def _persisted(
+    settings: Settings, preparation: Preparation, documents: Documents, store: Store
+) -> PersistedDocuments:
+    trusted = TrustedDocuments(settings.documents, preparation, documents)
+    trusted.load()
+    registered = store.registered(settings.documents.bounds)
+    longest = settings.limits.max_characters
+    return PersistedDocuments(settings.documents, trusted, registered, _tier_of, longest)
 
 
 def _tier_of(_: Principal) -> str | None:

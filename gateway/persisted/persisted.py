@@ -36,7 +36,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class PersistedDocuments:
-    """Texts by what requests say. `characters_max`: a longer text is refused elsewhere, and not hashed."""
+    """Texts by what requests say. `characters_max`: a longer text is refused elsewhere, and not hashed. What
+    is trusted at the time is in `trusted`."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class PersistedDocuments:
         characters_max: int,
     ) -> None:
         self._settings = settings
-        self._trusted = trusted
+        self.trusted = trusted
         self._registered = registered
         self._tier_of = tier_of
         self._characters_max = characters_max
@@ -67,7 +68,7 @@ class PersistedDocuments:
         requires = self._settings.mode_of(self._tier_of(principal)) == "require"
         if name is None:
             return self._by_text(request.query, requires)
-        trusted = self._trusted.current.by_id.get(name)
+        trusted = self.trusted.current.by_id.get(name)
         if trusted is not None:
             if request.query is not None and request.query != trusted:
                 raise RequestMalformed("The id is of another document than the one in `query`.")
@@ -87,7 +88,7 @@ class PersistedDocuments:
     def _by_text(self, text: str | None, requires: bool) -> Asked:
         if text is None:
             raise RequestMalformed("`query` is missing.")
-        if requires and text not in self._trusted.current.texts:
+        if requires and text not in self.trusted.current.texts:
             raise OperationNotAllowed.because("Only trusted documents are executed, and this is none.")
         return Asked(text)
 
