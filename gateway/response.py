@@ -49,7 +49,7 @@ async def build(
     # A request that failed before its first field has no `data` at all (GraphQL specification, 7.1).
     if result.data is not None or any(error.path is not None for error in result.errors):
         document["data"] = result.data
-    if tags is not None and not result.errors:
+    if tags is not None and result.data is not None and not result.errors:
         data = await _encoded(result.data, turns)
         etag, document["data"] = tags.tag(data, sources, media_type), msgspec.Raw(data)
     if sources:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from gateway.persisted.registered import Bounds, MemoryRegistered
@@ -87,7 +87,11 @@ class RedisRegistered:
     """`gateway.persisted.registered.RegisteredDocuments` over one Redis, with the process's own before it."""
 
     def __init__(
-        self, client: Redis, prefix: str, bounds: Bounds, clock: Callable[[], float] = time.monotonic
+        self,
+        client: Redis | RedisCluster,
+        prefix: str,
+        bounds: Bounds,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._prefix = prefix + "{documents}:"
         self._bounds = bounds

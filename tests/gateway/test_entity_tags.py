@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import response
 from gateway.entity_tags import EntityTags, matches
+from gateway.execution.executor import ExecutionResult
+from resolvers.turns import Turns
 from tests.gateway.front_door import ORIGIN, FrontDoor
 
 HELLO = {"query": "{ hello }"}
@@ -14,11 +18,11 @@ TAGS = EntityTags(b"k" * 32)
 
 
 async def test_an_answer_is_kept_by_its_client_alone_and_revalidated(door: FrontDoor) -> None:
-    response = await door.get(HELLO)
-    assert response.status_code == 200
-    assert response.headers["cache-control"] == "private, no-cache"
-    assert response.headers["vary"].startswith("Accept, Accept-Encoding, Authorization")
-    assert response.headers["etag"].startswith('W/"')
+    answer = await door.get(HELLO)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["vary"].startswith("Accept, Accept-Encoding, Authorization")
+    assert answer.headers["etag"].startswith('W/"')
 
 
 @pytest.mark.parametrize("form", ["{}", '"other", {}', "*", "{},", ' W/"other" ,{} '])
@@ -65,24 +69,24 @@ async def test_a_compressed_answer_has_the_tag_of_the_plain_one(door: FrontDoor)
     "query", ["{ broken }", "{ hello broken }", "{ nothing }", "{ required }", "mutation { hello }"]
 )
 async def test_an_answer_with_errors_is_kept_by_nobody(door: FrontDoor, query: str) -> None:
-    response = await door.get({"query": query}, **{"If-None-Match": "*"})
-    assert response.headers["cache-control"] == "no-store"
-    assert "etag" not in response.headers
-    assert response.json()["errors"]
+    answer = await door.get({"query": query}, **{"If-None-Match": "*"})
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers
+    assert answer.json()["errors"]
 
 
 async def test_a_post_is_kept_by_nobody(door: FrontDoor) -> None:
-    response = await door.post({"query": "{ hello }"}, headers={"If-None-Match": "*"})
-    assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
-    assert "etag" not in response.headers
+    answer = await door.post({"query": "{ hello }"}, headers={"If-None-Match": "*"})
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    assert "etag" not in answer.headers
 
 
 async def test_who_may_not_ask_learns_nothing_from_a_tag(door: FrontDoor) -> None:
     tag = (await door.get(HELLO)).headers["etag"]
     headers = {"If-None-Match": tag}
-    response = await door.client.get("/graphql", params=HELLO, headers=headers)
-    assert response.status_code == 401
-    assert response.headers["cache-control"] == "no-store"
+    answer = await door.client.get("/graphql", params=HELLO, headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["cache-control"] == "no-store"
 
 
 async def test_a_304_is_recorded_as_an_answer(door: FrontDoor) -> None:
@@ -117,3 +121,17 @@ async def test_the_answer_of_a_get_is_that_of_a_post(door: FrontDoor) -> None:
     query: dict[str, Any] = {"query": "{ hello thing { id name inner { id } } long }"}
     got = await door.get(query, Accept="application/graphql-response+json")
     assert got.content == (await door.post(query)).content
+
+
+async def test_a_large_answer_has_the_tag_and_the_bytes_of_a_small_one() -> None:
+    data = [
+        {"nodes": [{"id": str(number), "value": msgspec.Raw(b"5.10")} for number in range(9)]} for _ in "ab"
+    ]
+    sources = [{"source": "ehr", "status": "OK"}]
+    small = await response.build(ExecutionResult(data[0], []), sources, "id", "x", tags=TAGS)
+    large = await response.build(ExecutionResult(data[1], []), sources, "id", "x", Turns(0.0), TAGS)
+    plain = await response.build(ExecutionResult({"nodes": []}, []), sources, "id", "x")
+    assert (large.body, large.etag) == (small.body, small.etag)
+    assert small.etag is not None
+    assert plain.etag is None
+    assert b'"value":5.10' in large.body
