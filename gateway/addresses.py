@@ -37,7 +37,6 @@ from graphql import (
 from clinical.identifiers import NHS_NUMBER_SYSTEM, is_nhs_number
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import AddressTelling
-from gateway.persisted.names import EXTENSION
 from gateway.prepare import PreparedDocument
 from resolvers.ids import PERSON
 
@@ -57,7 +56,7 @@ SEARCHED: Final = frozenset(
 ADVICE: Final = "Addresses land in logs, so this request has to come by POST: its address holds"
 
 _DIGIT_GROUPS: Final = re.compile(r"(?<![0-9A-Fa-f])[0-9]{3}[\s-]?[0-9]{3}[\s-]?[0-9]{4}(?![0-9A-Fa-f])")
-"""Ten digits inside a UUID, or another id in hex, are none."""
+"""Ten digits inside a hash, a UUID, or another id in hex, are none."""
 _SPACED_DIGITS: Final = re.compile(r"[0-9\s-]{10,40}")
 _RECORD_OF_PERSON: Final = re.compile(r"(?<![A-Za-z])(?:Patient|Person|RelatedPerson)/[A-Za-z0-9.-]")
 _DASHES: Final = dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-")
@@ -80,9 +79,8 @@ class Addresses:
 
     def check_values(self, request: GraphQLRequest) -> None:
         """Looks at every value in an address; raises `AddressTelling`."""
-        texts = filter(None, (request.query, request.operation_name))
-        extensions = {name: one for name, one in (request.extensions or {}).items() if name != EXTENSION}
-        for text in (*texts, *_texts(request.variables), *_texts(extensions)):
+        texts = filter(None, (request.query, request.operation_name, request.document_id))
+        for text in (*texts, *_texts(request.variables), *_texts(request.extensions)):
             what = self._told(text)
             if what is not None:
                 raise AddressTelling(f"{ADVICE} {what}.")

@@ -10,6 +10,7 @@ from clinical.identifiers import is_nhs_number, nhs_check_digit
 from gateway.addresses import Addresses
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import AddressTelling
+from gateway.persisted.names import text_hash
 from tests.gateway.front_door import LINKING_SYSTEM, SCHEMA, FrontDoor, code_of
 
 NUMBER = "9434765919"
@@ -151,8 +152,18 @@ async def test_a_post_may_hold_what_an_address_may_not(door: FrontDoor) -> None:
     assert response.json() == {"data": {"echo": f"{NUMBER}0"}}
 
 
-def test_the_hash_of_a_document_is_no_number_of_a_person() -> None:
-    # One hash in a hundred or so has ten digits with a right check digit between letters.
-    extension = {"persistedQuery": {"version": 1, "sha256Hash": f"{NUMBER}:"}}
-    request = GraphQLRequest(None, extensions=extension)
-    ADDRESSES.check_values(request)
+def named(name: str) -> tuple[GraphQLRequest, GraphQLRequest]:
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": name}}
+    return GraphQLRequest(None, document_id=name), GraphQLRequest(None, extensions=extensions)
+
+
+@given(st.text())
+def test_no_hash_of_a_document_is_taken_for_a_number_of_a_person(text: str) -> None:
+    for one in (*named(text_hash(text)), *named(f"sha256:{text_hash(text)}")):
+        ADDRESSES.check_values(one)
+
+
+def test_an_id_of_a_document_is_looked_at_like_any_value() -> None:
+    for one in named(NUMBER):
+        with pytest.raises(AddressTelling):
+            ADDRESSES.check_values(one)
