@@ -1,5 +1,6 @@
 """The composition root: everything is built here once and handed to what needs it; nobody imports it."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -15,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from gateway.addresses import Addresses
 from gateway.audit.sink import open_sink
 from gateway.audit.trail import Trail
 from gateway.authn.bearer import BearerAuthenticator, Issuer
@@ -25,12 +27,15 @@ from gateway.cors import OriginList
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
 from gateway.edge import Edge
+from gateway.entity_tags import EntityTags
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.denials import Denials
 from gateway.graphiql import assets
 from gateway.health import Readiness, healthz
 from gateway.http import GraphQLEndpoint
 from gateway.keys import SigningKeys, read_keys
+from gateway.persisted.persisted import PersistedDocuments
+from gateway.persisted.reload import TrustedDocuments
 from gateway.pipeline import Pipeline
 from gateway.policy_file import read_policy
 from gateway.prepare import Preparation
@@ -38,9 +43,10 @@ from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.settings_file import read_settings
 from gateway.start_check import KEYS, store_url
-from gateway.store.store import open_store
+from gateway.store.store import Store, open_store
 from gateway.telemetry import Telemetry, open_telemetry
 from permissions.decision import Decisions
+from permissions.principal import Principal
 from resolvers.attachment_ids import Attachments
 from resolvers.cache import Cache
 from resolvers.cursor import Cursors
@@ -86,11 +92,14 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
 
     issuers = open_issuers(settings.issuers, outside.issuers, secrets)
     authenticator = BearerAuthenticator(issuers)
-    documents = Documents(Preparation(schema.graphql, settings.limits, settings.server.introspection))
+    preparation = Preparation(schema.graphql, settings.limits, settings.server.introspection)
+    documents = Documents(preparation)
+    persisted = _persisted(settings, preparation, documents, store)
     federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
     decisions = Decisions(schema.rules, measures=settings.permissions.mode == "measure")
     pipeline = Pipeline(
         authenticator,
+        persisted,
         documents,
         federation,
         decisions,
@@ -99,6 +108,8 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         telemetry,
         trail,
         settings.server.request_deadline_s,
+        addresses=Addresses(schema.graphql, settings.identity.linking_systems),
+        tags=EntityTags(secrets.key("cursor_key", KEYS["cursor_key"])),
         rejects=settings.permissions.on_denied == "reject",
     )
 
@@ -110,14 +121,12 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await federation.start()
-        # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
-        sys.setswitchinterval(SWITCH_AFTER_S)
+        watching = asyncio.create_task(persisted.trusted.watch())
+        _tune()
         try:
             yield
         finally:
+            watching.cancel()
             await federation.close()
             await authenticator.close()
             await outside.issuers.aclose()
@@ -125,13 +134,37 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             telemetry.close()
             trail.end()
 
-    routes = _routes(settings, pipeline, binary, federation, issuers[0], keys, schema.sdl)
+    readiness = Readiness(federation, persisted.trusted)
+    routes = _routes(settings, pipeline, binary, readiness, issuers[0], keys, schema.sdl)
     return Edge(Starlette(routes=routes, lifespan=lifespan), OriginList(settings.server.allowed_origins))
 
 
 def application() -> ASGIApp:
     """What each worker process serves: the settings that `serve` names in the environment."""
     return build(read_settings(Path(os.environ[SETTINGS_VARIABLE])))
+
+
+def _tune() -> None:
+    # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    sys.setswitchinterval(SWITCH_AFTER_S)
+
+
+def _persisted(
+    settings: Settings, preparation: Preparation, documents: Documents, store: Store
+) -> PersistedDocuments:
+    trusted = TrustedDocuments(settings.documents, preparation, documents)
+    trusted.load()
+    registered = store.registered(settings.documents.bounds)
+    longest = settings.limits.max_characters
+    return PersistedDocuments(settings.documents, trusted, registered, _tier_of, longest)
+
+
+def _tier_of(_: Principal) -> str | None:
+    """Callers are in no tier yet."""
+    return None
 
 
 def _certificates(settings: Settings) -> CertificateHeader | None:
@@ -143,7 +176,7 @@ def _routes(
     settings: Settings,
     pipeline: Pipeline,
     binary: BinaryEndpoint,
-    federation: Federation,
+    readiness: Readiness,
     issuer: Issuer,
     keys: SigningKeys,
     sdl: str,
@@ -164,7 +197,7 @@ def _routes(
         Route("/graphql", graphql),
         Route("/binary/{id}", binary),
         Route("/healthz", healthz),
-        Route("/readyz", Readiness(federation).readyz),
+        Route("/readyz", readiness.readyz),
         Route("/.well-known/jwks.json", keys.publish),
         Route("/.well-known/smart-configuration", SmartConfiguration(issuer).publish),
         *([Route("/schema.graphql", schema)] if server.introspection else []),

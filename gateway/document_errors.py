@@ -5,7 +5,8 @@ DocumentRefused
 +-- DocumentUnparsable      not GraphQL                        GRAPHQL_PARSE_FAILED
 +-- DocumentInvalid         not valid against the schema       GRAPHQL_VALIDATION_FAILED
 +-- OperationUnknown        no such operation in the document  BAD_USER_INPUT
-+-- OperationNotAllowed     introspection off, no query        OPERATION_NOT_ALLOWED
++-- OperationNotAllowed     introspection off, not trusted     OPERATION_NOT_ALLOWED
++-- DocumentUnknown         no document of that id             PERSISTED_QUERY_NOT_FOUND
 """
 
 from collections.abc import Sequence
@@ -52,6 +53,12 @@ class OperationUnknown(DocumentRefused):
 
 
 class OperationNotAllowed(DocumentRefused):
-    """The operation is of a kind that is not served."""
+    """The operation is of a kind that is not served, or not one that the caller may ask."""
 
     code = "OPERATION_NOT_ALLOWED"
+
+
+class DocumentUnknown(DocumentRefused):
+    """No document is known by that id: the client has to send the text."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
@@ -33,13 +34,18 @@ class Documents:
         self._preparation = preparation
         self._prepared: _Cache[PreparedDocument] = _Cache(kept)
         self._refused: _Cache[DocumentRefused] = _Cache(REFUSED_KEPT)
+        self._pinned: Mapping[Key, PreparedDocument] = {}
         self._under_way: dict[Key, asyncio.Future[PreparedDocument | DocumentRefused]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
 
     async def lookup(self, text: str, operation_name: str | None) -> PreparedDocument:
         """The prepared document of a text; raises `DocumentRefused`."""
         key = (text, operation_name)
-        return self._prepared.find(key) or await self._prepare(key)
+        return self._prepared.find(key) or self._pinned.get(key) or await self._prepare(key)
+
+    def pin(self, prepared: Mapping[Key, PreparedDocument]) -> None:
+        """Keeps these, which nothing pushes out, in the place of those pinned before."""
+        self._pinned = prepared
 
     async def _prepare(self, key: Key) -> PreparedDocument:
         if len(key[0]) > self._preparation.limits.max_characters:

@@ -65,6 +65,7 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(documents.DocumentInvalid, "GRAPHQL_VALIDATION_FAILED", 400, 200),
     ErrorRow(documents.OperationUnknown, "BAD_USER_INPUT", 400, 200),
     ErrorRow(documents.OperationNotAllowed, "OPERATION_NOT_ALLOWED", 400, 200),
+    ErrorRow(documents.DocumentUnknown, "PERSISTED_QUERY_NOT_FOUND", 400, 200),
     ErrorRow(VariablesInvalid, "BAD_USER_INPUT", 400, 200),
     # fields
     ErrorRow(requests.ReferenceNotFound, "REFERENCE_NOT_FOUND", 404, 200),

@@ -9,16 +9,19 @@ import msgspec
 
 from gateway.http_errors import RequestMalformed
 
-PARAMETERS: Final[tuple[str, ...]] = ("query", "operationName", "variables", "extensions")
+PARAMETERS: Final[tuple[str, ...]] = ("query", "operationName", "variables", "extensions", "documentId")
+TEXTS: Final = frozenset({"query", "operationName", "documentId"})
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a client asks, as it asks it."""
+    """What a client asks, as it asks it. Without `query` the document is named: by `document_id`, or in
+    `extensions` (gateway.persisted.names)."""
 
-    query: str
+    query: str | None = None
     operation_name: str | None = None
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
+    document_id: str | None = None
 
 
 _Read = TypeVar("_Read")
@@ -35,6 +38,8 @@ def request_of_body(body: bytes, variables_bytes_max: int) -> GraphQLRequest:
         request = _REQUEST_DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _looked_at_closely(body)
+    if request.query is None:
+        _check_names_a_document(request)
     if len(body) > variables_bytes_max:
         variables = _read(_PARTS_DECODER, body).get("variables", b"")
         _check_variables_size(len(bytes(variables)), variables_bytes_max)
@@ -75,7 +80,7 @@ def request_of_query_string(query_string: bytes, variables_bytes_max: int) -> Gr
 
 
 def _query_value(name: str, text: str) -> Any:
-    if name in ("query", "operationName"):
+    if name in TEXTS:
         return text
     try:
         return _VALUE_DECODER.decode(text)
@@ -89,14 +94,23 @@ def _check_variables_size(size: int, most: int) -> None:
 
 
 def _request(values: Mapping[str, Any]) -> GraphQLRequest:
-    query, operation_name = values.get("query"), values.get("operationName")
-    if query is None:
+    query, name, document_id = (_text(values, one) for one in ("query", "operationName", "documentId"))
+    variables, extensions = _object(values, "variables"), _object(values, "extensions")
+    request = GraphQLRequest(query, name, variables, extensions, document_id)
+    _check_names_a_document(request)
+    return request
+
+
+def _check_names_a_document(request: GraphQLRequest) -> None:
+    if request.query is None and request.document_id is None and not request.extensions:
         raise RequestMalformed("`query` is missing.")
-    if not isinstance(query, str):
-        raise RequestMalformed("`query` must be a string.")
-    if not isinstance(operation_name, str | None):
-        raise RequestMalformed("`operationName` must be a string or null.")
-    return GraphQLRequest(query, operation_name, _object(values, "variables"), _object(values, "extensions"))
+
+
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    value = values.get(name)
+    if not isinstance(value, str | None):
+        raise RequestMalformed(f"`{name}` must be a string.")
+    return value
 
 
 def _object(values: Mapping[str, Any], name: str) -> dict[str, Any] | None:

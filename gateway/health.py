@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.edge import request_id_of
+from gateway.persisted.reload import TrustedDocuments
 from permissions.principal import Principal
 from resolvers.federation import Federation
 from resolvers.upstreams.upstream import Call, Upstream
@@ -28,8 +29,14 @@ class Readiness:
     """`/readyz`: 200 as soon as requests can be served; a source that is down does not change that,
     because the others' data can be served. Sources are asked at most every two seconds."""
 
-    def __init__(self, federation: Federation, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        federation: Federation,
+        trusted: TrustedDocuments,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._upstreams = tuple(federation.upstreams.values())
+        self._trusted = trusted
         self._clock = clock
         self._known: dict[str, Any] = {}
         self._asked_at = float("-inf")
@@ -44,8 +51,10 @@ class Readiness:
                 )
                 self._known = dict(zip((one.name for one in self._upstreams), states, strict=True))
                 self._asked_at = self._clock()
+        documents = self._trusted.state()
+        told = {"documents": documents} if documents is not None else {}
         headers = {"Cache-Control": "no-store"}
-        return JSONResponse({"status": "ready", "upstreams": self._known}, headers=headers)
+        return JSONResponse({"status": "ready", "upstreams": self._known, **told}, headers=headers)
 
     async def _state(self, upstream: Upstream, request_id: str) -> dict[str, Any]:
         call = Call(time.monotonic() + PROBE_S, request_id, _PROBER)

@@ -34,6 +34,8 @@ _CONTENT_TYPES: Final = {
 }
 _NO_STORE: Final = (b"cache-control", b"no-store")
 """A response may hold a patient's data."""
+_REVALIDATED: Final = (b"cache-control", b"private, no-cache")
+"""The client that asked may keep it, nobody between; and asks before it shows it again."""
 _VARY: Final = (b"vary", b"Accept, Accept-Encoding, Authorization")
 _GZIP: Final = (b"content-encoding", b"gzip")
 
@@ -82,7 +84,9 @@ class GraphQLEndpoint:
         except Exception as problem:  # noqa: BLE001  the table of errors says what each becomes
             return self._pipeline.refuse(problem, request_id, media_type)
         credentials = credentials_of(scope, headers, self._certificates)
-        incoming = Incoming(request, credentials, request_id, media_type, scope["method"] == "GET")
+        is_get = scope["method"] == "GET"
+        known = _text(headers, b"if-none-match") if is_get else None
+        incoming = Incoming(request, credentials, request_id, media_type, is_get, known)
         with Leaving(self._slow, receive):
             return await self._pipeline.answer(incoming)
 
@@ -96,14 +100,21 @@ class GraphQLEndpoint:
         return request_of_body(body, self._max_variables_bytes)
 
     async def _send(self, reply: Reply, request_headers: Mapping[bytes, bytes], send: Send) -> None:
-        body, headers = reply.body, [_CONTENT_TYPES[reply.media_type], _NO_STORE, _VARY]
+        body, headers = reply.body, [_VARY, *_caching(reply)]
         if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(request_headers, b"accept-encoding")):
             body = await self._gzip.compressed(body)
             headers.append(_GZIP)
-        headers.append((b"content-length", b"%d" % len(body)))
+        if reply.status != 304:
+            headers += [_CONTENT_TYPES[reply.media_type], (b"content-length", b"%d" % len(body))]
         headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _caching(reply: Reply) -> list[tuple[bytes, bytes]]:
+    if reply.etag is None:
+        return [_NO_STORE]
+    return [_REVALIDATED, (b"etag", reply.etag.encode("ascii"))]
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 HttpRefused
 +-- RequestMalformed        not JSON, not an object, wrong parameters   400
+|   +-- AddressTelling      the address of a GET identifies a person    400
 +-- MethodNotAllowed        not GET or POST; no query in a GET          405
 +-- MediaTypeNotAcceptable  the client takes nothing we can send        406
 +-- BodyTooLarge            more than max_body_bytes                    413
@@ -20,6 +21,10 @@ class HttpRefused(Exception):
 
 class RequestMalformed(HttpRefused):
     """The body or query string is not a GraphQL request."""
+
+
+class AddressTelling(RequestMalformed):
+    """The address of a GET says who somebody is, and proxies log addresses."""
 
 
 class MethodNotAllowed(HttpRefused):

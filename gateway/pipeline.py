@@ -7,15 +7,18 @@ from typing import Final
 import msgspec
 
 from gateway import response
+from gateway.addresses import Addresses
 from gateway.audit.entry import Entry
 from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Credentials
 from gateway.documents import Documents
 from gateway.ending import Alarm, Deadline
+from gateway.entity_tags import EntityTags, matches
 from gateway.execution.denials import Denials
 from gateway.execution.executor import Executor
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import PostNeeded
+from gateway.persisted.persisted import PersistedDocuments
 from gateway.prepare import PreparedDocument
 from gateway.response import Reply
 from gateway.telemetry import Telemetry
@@ -38,6 +41,7 @@ class Incoming(msgspec.Struct, frozen=True):
     request_id: str
     media_type: str
     is_get: bool = False
+    if_none_match: str | None = None
 
 
 class Pipeline:
@@ -47,6 +51,7 @@ class Pipeline:
     def __init__(
         self,
         authenticator: Authenticator,
+        persisted: PersistedDocuments,
         documents: Documents,
         federation: Federation,
         decisions: Decisions,
@@ -56,10 +61,15 @@ class Pipeline:
         trail: Trail,
         deadline_s: float,
         *,
+        addresses: Addresses,
+        tags: EntityTags,
         rejects: bool = False,
     ) -> None:
         self._authenticator = authenticator
+        self._persisted = persisted
         self._documents = documents
+        self._addresses = addresses
+        self._tags = tags
         self._federation = federation
         self._decisions = decisions
         self._denials = denials
@@ -103,9 +113,16 @@ class Pipeline:
         entry.principal = principal
 
         with self._stage("documents"):
-            prepared = await self._documents.lookup(request.query, request.operation_name)
+            if incoming.is_get:
+                self._addresses.check_values(request)
+            asked = self._persisted.at_once(request) or await self._persisted.asked(request, principal)
+            entry.document_id = asked.id
+            prepared = await self._documents.lookup(asked.text, request.operation_name)
             entry.prepared = prepared
-            _check_method(prepared, incoming)
+            if asked.registers:
+                await self._persisted.register(asked, principal)
+            if incoming.is_get:
+                self._check_get(request, prepared)
 
         with self._stage("permissions"):
             permissions = self._decisions.of(principal)
@@ -126,9 +143,12 @@ class Pipeline:
                 result = await self._executor.run(prepared, request.variables or {}, context)
             turns = context.turns if context.disclosures.total > LARGE_ROWS else None
             with self._stage("response"):
+                tags = self._tags if incoming.is_get else None
                 reply = await response.build(
-                    result, context.source_summary(), incoming.request_id, incoming.media_type, turns
+                    result, context.source_summary(), incoming.request_id, incoming.media_type, turns, tags
                 )
+                if reply.etag is not None and matches(incoming.if_none_match, reply.etag):
+                    reply = response.not_modified(reply)
             entry.answered(reply.status, result.data is not None, result.errors)
             if turns is not None:
                 await context.loaders.let_go(turns)
@@ -136,16 +156,16 @@ class Pipeline:
         finally:
             context.close()
 
+    def _check_get(self, request: GraphQLRequest, prepared: PreparedDocument) -> None:
+        if prepared.kind != "query":
+            raise PostNeeded("Only queries may be sent by GET.")
+        self._addresses.check_arguments(request, prepared)
+
     def _time_for_sources(self, asked_at: float) -> float:
         """What is left for the sources, so that what did arrive can still be merged and sent in time."""
         spent_s = asyncio.get_running_loop().time() - asked_at
         reserve_s = min(RESERVE_MAX_S, self._deadline_s * RESERVE_PART)
         return max(0.0, self._deadline_s - reserve_s - spent_s)
-
-
-def _check_method(prepared: PreparedDocument, incoming: Incoming) -> None:
-    if incoming.is_get and prepared.kind != "query":
-        raise PostNeeded("Only queries may be sent by GET.")
 
 
 def _refusal(entry: Entry, problem: Exception, media_type: str) -> Reply:

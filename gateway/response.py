@@ -8,6 +8,7 @@ import msgspec
 from clinical.codec import encode_json
 from gateway import errors
 from gateway.authn.authenticator import AuthenticationFailed, KeysUnavailable
+from gateway.entity_tags import EntityTags
 from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
 from gateway.large import encode_in_turns
@@ -19,12 +20,13 @@ RETRY_AFTER_S = 5
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A response on its way out."""
+    """A response on its way out. With an `etag` the client may keep it, and has to ask before using it."""
 
     status: int
     media_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    etag: str | None = None
 
 
 async def build(
@@ -33,21 +35,36 @@ async def build(
     request_id: str,
     media_type: str,
     turns: Turns | None = None,
+    tags: EntityTags | None = None,
 ) -> Reply:
     """The reply to an executed operation. `sources` is what `extensions.sources` says.
 
-    `turns`: the result is large; other requests have theirs while it is encoded.
+    `turns`: the result is large; other requests have theirs while it is encoded. `tags`: the request was a
+    GET, whose answer gets an entity tag where nothing is wrong with it.
     """
     document: dict[str, Any] = {}
+    etag: str | None = None
     if result.errors:
         document["errors"] = [errors.told_graphql(error, request_id) for error in result.errors]
     # A request that failed before its first field has no `data` at all (GraphQL specification, 7.1).
     if result.data is not None or any(error.path is not None for error in result.errors):
         document["data"] = result.data
+    if tags is not None and result.data is not None and not result.errors:
+        data = await _encoded(result.data, turns)
+        etag, document["data"] = tags.tag(data, sources, media_type), msgspec.Raw(data)
     if sources:
         document["extensions"] = {"sources": sources}
-    body = encode_json(document) if turns is None else await encode_in_turns(document, turns)
-    return Reply(_status(result, media_type), media_type, body)
+    body = await _encoded(document, turns)
+    return Reply(_status(result, media_type), media_type, body, etag=etag)
+
+
+async def _encoded(value: Any, turns: Turns | None) -> bytes:
+    return encode_json(value) if turns is None else await encode_in_turns(value, turns)
+
+
+def not_modified(reply: Reply) -> Reply:
+    """The reply to a client that has the answer already (RFC 9110, section 15.4.5)."""
+    return msgspec.structs.replace(reply, status=304, body=b"")
 
 
 def _status(result: ExecutionResult, media_type: str) -> int:

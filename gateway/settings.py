@@ -14,6 +14,7 @@ from gateway.authn.issuer import IssuerSettings
 from gateway.binary_settings import BinarySettings
 from gateway.cors import Origin
 from gateway.document_limits import LimitSettings
+from gateway.persisted.settings import DocumentSettings
 from gateway.telemetry import TelemetrySettings
 from resolvers.upstreams.credential_settings import WebAddress
 from resolvers.upstreams.settings import Purpose, UpstreamSettings
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
+    documents: DocumentSettings = DocumentSettings()
     binary: BinarySettings = BinarySettings()
 
     @classmethod

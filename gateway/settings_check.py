@@ -10,6 +10,9 @@ SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey"}
 )
 
+TIERS: Final[frozenset[str]] = frozenset()
+"""Names of tiers; there are none yet."""
+
 
 def contradictions(settings: Settings) -> tuple[str, ...]:
     """One sentence for each combination that cannot work."""
@@ -26,6 +29,20 @@ def _store(settings: Settings) -> Iterator[str]:
         yield "`store.url_secret` is missing: name the secret that holds the address of the store"
     if settings.store.kind == "memory" and settings.store.url_secret is not None:
         yield '`store.url_secret` is never read while `store.kind` is "memory"'
+
+
+def _documents(settings: Settings) -> Iterator[str]:
+    documents = settings.documents
+    if documents.may_require and not documents.has_trusted:
+        yield (
+            '`documents` has a mode "require" and neither `folder` nor `manifests`: '
+            "nothing could be asked where only trusted documents may be"
+        )
+    if documents.registered_max_per_client > documents.registered_max:
+        yield "`documents.registered_max_per_client` is never reached: `documents.registered_max` is less"
+    for tier in documents.mode_by_tier:
+        if tier not in TIERS:
+            yield f"`documents.mode_by_tier` names tier {tier}, and there is no such tier"
 
 
 def _audit(settings: Settings) -> Iterator[str]:
@@ -101,6 +118,7 @@ def _unknown(where: str, name: str, settings: Settings) -> Iterator[str]:
 CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
     _server,
     _store,
+    _documents,
     _audit,
     _telemetry,
     _issuers,

@@ -12,6 +12,8 @@ from gateway.settings_problems import sentences
 
 ANCHORED: Final = (
     ("audit", "path"),
+    ("documents", "folder"),
+    ("documents", "manifests"),
     ("identity", "links"),
     ("secrets", "directory"),
     ("telemetry", "path"),
@@ -56,6 +58,12 @@ def _anchored(written: dict[str, Any], folder: Path) -> dict[str, Any]:
     anchored = dict(written)
     for table, key in ANCHORED:
         value = written.get(table)
-        if isinstance(value, dict) and isinstance(value.get(key), str):
-            anchored[table] = {**anchored[table], key: folder / value[key]}
+        if isinstance(value, dict) and key in value:
+            anchored[table] = {**anchored[table], key: _path(value[key], folder)}
     return anchored
+
+
+def _path(value: Any, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [_path(one, folder) for one in value]
+    return folder / value if isinstance(value, str) else value

@@ -19,7 +19,9 @@ from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.authn.jwks import usable_keys
 from gateway.authn.metadata import MetadataUnavailable, fetch_json
 from gateway.keys import read_keys
+from gateway.persisted.trusted import read_trusted
 from gateway.policy_file import read_policy
+from gateway.prepare import Preparation
 from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.store.store import open_store
@@ -56,9 +58,7 @@ def start_problems(settings: Settings, secrets: Secrets) -> tuple[str, ...]:
 
 
 def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], object]]:
-    yield lambda: build_schema(
-        resource_types(settings.schema.resources), read_policy(settings.permissions.policy)
-    )
+    yield partial(_check_schema, settings)
     for name, size in KEYS.items():
         yield partial(secrets.key, name, size)
     yield partial(read_keys, secrets)
@@ -73,6 +73,14 @@ def _attempts(settings: Settings, secrets: Secrets) -> Iterator[Callable[[], obj
         yield partial(read_links, links)
     for upstream in settings.upstreams:
         yield partial(_open_alone, upstream, secrets)
+
+
+def _check_schema(settings: Settings) -> None:
+    """The schema, and what is checked against it."""
+    policy = read_policy(settings.permissions.policy)
+    schema = build_schema(resource_types(settings.schema.resources), policy)
+    preparation = Preparation(schema.graphql, settings.limits, settings.server.introspection)
+    read_trusted(settings.documents, preparation)
 
 
 def _open_alone(upstream: UpstreamSettings, secrets: Secrets) -> None:

@@ -16,18 +16,19 @@ from resolvers.context import RequestContext
 class Entry:
     """One request's open entry. Until it is told of an answer, the request counts as cancelled.
 
-    `principal`, `prepared`, `denied` and `context` are set as soon as each is known.
+    `principal`, `prepared`, `document_id`, `denied` and `context` are set as soon as each is known.
     """
 
     __slots__ = (
         "_began_s", "_codes", "_has_data", "_outcome", "_status", "_time",
-        "context", "denied", "kind", "prepared", "principal", "request_id",
+        "context", "denied", "document_id", "kind", "prepared", "principal", "request_id",
     )  # fmt: skip
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.principal: Principal | None = None
         self.prepared: PreparedDocument | None = None
+        self.document_id: str | None = None
         self.context: RequestContext | None = None
         self.denied: frozenset[str] = frozenset()
         self.kind: str | None = None
@@ -91,6 +92,7 @@ class Entry:
             kind=prepared.kind if prepared else self.kind,
             operation=prepared.operation_name if prepared else None,
             document=prepared.hash if prepared else None,
+            document_id=self.document_id,
             purposes=principal.purposes,
             breaks_glass=context is not None and context.permissions.breaks_glass,
             denied=tuple(sorted(self.denied)),

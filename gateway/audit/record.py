@@ -46,6 +46,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """The operation's name in the document."""
     document: str | None = None
     """SHA-256 (hex) of the document's text and the operation's name."""
+    document_id: str | None = None
+    """The id by which the document was asked for, where that is known to be one."""
     purposes: tuple[str, ...] = ()
     """The purposes of use that the token states."""
     breaks_glass: bool = False

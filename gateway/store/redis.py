@@ -7,11 +7,13 @@ moment, and every question meanwhile is answered "not there".
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
+from gateway.store.redis_documents import RedisRegistered
 from gateway.store.redis_grants import RedisGrantStore
 from gateway.store.store import Store, StoreInvalid
 
@@ -82,4 +84,5 @@ def open_redis(url: str | None) -> Store:
         raise StoreInvalid("the store's address is not a redis://, rediss:// or unix:// URL") from None
     client = Redis.from_pool(pool)
     cache = RedisCache(client)
-    return Store(cache, RedisGrantStore(client, PREFIX), cache.close)
+    registered = partial(RedisRegistered, client, PREFIX)
+    return Store(cache, RedisGrantStore(client, PREFIX), registered, cache.close)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.persisted.registered import Bounds, RegisteredDocuments
 from gateway.settings import StoreSettings
 from resolvers.cache import Cache
 from resolvers.upstreams.grant_store import GrantStore
@@ -15,10 +16,11 @@ KINDS: Final = {"memory": "gateway.store.memory:open_memory", "redis": "gateway.
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open store."""
+    """An open store. `registered` gives the documents that clients registered, within bounds."""
 
     cache: Cache
     grants: GrantStore
+    registered: Callable[[Bounds], RegisteredDocuments]
     close: Callable[[], Awaitable[None]]
 
 

@@ -10,22 +10,30 @@ import strawberry
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from clinical.identifiers import NHS_NUMBER_SYSTEM
+from gateway.addresses import Addresses
 from gateway.audit.sink import Sink
 from gateway.audit.trail import Trail
 from gateway.cors import OriginList
 from gateway.document_limits import LimitSettings
 from gateway.documents import Documents
 from gateway.edge import Edge
+from gateway.entity_tags import EntityTags
 from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult
 from gateway.execution.stock import StockExecutor
 from gateway.graphiql import assets
 from gateway.http import GraphQLEndpoint
+from gateway.persisted.persisted import PersistedDocuments
+from gateway.persisted.registered import MemoryRegistered, RegisteredDocuments
+from gateway.persisted.reload import TrustedDocuments
+from gateway.persisted.settings import DocumentSettings
 from gateway.pipeline import Pipeline
 from gateway.prepare import Preparation
 from gateway.telemetry import Telemetry, TelemetrySettings, open_telemetry
 from permissions.decision import Decisions
 from permissions.policy import Policy
+from permissions.principal import Principal
 from permissions.rules import Rules
 from resolvers.cache import MemoryCache
 from resolvers.cursor import Cursors
@@ -38,6 +46,7 @@ from tests.gateway.issuing import AuthorizationServer
 
 SECRET_NAME = "Secretname"  # stands for what a patient's record says
 ORIGIN = "https://app.test"
+LINKING_SYSTEM = "https://hospital.test/mrn"
 
 
 @strawberry.input
@@ -124,6 +133,11 @@ class Executor(StockExecutor):
         return await super().run(*asked)
 
 
+def tier_of(principal: Principal) -> str | None:
+    """The tier is told by the client's name: `strict-app` is in `strict`."""
+    return principal.client.partition("-")[0]
+
+
 def open_federation() -> Federation:
     cache = MemoryCache()
     linking = Linking((), frozenset(), PersonKey(b"k" * 64))
@@ -157,6 +171,8 @@ class FrontDoor:
         deadline_s: float = 5.0,
         telemetry: Telemetry | None = None,
         sink: Sink | None = None,
+        settings: DocumentSettings | None = None,
+        registered: RegisteredDocuments | None = None,
     ) -> None:
         global WORK
         WORK = Work()
@@ -165,10 +181,19 @@ class FrontDoor:
         self.kept = KeptLines()
         self.sink = sink or self.kept
         self.executor = Executor()
-        self.documents = Documents(Preparation(SCHEMA, self.limits, introspection))
+        preparation = Preparation(SCHEMA, self.limits, introspection)
+        self.documents = Documents(preparation)
+        settings = settings or DocumentSettings()
+        self.trusted = TrustedDocuments(settings, preparation, self.documents)
+        self.trusted.load()
+        self.registered = registered or MemoryRegistered(settings.bounds)
+        persisted = PersistedDocuments(
+            settings, self.trusted, self.registered, tier_of, self.limits.max_characters
+        )
         self.federation = open_federation()
         pipeline = Pipeline(
             self.issuer.authenticator(),
+            persisted,
             self.documents,
             self.federation,
             Decisions(NO_RULES),
@@ -177,6 +202,8 @@ class FrontDoor:
             telemetry or open_telemetry(TelemetrySettings()),
             Trail(self.sink),
             deadline_s,
+            addresses=Addresses(SCHEMA, (NHS_NUMBER_SYSTEM, LINKING_SYSTEM)),
+            tags=EntityTags(b"t" * 32),
         )
         endpoint = GraphQLEndpoint(pipeline, 20_000, self.limits.max_variables_bytes, has_page)
         routes = [Route("/graphql", endpoint), assets()]

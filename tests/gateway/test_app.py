@@ -13,7 +13,9 @@ import pytest
 from gateway.app import Outside, build
 from gateway.audit.sink import SinkUnavailable
 from gateway.authn.metadata import discovery_urls
+from gateway.persisted.manifests import TrustedDocumentsInvalid
 from gateway.secrets import SecretInvalid, Secrets
+from gateway.start_check import start_problems
 from resolvers.upstreams.registry import UpstreamInvalid
 from resolvers.upstreams.wiring import Wiring
 from tests.gateway.front_door import code_of
@@ -147,3 +149,26 @@ def test_gateway_does_not_start_with_a_source_of_an_unknown_kind(tmp_path: Path)
     write_secrets(tmp_path)
     with pytest.raises(UpstreamInvalid, match="fax"):
         build(settings(tmp_path, **SMALL, upstreams__0__kind="fax"))
+
+
+async def test_trusted_documents_are_served_and_told_of(tmp_path: Path, issuer: AuthorizationServer) -> None:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "up.graphql").write_text("query Up { sources { source } }\n")
+    async with gateway(tmp_path, issuer, documents__folder="documents", documents__mode="require") as client:
+        told = (await client.get("/readyz")).json()["documents"]
+        assert told == {"trusted": 1, "isCurrent": True, "reloadsFailed": 0}
+        answer = await client.get("/graphql", params={"documentId": "up"}, headers=issuer.bearer())
+        assert [one["source"] for one in answer.json()["data"]["sources"]] == ["ehr", "gp", "wearable"]
+        other = await client.post("/graphql", json={"query": "{ __typename }"}, headers=issuer.bearer())
+        assert code_of(other) == "OPERATION_NOT_ALLOWED"
+
+
+def test_bad_trusted_documents_stop_the_start(tmp_path: Path, issuer: AuthorizationServer) -> None:
+    write_secrets(tmp_path)
+    (tmp_path / "bad.json").write_text('{"up": "{ nothing }"}')
+    read = settings(tmp_path, **SMALL, **AWAY, documents__manifests=["bad.json"])
+    secrets = Secrets(tmp_path / "secrets", {})
+    with pytest.raises(TrustedDocumentsInvalid, match=r"bad.json, document up: Cannot query field"):
+        build(read, secrets, Outside(issuer.client, Wiring(secrets)))
+    (problem,) = start_problems(read, secrets)
+    assert "bad.json, document up: Cannot query field 'nothing'" in problem

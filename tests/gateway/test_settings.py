@@ -194,3 +194,25 @@ def test_environment_does_not_change_a_reviewed_file(tmp_path: Path, monkeypatch
     file = tmp_path / "gateway.toml"
     file.write_text(GOOD)
     assert read_settings(file).server.port == 8000
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"documents__mode": "require"}, "neither `folder` nor `manifests`"),
+        ({"documents__mode": "forbid"}, "`documents.mode`"),
+        ({"documents__mode_by_tier": {"gold": "allow"}}, "names tier gold, and there is no such tier"),
+        ({"documents__registered_max_per_client": 9_000}, "is never reached"),
+        ({"documents__registered_max": 0}, "`documents.registered_max`"),
+        ({"documents__registered_ttl": 5}, "did you mean `registered_ttl_s`"),
+        ({"documents__reload_every_s": -1}, "`documents.reload_every_s`"),
+    ],
+)
+def test_documents_that_cannot_work_are_told(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    assert told in problems(tmp_path, **changes)
+
+
+def test_places_of_documents_are_relative_to_the_file(tmp_path: Path) -> None:
+    read = settings(tmp_path, documents__folder="documents", documents__manifests=["a.json", "/b.json"])
+    assert read.documents.folder == tmp_path / "documents"
+    assert read.documents.manifests == (tmp_path / "a.json", Path("/b.json"))

@@ -141,11 +141,11 @@ def test_the_older_media_type_says_200_to_a_wellformed_request(gateway: Gateway)
 
 
 def test_a_query_may_come_by_get(gateway: Gateway) -> None:
-    query = "query Named($id: ID!) { patient(id: $id) { id } }"
-    parameters = {"query": query, "operationName": "Named", "variables": '{"id": "ehr/Patient/none"}'}
+    query = "query Named($id: ID!) { observation(id: $id) { id } }"
+    parameters = {"query": query, "operationName": "Named", "variables": '{"id": "ehr/Observation/none"}'}
     headers = {"Authorization": f"Bearer {gateway.token}"}
     response = gateway.client.get(gateway.url, params=parameters, headers=headers)
-    assert (response.status_code, response.json()) == (200, {"data": {"patient": None}})
+    assert (response.status_code, response.json()) == (200, {"data": {"observation": None}})
 
 
 def test_a_browser_is_shown_the_ide(gateway: Gateway) -> None:
