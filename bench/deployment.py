@@ -38,6 +38,13 @@ path = "audit.jsonl"
 max_characters = 30000
 max_tokens = 4000
 
+[[ratelimit.tiers]]
+name = "default"
+capacity = 1_000_000_000
+restore_per_s = 1_000_000
+max_query_cost = 1_000_000_000
+max_concurrent = 10_000
+
 [[issuers]]
 issuer = "{issuer}"
 audience = "{audience}"

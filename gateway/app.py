@@ -23,7 +23,9 @@ from gateway.authn.bearer import BearerAuthenticator, Issuer
 from gateway.authn.certificate import CertificateHeader
 from gateway.authn.issuers import IssuerClient, issuer_client, open_issuers
 from gateway.binary import BinaryEndpoint
+from gateway.charging import Charging
 from gateway.cors import OriginList
+from gateway.cost.weights import Weights
 from gateway.discovery import SmartConfiguration
 from gateway.documents import Documents
 from gateway.edge import Edge
@@ -39,6 +41,7 @@ from gateway.persisted.reload import TrustedDocuments
 from gateway.pipeline import Pipeline
 from gateway.policy_file import read_policy
 from gateway.prepare import Preparation
+from gateway.ratelimit.limits import Limits, open_limits
 from gateway.secrets import Secrets
 from gateway.settings import Settings
 from gateway.settings_file import read_settings
@@ -57,7 +60,8 @@ from resolvers.upstreams.closed import rules_of
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams
 from resolvers.upstreams.wiring import Wiring
-from schema.build import build_schema, resource_types
+from schema.build import BuiltSchema, build_schema, resource_types
+from schema.cost import counts_of
 
 SETTINGS_VARIABLE: Final = "CLINICAL_GATEWAY_SETTINGS"
 
@@ -82,20 +86,20 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
     secrets = secrets or Secrets(settings.secrets.directory)
     telemetry = open_telemetry(settings.telemetry)
     outside = outside or _outside(settings, secrets, telemetry)
-    store = open_store(settings.store, store_url(settings, secrets))
-    trail = Trail(open_sink(settings.audit))
-    keys = read_keys(secrets)
-    wiring = replace(outside.wiring, keys=keys, grants=store.grants)
+    store, trail = open_store(settings.store, store_url(settings, secrets)), Trail(open_sink(settings.audit))
+    keys, limits = read_keys(secrets), _limits(settings, secrets)
+    wiring = replace(outside.wiring, keys=keys, grants=store.grants, rates=limits.rates)
 
     types = resource_types(settings.schema.resources)
-    schema = build_schema(types, read_policy(settings.permissions.policy))
+    federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
+    schema = _schema(settings, types, federation)
 
     issuers = open_issuers(settings.issuers, outside.issuers, secrets)
     authenticator = BearerAuthenticator(issuers)
-    preparation = Preparation(schema.graphql, settings.limits, settings.server.introspection)
-    documents = Documents(preparation)
-    persisted = _persisted(settings, preparation, documents, store)
-    federation = _federation(settings, secrets, wiring, store.cache, frozenset(types))
+    is_shown, graphql = settings.server.introspection, schema.graphql
+    executor = CompiledExecutor(graphql, schema.rules, hide_suggestions=not is_shown)
+    preparation = Preparation(graphql, settings.widest_limits, is_shown, Weights(graphql))
+    persisted, documents = _persisted(settings, preparation, store, limits)
     decisions = Decisions(schema.rules, measures=settings.permissions.mode == "measure")
     pipeline = Pipeline(
         authenticator,
@@ -104,7 +108,8 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         federation,
         decisions,
         Denials(schema.graphql, schema.rules),
-        CompiledExecutor(schema.graphql, schema.rules, hide_suggestions=not settings.server.introspection),
+        executor,
+        Charging(limits.budgets, executor, settings.limits, settings.ratelimit.tiers),
         telemetry,
         trail,
         settings.server.request_deadline_s,
@@ -127,10 +132,9 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
             yield
         finally:
             watching.cancel()
-            await federation.close()
-            await authenticator.close()
+            for one in (federation, authenticator, limits, store):
+                await one.close()
             await outside.issuers.aclose()
-            await store.close()
             telemetry.close()
             trail.end()
 
@@ -144,6 +148,21 @@ def application() -> ASGIApp:
     return build(read_settings(Path(os.environ[SETTINGS_VARIABLE])))
 
 
+def _schema(settings: Settings, types: tuple[str, ...], federation: Federation) -> BuiltSchema:
+    sources = counts_of(federation.upstreams.values())
+    return build_schema(types, read_policy(settings.permissions.policy), sources)
+
+
+def _limits(settings: Settings, secrets: Secrets) -> Limits:
+    return open_limits(
+        settings.ratelimit,
+        settings.store.kind,
+        store_url(settings, secrets),
+        settings.server.request_deadline_s,
+        secrets.key("cursor_key", KEYS["cursor_key"]),
+    )
+
+
 def _tune() -> None:
     # The schema is hundreds of thousands of objects that stay: the collector need not walk them again.
     gc.collect()
@@ -153,18 +172,18 @@ def _tune() -> None:
 
 
 def _persisted(
-    settings: Settings, preparation: Preparation, documents: Documents, store: Store
-) -> PersistedDocuments:
+    settings: Settings, preparation: Preparation, store: Store, limits: Limits
+) -> tuple[PersistedDocuments, Documents]:
+    documents = Documents(preparation)
+
+    def tier_of(principal: Principal) -> str:
+        return limits.budgets.tier_of(principal).name
+
     trusted = TrustedDocuments(settings.documents, preparation, documents)
     trusted.load()
     registered = store.registered(settings.documents.bounds)
-    longest = settings.limits.max_characters
-    return PersistedDocuments(settings.documents, trusted, registered, _tier_of, longest)
-
-
-def _tier_of(_: Principal) -> str | None:
-    """Callers are in no tier yet."""
-    return None
+    longest = preparation.limits.max_characters
+    return PersistedDocuments(settings.documents, trusted, registered, tier_of, longest), documents
 
 
 def _certificates(settings: Settings) -> CertificateHeader | None:

@@ -29,7 +29,7 @@ from resolvers import attachments
 from resolvers.context import RequestContext
 from resolvers.errors import FieldUnauthorized
 from resolvers.federation import Federation
-from resolvers.given import give
+from resolvers.given import note_resources
 from resolvers.upstreams.attachment import Download
 from schema.attachment import element_types
 from schema.build import BuiltSchema
@@ -125,7 +125,7 @@ class BinaryEndpoint:
         async with await attachments.opened(context, found, accept, settings.max_bytes) as download:
             source = found.node.resource.source
             media_type = sent_type(source, download.media_type, stated, settings.media_types)
-            give(context.disclosures, found.node)
+            note_resources(context.disclosures, None, (found.node.resource,))
             await outgoing.send(download, media_type)
 
 

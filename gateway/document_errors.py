@@ -5,6 +5,7 @@ DocumentRefused
 +-- DocumentUnparsable      not GraphQL                        GRAPHQL_PARSE_FAILED
 +-- DocumentInvalid         not valid against the schema       GRAPHQL_VALIDATION_FAILED
 +-- OperationUnknown        no such operation in the document  BAD_USER_INPUT
++-- VariablesUnfit          not what the operation declares    BAD_USER_INPUT
 +-- OperationNotAllowed     introspection off, not trusted     OPERATION_NOT_ALLOWED
 +-- DocumentUnknown         no document of that id             PERSISTED_QUERY_NOT_FOUND
 """
@@ -48,6 +49,13 @@ class DocumentInvalid(DocumentRefused):
 
 class OperationUnknown(DocumentRefused):
     """The document holds no operation of that name, or several and no name was given."""
+
+    code = "BAD_USER_INPUT"
+
+
+class VariablesUnfit(DocumentRefused):
+    """The variables are not what the operation declares, or an argument is out of range; found before the
+    operation runs."""
 
     code = "BAD_USER_INPUT"
 

@@ -5,9 +5,9 @@ counted once and its numbers are reused, so that fragments which spread each oth
 are refused as fast as any other document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 from graphql import (
     DocumentNode,
@@ -26,10 +26,14 @@ from graphql import (
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.document_errors import DocumentInvalid, DocumentLimitExceeded, DocumentUnparsable
+from resolvers.question import FIRST_MAX
+
+FIRST_MOST: Final = 1_000
+"""Rows of a list at once, whatever is configured."""
 
 
 class LimitSettings(BaseModel):
-    """The `[limits]` table: what one document may ask for."""
+    """The `[limits]` table: what one document may ask for. `max_first`: how many rows, or ids."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,7 +45,38 @@ class LimitSettings(BaseModel):
     max_root_fields: int = Field(10, ge=1)
     max_fields: int = Field(10_000, ge=1)
     """Fields after fragments are spread: fewer than 2^16, far more than a document by hand has."""
+    max_first: int = Field(FIRST_MAX, ge=1, le=FIRST_MOST)
     max_variables_bytes: int = Field(65_536, ge=2)
+
+
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+
+
+class TierLimits(BaseModel):
+    """`[ratelimit.tiers.limits]`: limits that are others in one tier; those of `[limits]` where none is said.
+    The size of variables is not among them: it is looked at before the caller is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_characters: Positive | None = None
+    max_tokens: Positive | None = None
+    max_depth: Positive | None = None
+    max_aliases: Natural | None = None
+    max_directives: Natural | None = None
+    max_root_fields: Positive | None = None
+    max_fields: Positive | None = None
+    max_first: Annotated[int, Field(ge=1, le=FIRST_MOST)] | None = None
+
+    def over(self, general: LimitSettings) -> LimitSettings:
+        """The limits that hold in the tier."""
+        return general.model_copy(update=self.model_dump(exclude_none=True))
+
+
+def widest(limits: Iterable[LimitSettings]) -> LimitSettings:
+    """What anybody may ask for: by it documents are prepared, which all tiers share."""
+    every = [one.model_dump() for one in limits]
+    return LimitSettings(**{name: max(one[name] for one in every) for name in every[0]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +102,16 @@ class Extent:
 
 _EMPTY: Final = Extent()
 
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """All that is counted of a document."""
+
+    characters: int = 0
+    tokens: int = 0
+    extent: Extent = _EMPTY
+
+
 _MEASURES: Final = (
     ("depth", "max_depth", "levels of fields"),
     ("fields", "max_fields", "fields"),
@@ -76,31 +121,45 @@ _MEASURES: Final = (
 )
 
 
-def check_text(text: str, limits: LimitSettings) -> None:
-    """Characters and tokens, before the parser builds anything; raises `DocumentRefused`."""
+def check_text(text: str, limits: LimitSettings) -> int:
+    """Characters and tokens, before the parser builds anything; raises `DocumentRefused`. The tokens."""
     if len(text) > limits.max_characters:
-        raise DocumentLimitExceeded.because(
-            f"The document has more than {limits.max_characters} characters, which is the most allowed."
-        )
+        raise _too_long(limits.max_characters, "characters")
     lexer = Lexer(Source(text))
     try:
-        for _ in range(limits.max_tokens):
+        for tokens in range(limits.max_tokens + 1):
             if lexer.advance().kind is TokenKind.EOF:
-                return
-        if lexer.advance().kind is TokenKind.EOF:
-            return
+                return tokens
     except GraphQLSyntaxError as problem:
         raise DocumentUnparsable(problem) from None
-    raise DocumentLimitExceeded.because(
-        f"The document has more than {limits.max_tokens} tokens, which is the most allowed."
-    )
+    raise _too_long(limits.max_tokens, "tokens")
 
 
 def check_operation(
     document: DocumentNode, operation: OperationDefinitionNode, limits: LimitSettings
-) -> None:
-    """Depth, fields, aliases and directives of one operation; raises `DocumentRefused`."""
+) -> Extent:
+    """Depth, fields, aliases and directives of one operation; raises `DocumentRefused`. The extent."""
     extent = measure(document, operation)
+    _check_extent(extent, limits)
+    return extent
+
+
+def check_size(size: Size, limits: LimitSettings) -> None:
+    """The same for a document that was prepared under wider limits; raises `DocumentLimitExceeded`."""
+    if size.characters > limits.max_characters:
+        raise _too_long(limits.max_characters, "characters")
+    if size.tokens > limits.max_tokens:
+        raise _too_long(limits.max_tokens, "tokens")
+    _check_extent(size.extent, limits)
+
+
+def _too_long(most: int, what: str) -> DocumentLimitExceeded:
+    return DocumentLimitExceeded.because(
+        f"The document has more than {most} {what}, which is the most allowed."
+    )
+
+
+def _check_extent(extent: Extent, limits: LimitSettings) -> None:
     for measure_name, limit_name, what in _MEASURES:
         most = getattr(limits, limit_name)
         if getattr(extent, measure_name) > most:

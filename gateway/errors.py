@@ -16,7 +16,9 @@ from graphql import GraphQLError
 from gateway import document_errors as documents
 from gateway import http_errors as http
 from gateway.authn import authenticator as authn
+from gateway.cost.errors import CostExceeded
 from gateway.media_types import JSON
+from gateway.ratelimit import errors as limits
 from permissions.decision import ScopeInsufficient
 from resolvers import errors as requests
 from resolvers.upstreams import errors as upstreams
@@ -59,11 +61,16 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(authn.KeysUnavailable, "UPSTREAM_UNAVAILABLE", 503, 503),
     ErrorRow(authn.AuthenticationFailed, "UNAUTHENTICATED", 401, 401),
     ErrorRow(ScopeInsufficient, "FORBIDDEN", 403, 403),
+    # budgets
+    ErrorRow(limits.BudgetUnavailable, "THROTTLED", 503, 503),
+    ErrorRow(limits.RateLimited, "THROTTLED", 429, 429),
+    ErrorRow(CostExceeded, "COST_ESTIMATED_TOO_EXPENSIVE", 400, 200),
     # documents and variables
     ErrorRow(documents.DocumentLimitExceeded, "DOCUMENT_LIMIT_EXCEEDED", 400, 200),
     ErrorRow(documents.DocumentUnparsable, "GRAPHQL_PARSE_FAILED", 400, 200),
     ErrorRow(documents.DocumentInvalid, "GRAPHQL_VALIDATION_FAILED", 400, 200),
     ErrorRow(documents.OperationUnknown, "BAD_USER_INPUT", 400, 200),
+    ErrorRow(documents.VariablesUnfit, "BAD_USER_INPUT", 400, 200),
     ErrorRow(documents.OperationNotAllowed, "OPERATION_NOT_ALLOWED", 400, 200),
     ErrorRow(documents.DocumentUnknown, "PERSISTED_QUERY_NOT_FOUND", 400, 200),
     ErrorRow(VariablesInvalid, "BAD_USER_INPUT", 400, 200),
@@ -116,7 +123,7 @@ def told(problem: BaseException, request_id: str, **place: Any) -> dict[str, Any
     row = row_of(problem)
     _log(problem, row, request_id)
     extensions: dict[str, Any] = {"code": row.code, "requestId": request_id}
-    if isinstance(problem, requests.FieldUnauthorized):
+    if isinstance(problem, requests.FieldUnauthorized | limits.RateLimited | CostExceeded):
         extensions |= problem.extensions
     source = getattr(problem, "source", None)
     if isinstance(source, str):

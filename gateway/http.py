@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.authn.certificate import CertificateHeader, credentials_of
 from gateway.body import ClientGone, read_body
 from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
+from gateway.cost_header import NAME, cost_header
 from gateway.edge import headers_of, request_id_of
 from gateway.ending import WATCHED_AFTER_S, Alarm, Leaving
 from gateway.graphiql import page
@@ -77,6 +78,7 @@ class GraphQLEndpoint:
             if scope["method"] not in METHODS:
                 raise MethodNotAllowed("Send the request by GET or POST.")
             media_type = response_type(_text(headers, b"accept"))
+            cost = cost_header(_text(headers, NAME))
             request = await self._request(scope, headers, receive)
         except ClientGone:
             self._pipeline.forsaken(request_id)
@@ -86,7 +88,7 @@ class GraphQLEndpoint:
         credentials = credentials_of(scope, headers, self._certificates)
         is_get = scope["method"] == "GET"
         known = _text(headers, b"if-none-match") if is_get else None
-        incoming = Incoming(request, credentials, request_id, media_type, is_get, known)
+        incoming = Incoming(request, credentials, request_id, media_type, is_get, cost, known)
         with Leaving(self._slow, receive):
             return await self._pipeline.answer(incoming)
 

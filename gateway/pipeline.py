@@ -11,6 +11,8 @@ from gateway.addresses import Addresses
 from gateway.audit.entry import Entry
 from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Credentials
+from gateway.charging import Bill, Charging
+from gateway.cost_header import ABSENT, CostHeader
 from gateway.documents import Documents
 from gateway.ending import Alarm, Deadline
 from gateway.entity_tags import EntityTags, matches
@@ -41,6 +43,7 @@ class Incoming(msgspec.Struct, frozen=True):
     request_id: str
     media_type: str
     is_get: bool = False
+    cost: CostHeader = ABSENT
     if_none_match: str | None = None
 
 
@@ -57,6 +60,7 @@ class Pipeline:
         decisions: Decisions,
         denials: Denials,
         executor: Executor,
+        charging: Charging,
         telemetry: Telemetry,
         trail: Trail,
         deadline_s: float,
@@ -75,6 +79,7 @@ class Pipeline:
         self._denials = denials
         self._rejects = rejects
         self._executor = executor
+        self._charging = charging
         self._stage = telemetry.stage
         self._trail = trail
         self._deadline_s = deadline_s
@@ -129,6 +134,10 @@ class Pipeline:
             denied = self._denials.denied(prepared, permissions)
             entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
 
+        bill = self._charging.bill(principal, prepared, request.variables or {}, denied)
+        if incoming.cost.validates:
+            return await self._priced(bill, incoming, entry)
+
         context = self._federation.open(
             principal,
             permissions,
@@ -139,13 +148,17 @@ class Pipeline:
         entry.context = context
         context.denied, context.rejects = denied, self._rejects
         try:
+            with self._stage("limits"):
+                await bill.reserve(context)
             with self._stage("execution", operation=prepared.hash):
                 result = await self._executor.run(prepared, request.variables or {}, context)
+            bill.settle(result)
             turns = context.turns if context.disclosures.total > LARGE_ROWS else None
             with self._stage("response"):
+                extensions = {"sources": context.source_summary(), "cost": bill.told(incoming.cost)}
                 tags = self._tags if incoming.is_get else None
                 reply = await response.build(
-                    result, context.source_summary(), incoming.request_id, incoming.media_type, turns, tags
+                    result, extensions, incoming.request_id, incoming.media_type, bill.headers, turns, tags
                 )
                 if reply.etag is not None and matches(incoming.if_none_match, reply.etag):
                     reply = response.not_modified(reply)
@@ -154,7 +167,21 @@ class Pipeline:
                 await context.loaders.let_go(turns)
             return reply
         finally:
+            bill.close()
             context.close()
+
+    async def _priced(self, bill: Bill, incoming: Incoming, entry: Entry) -> Reply:
+        """What the operation would cost; nothing is executed and nothing charged."""
+        obstacle = bill.obstacle()
+        await bill.look()
+        reply = response.price(
+            bill.told(incoming.cost), obstacle, incoming.request_id, incoming.media_type, bill.headers
+        )
+        if obstacle is None:
+            entry.answered(reply.status, False, ())
+        else:
+            entry.refused(reply.status, obstacle)
+        return reply
 
     def _check_get(self, request: GraphQLRequest, prepared: PreparedDocument) -> None:
         if prepared.kind != "query":

@@ -5,27 +5,28 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from graphql import (
-    DirectiveNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    SelectionNode,
     VariableNode,
-    Visitor,
     parse,
     validate,
-    visit,
 )
 
+from gateway.cost.analysis import Analysis, analyse
+from gateway.cost.weights import Weights
 from gateway.document_errors import (
     DocumentInvalid,
     DocumentUnparsable,
     OperationNotAllowed,
     OperationUnknown,
 )
-from gateway.document_limits import LimitSettings, check_operation, check_text
+from gateway.document_limits import LimitSettings, Size, check_operation, check_text
 
 ERRORS_SHOWN: Final = 20
 INTROSPECTION_FIELDS: Final = frozenset({"__schema", "__type"})
@@ -43,8 +44,9 @@ class PreparedDocument:
 
     `hash` is the SHA-256 (hex) of text and operation name. `introspects`: it asks about the schema
     somewhere, `is_about_schema`: and for nothing else. `conditions` are the variables in `@skip` and
-    `@include`; the executor keeps its plans in `plans`, and whatever else is made of the document is
-    in `kept`.
+    `@include`; `cost` is what it costs, where that is told (`gateway.cost`). `size`: for
+    tiers with narrower limits than it was prepared under. The executor keeps its plans in `plans`, and
+    whatever else is made of the document is in `kept`.
     """
 
     hash: str
@@ -55,6 +57,8 @@ class PreparedDocument:
     introspects: bool = False
     is_about_schema: bool = False
     conditions: tuple[str, ...] = ()
+    cost: Analysis | None = None
+    size: Size = field(default_factory=Size)
     plans: dict[PlanKey, Any] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
 
@@ -66,32 +70,37 @@ class PreparedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What documents are prepared against."""
+    """What documents are prepared against. `weights`: by which their costs are told, None for not at all."""
 
     schema: GraphQLSchema
     limits: LimitSettings
     introspection: bool = True
+    weights: Weights | None = None
 
     def prepare(self, text: str, operation_name: str | None, hash_: str) -> PreparedDocument:
         """The prepared document; raises `DocumentRefused`."""
-        check_text(text, self.limits)
+        tokens = check_text(text, self.limits)
         document = _parsed(text)
         operation = chosen_operation(document, operation_name)
-        check_operation(document, operation, self.limits)
+        extent = check_operation(document, operation, self.limits)
         survey = _Survey(document)
         if survey.introspects and not self.introspection:
             raise OperationNotAllowed.because("Introspection is switched off.")
         self._validate(document)
+        fragments = fragments_of(document)
+        cost = analyse(self.weights, operation, fragments) if self.weights is not None else None
         _unlink(document)
         return PreparedDocument(
             hash=hash_,
             document=document,
             operation=operation,
-            fragments=fragments_of(document),
+            fragments=fragments,
             kind=operation.operation.value,
             introspects=survey.introspects,
             is_about_schema=_is_about_schema(operation),
             conditions=tuple(sorted(survey.conditions)),
+            cost=cost,
+            size=Size(len(text), tokens, extent),
         )
 
     def _validate(self, document: DocumentNode) -> None:
@@ -144,19 +153,26 @@ def _is_about_schema(operation: OperationDefinitionNode) -> bool:
     return all(isinstance(one, FieldNode) and one.name.value in INTROSPECTION_FIELDS for one in fields)
 
 
-class _Survey(Visitor):
+class _Survey:
     """What a document holds: introspection, and variables on which its selections depend."""
 
     def __init__(self, document: DocumentNode) -> None:
-        super().__init__()
         self.introspects = False
         self.conditions: set[str] = set()
-        visit(document, self)
+        pending: list[Any] = [getattr(one, "selection_set", None) for one in document.definitions]
+        while pending:
+            selected = pending.pop()
+            for one in selected.selections if selected is not None else ():
+                self._note(one)
+                if not isinstance(one, FragmentSpreadNode):
+                    pending.append(one.selection_set)
 
-    def enter_field(self, node: FieldNode, *_: object) -> None:
-        self.introspects = self.introspects or node.name.value in INTROSPECTION_FIELDS
-
-    def enter_directive(self, node: DirectiveNode, *_: object) -> None:
-        if node.name.value in CONDITIONS:
-            values = (argument.value for argument in node.arguments or ())
-            self.conditions.update(one.name.value for one in values if isinstance(one, VariableNode))
+    def _note(self, one: SelectionNode) -> None:
+        if isinstance(one, FieldNode) and one.name.value in INTROSPECTION_FIELDS:
+            self.introspects = True
+        for directive in one.directives or ():
+            if directive.name.value in CONDITIONS:
+                values = (argument.value for argument in directive.arguments or ())
+                self.conditions.update(
+                    value.name.value for value in values if isinstance(value, VariableNode)
+                )

@@ -1,6 +1,6 @@
 """From a result to the bytes and headers that go out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -8,10 +8,12 @@ import msgspec
 from clinical.codec import encode_json
 from gateway import errors
 from gateway.authn.authenticator import AuthenticationFailed, KeysUnavailable
+from gateway.cost.errors import CostExceeded
 from gateway.entity_tags import EntityTags
 from gateway.execution.executor import ExecutionResult
 from gateway.http_errors import HttpRefused
 from gateway.large import encode_in_turns
+from gateway.ratelimit.errors import RateLimited
 from permissions.decision import ScopeInsufficient
 from resolvers.errors import FieldUnauthorized, OperationUnauthorized
 from resolvers.turns import Turns
@@ -29,15 +31,19 @@ class Reply(msgspec.Struct, frozen=True):
     etag: str | None = None
 
 
+Headers = tuple[tuple[str, str], ...]
+
+
 async def build(
     result: ExecutionResult,
-    sources: Sequence[dict[str, Any]],
+    extensions: Mapping[str, Any],
     request_id: str,
     media_type: str,
+    headers: Headers = (),
     turns: Turns | None = None,
     tags: EntityTags | None = None,
 ) -> Reply:
-    """The reply to an executed operation. `sources` is what `extensions.sources` says.
+    """The reply to an executed operation. What is empty in `extensions` is left out.
 
     `turns`: the result is large; other requests have theirs while it is encoded. `tags`: the request was a
     GET, whose answer gets an entity tag where nothing is wrong with it.
@@ -51,11 +57,27 @@ async def build(
         document["data"] = result.data
     if tags is not None and result.data is not None and not result.errors:
         data = await _encoded(result.data, turns)
-        etag, document["data"] = tags.tag(data, sources, media_type), msgspec.Raw(data)
-    if sources:
-        document["extensions"] = {"sources": sources}
+        etag = tags.tag(data, extensions.get("sources", ()), media_type)
+        document["data"] = msgspec.Raw(data)
+    if told := {name: one for name, one in extensions.items() if one}:
+        document["extensions"] = told
     body = await _encoded(document, turns)
-    return Reply(_status(result, media_type), media_type, body, etag=etag)
+    return Reply(_status(result, media_type), media_type, body, headers, etag)
+
+
+def price(
+    cost: Mapping[str, Any],
+    obstacle: CostExceeded | None,
+    request_id: str,
+    media_type: str,
+    headers: Headers = (),
+) -> Reply:
+    """The reply to `GraphQL-Cost: validate`. `obstacle`: why the operation would not run."""
+    document: dict[str, Any] = {}
+    if obstacle is not None:
+        document["errors"] = errors.told_refusal(obstacle, request_id)
+    document |= {"data": None, "extensions": {"cost": cost}}
+    return Reply(200, media_type, encode_json(document), headers)
 
 
 async def _encoded(value: Any, turns: Turns | None) -> bytes:
@@ -75,12 +97,17 @@ def _status(result: ExecutionResult, media_type: str) -> int:
 
 def refuse(problem: BaseException, request_id: str, media_type: str) -> Reply:
     """The reply to a request that was not executed."""
-    body = encode_json({"errors": errors.told_refusal(problem, request_id)})
-    return Reply(errors.row_of(problem).status_for(media_type), media_type, body, _headers(problem))
+    document: dict[str, Any] = {"errors": errors.told_refusal(problem, request_id)}
+    if isinstance(problem, RateLimited | CostExceeded):
+        document["extensions"] = {"cost": problem.told}
+    status = errors.row_of(problem).status_for(media_type)
+    return Reply(status, media_type, encode_json(document), _headers(problem))
 
 
-def _headers(problem: BaseException) -> tuple[tuple[str, str], ...]:
+def _headers(problem: BaseException) -> Headers:
     if isinstance(problem, HttpRefused):
+        return problem.headers
+    if isinstance(problem, RateLimited):
         return problem.headers
     if isinstance(problem, KeysUnavailable):
         return (("Retry-After", str(RETRY_AFTER_S)),)

@@ -13,8 +13,9 @@ from gateway.authn.certificate import ClientCertificateSettings
 from gateway.authn.issuer import IssuerSettings
 from gateway.binary_settings import BinarySettings
 from gateway.cors import Origin
-from gateway.document_limits import LimitSettings
+from gateway.document_limits import LimitSettings, widest
 from gateway.persisted.settings import DocumentSettings
+from gateway.ratelimit.tiers import RateLimitSettings
 from gateway.telemetry import TelemetrySettings
 from resolvers.upstreams.credential_settings import WebAddress
 from resolvers.upstreams.settings import Purpose, UpstreamSettings
@@ -91,7 +92,7 @@ class SecretsSettings(_Table):
 class StoreSettings(_Table):
     """The `[store]` table: where what requests share is kept."""
 
-    kind: Literal["memory", "redis"] = "memory"
+    kind: Literal["memory", "redis", "redis-cluster"] = "memory"
     url_secret: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
 
 
@@ -112,6 +113,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
+    ratelimit: RateLimitSettings = RateLimitSettings()
     documents: DocumentSettings = DocumentSettings()
     binary: BinarySettings = BinarySettings()
 
@@ -121,6 +123,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The file alone: a reviewed file must not be changed behind its back by a variable."""
         return (init_settings,)
+
+    @property
+    def widest_limits(self) -> LimitSettings:
+        """Those of the widest tier, under which documents are prepared for all tiers."""
+        return widest(one.limits.over(self.limits) for one in self.ratelimit.tiers)
 
     @property
     def trusted_sources(self) -> frozenset[str]:

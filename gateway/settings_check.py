@@ -10,9 +10,6 @@ SECRET_HEADERS: Final = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "apikey"}
 )
 
-TIERS: Final[frozenset[str]] = frozenset()
-"""Names of tiers; there are none yet."""
-
 
 def contradictions(settings: Settings) -> tuple[str, ...]:
     """One sentence for each combination that cannot work."""
@@ -25,10 +22,23 @@ def _server(settings: Settings) -> Iterator[str]:
 
 
 def _store(settings: Settings) -> Iterator[str]:
-    if settings.store.kind == "redis" and settings.store.url_secret is None:
+    if settings.store.kind != "memory" and settings.store.url_secret is None:
         yield "`store.url_secret` is missing: name the secret that holds the address of the store"
     if settings.store.kind == "memory" and settings.store.url_secret is not None:
         yield '`store.url_secret` is never read while `store.kind` is "memory"'
+
+
+def _ratelimit(settings: Settings) -> Iterator[str]:
+    limits = settings.ratelimit
+    if settings.store.kind == "memory" and (limits.on_store_failure == "deny" or limits.local_share < 1):
+        yield (
+            "`ratelimit.on_store_failure` and `ratelimit.local_share` never come into play while "
+            '`store.kind` is "memory": there is no shared store that could be away'
+        )
+    known = {issuer.issuer for issuer in settings.issuers}
+    for row in limits.clients:
+        if row.issuer is not None and row.issuer not in known:
+            yield f"`ratelimit.clients` names issuer {row.issuer} for client {row.client}, which is no issuer"
 
 
 def _documents(settings: Settings) -> Iterator[str]:
@@ -41,7 +51,7 @@ def _documents(settings: Settings) -> Iterator[str]:
     if documents.registered_max_per_client > documents.registered_max:
         yield "`documents.registered_max_per_client` is never reached: `documents.registered_max` is less"
     for tier in documents.mode_by_tier:
-        if tier not in TIERS:
+        if tier not in {one.name for one in settings.ratelimit.tiers}:
             yield f"`documents.mode_by_tier` names tier {tier}, and there is no such tier"
 
 
@@ -118,6 +128,7 @@ def _unknown(where: str, name: str, settings: Settings) -> Iterator[str]:
 CHECKS: Final[tuple[Callable[[Settings], Iterator[str]], ...]] = (
     _server,
     _store,
+    _ratelimit,
     _documents,
     _audit,
     _telemetry,

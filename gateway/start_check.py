@@ -79,7 +79,7 @@ def _check_schema(settings: Settings) -> None:
     """The schema, and what is checked against it."""
     policy = read_policy(settings.permissions.policy)
     schema = build_schema(resource_types(settings.schema.resources), policy)
-    preparation = Preparation(schema.graphql, settings.limits, settings.server.introspection)
+    preparation = Preparation(schema.graphql, settings.widest_limits, settings.server.introspection)
     read_trusted(settings.documents, preparation)
 
 

@@ -15,7 +15,8 @@ class Principal:
     bare id belongs to. `patient_identifier` is a verified linking identifier as `system|value`, where
     the issuer names the patient by it (an NHS number) instead. `purposes` are codes of v3-PurposeOfUse;
     `organization`, `care_team` and `actor` name for whom and by whom the client acts. `token_id` is the
-    token's `jti`, safe to log; the token itself is not kept.
+    token's `jti`, safe to log; the token itself is not kept. `tier` is the rate-limit tier that the
+    issuer names.
     """
 
     issuer: str
@@ -35,6 +36,7 @@ class Principal:
     actor: str | None = None
     token_id: str | None = None
     expires_at: float = 0.0
+    tier: str | None = None
 
     @property
     def has_patient(self) -> bool:

@@ -130,10 +130,18 @@ class Connection(msgspec.Struct):
         ordering = self.question.ordering
         return self.sealer.seal(Position(ordering.dump(key_of(row, ordering)), page.source, row.id_, {}))
 
-    def disclose(self, selected: frozenset[str]) -> None:
-        """Notes the rows that are given out."""
-        if not selected & _ROWS:
+    @property
+    def searched(self) -> int:
+        """How many sources are searched for the list."""
+        return sum([bool(one.searches) for one in self.plans])
+
+    def disclose(self, call: FieldCall, searched: int) -> None:
+        """Notes the page, for which so many sources were searched, and its rows that are given out."""
+        if not call.selected & _ROWS:
+            self.context.tally.page(call.at, searched, 0)
             return
+        rows = len(self.straight.rows) if self.straight is not None else len(self.nodes)
+        self.context.tally.page(call.at, searched, rows)
         noted, person_id = self.context.disclosures, self.person.id if self.person else None
         if self.straight is not None:
             note_rows(noted, person_id, self.straight)

@@ -10,6 +10,7 @@ from permissions.decision import Permissions
 from permissions.needs import type_needs
 from permissions.principal import Principal
 from resolvers.attachment_ids import Attachments
+from resolvers.budget import Look
 from resolvers.cache import Kept
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
@@ -19,7 +20,9 @@ from resolvers.loaders import Loaders
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.partial import patient_record
 from resolvers.persons import Person
+from resolvers.question import FIRST_MAX
 from resolvers.shape import Shape
+from resolvers.tally import Tally
 from resolvers.turns import Turns
 from resolvers.upstreams.upstream import Call, Upstream
 
@@ -65,6 +68,11 @@ class RequestContext:
     """Sources that may not be asked about a person whom a record marks as restricted."""
     errors: list[LocatedError] = field(default_factory=list)
     disclosures: Disclosures = field(default_factory=Disclosures)
+    tally: Tally = field(default_factory=Tally)
+    budget: Look | None = None
+    """What is left to the caller; None where no budget is kept."""
+    first_max: int = FIRST_MAX
+    """How many rows a list may be asked for at once."""
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)

@@ -6,15 +6,18 @@ from typing import Any
 from clinical.compartment import patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.disclosure import Disclosures
+from resolvers.field import FieldCall
 from resolvers.resource import Node, Resource
 from resolvers.shape import attribute
 from resolvers.straight import Straight
 
 
-def give(noted: Disclosures, node: Node | None) -> Node | None:
-    """The node, noted where there is one."""
+def give(call: FieldCall, node: Node | None, *index: int) -> Node | None:
+    """The node, noted where there is one. `index`: where it stands in the field's list."""
     if node is not None:
-        note_resources(noted, None, (node.resource,))
+        context = call.context
+        note_resources(context.disclosures, None, (node.resource,))
+        context.tally.find((call.at, *index) if index else call.at, node.resource.type)
     return node
 
 

@@ -33,6 +33,7 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
         connection.tells = not selected.isdisjoint(TELLING)
         if selected.isdisjoint(OF_THE_PAGE):
             tell(context, [one.outcome for one in connection.plans if one.outcome], calls[place])
+            context.tally.page(calls[place].at, 0, 0)
         else:
             paged.append(place)
     if len(paged) > 1 and all(map(_comes_with_others, [connections[place] for place in paged])):
@@ -143,5 +144,5 @@ def _may_be_short(connection: Connection) -> bool:
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:
-    connection.disclose(call.selected)
+    connection.disclose(call, connection.searched)
     tell(connection.context, connection.outcomes, call)

@@ -19,7 +19,7 @@ def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection 
     """All of a type over all sources that the caller's scopes reach."""
 
     async def fetch(call: FieldCall) -> Connection | None:
-        asked = await reached(call, question_of(resource_type, call.arguments), None)
+        asked = await reached(call, question_of(resource_type, call.arguments, call.context.first_max), None)
         if asked is None:
             return None
         (found,) = await connect((call,), (asked,))
@@ -61,6 +61,6 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
 
 def _question_or_error(call: FieldCall) -> Question | ArgumentInvalid:
     try:
-        return question_of(call.about, call.arguments)
+        return question_of(call.about, call.arguments, call.context.first_max)
     except ArgumentInvalid as problem:
         return problem

@@ -21,6 +21,7 @@ from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
 
+SEARCHES: Final = ("search", "batched search")
 LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
@@ -106,6 +107,11 @@ class Loaders:
     ) -> list[tuple[Resource, ...] | UpstreamError]:
         """Many at once; an error stands in the place of its answer."""
         return await self._loader(source, "identify").all(keys)
+
+    @property
+    def unanswered_searches(self) -> int:
+        """How many searches were begun of which nothing has come."""
+        return sum(one.unanswered for (_, kind), one in self._made.items() if kind in SEARCHES)
 
     def prime(self, *records: Resource) -> None:
         """Resources that came by another way need not be read again."""

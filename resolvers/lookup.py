@@ -13,25 +13,24 @@ from resolvers.field import FieldCall
 from resolvers.given import give
 from resolvers.ids import PERSON, RecordId, parse_record_id
 from resolvers.patients import show
-from resolvers.question import FIRST_MAX
 from resolvers.records import find_record
 from resolvers.resource import Node, Resource
 
 
 async def node(call: FieldCall) -> Node | None:
     """`node(id)`: any resource, under the same rules as any other path to it."""
-    return give(call.context.disclosures, await _node(call, call.arguments["id"]))
+    return give(call, await _node(call, call.arguments["id"]))
 
 
 async def nodes(call: FieldCall) -> list[Node | BaseException | None]:
     """`nodes(ids)`: in the order asked; one that fails does not cost the others."""
     ids = call.arguments["ids"]
-    if len(ids) > FIRST_MAX:
-        raise ArgumentInvalid(f"ids: at most {FIRST_MAX} at once")
+    if len(ids) > call.context.first_max:
+        raise ArgumentInvalid(f"ids: at most {call.context.first_max} at once")
     found = await asyncio.gather(*(_node(call, one, "@") for one in ids), return_exceptions=True)
-    for one in found:
+    for place, one in enumerate(found):
         if not isinstance(one, BaseException):
-            give(call.context.disclosures, one)
+            give(call, one, place)
     return list(found)
 
 
@@ -45,7 +44,7 @@ def by_id(resource_type: str) -> Callable[[FieldCall], Awaitable[Node | None]]:
             return None
         found = await _node(call, id_)
         is_of_type = found is not None and found.resource.type == resource_type
-        return give(call.context.disclosures, found if is_of_type else None)
+        return give(call, found if is_of_type else None)
 
     return fetch
 

@@ -53,7 +53,7 @@ class SourceFirst(Ordering):
 
 async def patients(call: FieldCall) -> Connection | None:
     """`patients(...)`: sources in order of precedence, a person once."""
-    question = question_of("Patient", call.arguments)
+    question = question_of("Patient", call.arguments, call.context.first_max)
     context = call.context
     ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
     told = told_by(call, question)
@@ -64,11 +64,9 @@ async def patients(call: FieldCall) -> Connection | None:
     (connection,) = await plan(context, (Asked(asked.question, None, asked.admits),))
     connection.told = told
     connection.tells = bool(call.selected & TELLING)
-    if asked.person is not None:
-        await _load_own(connection)
-    else:
-        await _load_persons(connection)
-    connection.disclose(call.selected)
+    is_own = asked.person is not None
+    await (_load_own(connection) if is_own else _load_persons(connection))
+    connection.disclose(call, 0 if is_own else connection.searched)
     tell(context, connection.outcomes, call)
     return connection
 

@@ -27,13 +27,13 @@ async def patient(call: FieldCall) -> Node | None:
     if id_ is not None:
         if not _may_find(call, "r"):
             return None
-        return give(call.context.disclosures, await show(call, await identity.of_id(id_)))
+        return give(call, await show(call, await identity.of_id(id_)))
     told = call.context.permissions.rules.told_by("Patient", ("identifier",))
     if not _may_find(call, "s", told):
         return None
     try:
         person = await identity.of_identifier(_identifier(identifier or ""))
-        return give(call.context.disclosures, await show(call, person, "s", told=told))
+        return give(call, await show(call, person, "s", told=told))
     except IdentifierAmbiguous:
         if not call.context.permissions.sees_all("s", "Patient", told):
             return None  # that others have it is nothing to tell
@@ -55,7 +55,7 @@ async def me(call: FieldCall) -> Node | None:
     """The token's own patient, null for a token without one."""
     if not call.context.principal.has_patient:
         return None
-    return give(call.context.disclosures, await show(call, await call.context.own_person()))
+    return give(call, await show(call, await call.context.own_person()))
 
 
 async def show(

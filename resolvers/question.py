@@ -77,8 +77,11 @@ def arguments_of(resource_type: str) -> Mapping[str, SearchParameter]:
     return {argument_name(code): parameter for code, parameter in parameters(resource_type).items()}
 
 
-def question_of(resource_type: str, arguments: Mapping[str, Any]) -> Question:
+def question_of(resource_type: str, arguments: Mapping[str, Any], first_max: int = FIRST_MAX) -> Question:
     """The question in a field's arguments. Raises ArgumentInvalid."""
+    first = arguments.get("first")
+    if first is not None and not 0 <= first <= first_max:
+        raise ArgumentInvalid(f"first: must be between 0 and {first_max}")
     if arguments.keys() <= _KEPT:
         return _kept_question(resource_type, arguments.get("first"), arguments.get("sort"))
     return _question(resource_type, arguments)
@@ -102,7 +105,7 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
             references.append((parameter.code, _ids(name, value)))
         else:
             filters.extend(_checked(name, parameter, _filters(parameter, value)))
-    first = _first(arguments.get("first"))
+    first = arguments.get("first")
     ordering = ordering_of(resource_type, arguments.get("sort"))
     shows = any(_ENTERED_IN_ERROR in text for one in filters for text in one.values)
     return Question(
@@ -110,19 +113,11 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
         tuple(filters),
         tuple(references),
         ordering,
-        first,
+        FIRST_DEFAULT if first is None else first,
         arguments.get("after"),
         shows,
         ordering.date_element is not None and ordering is ordering_of(resource_type, None),
     )
-
-
-def _first(value: int | None) -> int:
-    if value is None:
-        return FIRST_DEFAULT
-    if not 0 <= value <= FIRST_MAX:
-        raise ArgumentInvalid(f"first: must be between 0 and {FIRST_MAX}")
-    return value
 
 
 def _ids(name: str, value: Iterable[str]) -> tuple[str, ...]:

@@ -42,9 +42,9 @@ async def _follow_all(calls: Sequence[FieldCall]) -> Sequence[Any]:
         for place, answer in zip(places, of_source, strict=True):
             found[place] = answer if answer is not None else _absent(source)
     await _show_all(calls, found)
-    for one in found:
+    for call, one in zip(calls, found, strict=True):
         if isinstance(one, Node):
-            give(context.disclosures, one)
+            give(call, one)
     return found
 
 

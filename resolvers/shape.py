@@ -24,6 +24,7 @@ _TYPES: Final[Mapping[str, Any]] = {"text": str, "boolean": bool, "integer": _IN
 _NUMBER_STARTS: Final = frozenset(b"-0123456789")
 _ERROR: Final = "entered-in-error"
 _SHAPES_KEPT: Final = 2_000
+_CODE_KEPT: Final = 500
 
 
 class ShapeMixed(ValueError):
@@ -215,6 +216,7 @@ def _compiled_ends(dates: Parts) -> Callable[[Sequence[Any]], list[str | None]] 
     return _each_row(f"(p := row.{period}) and p.end_") if period else None
 
 
+@lru_cache(maxsize=_CODE_KEPT)
 def _each_row(value: str) -> Callable[[Sequence[Any]], list[str | None]]:
     made: Callable[[Sequence[Any]], list[str | None]] = eval(f"lambda rows: [{value} for row in rows]")  # noqa: S307
     return made
@@ -238,8 +240,13 @@ def _compiled_texts(
     _write_numbers(lines, parts, "row", 4)
     lines.append(f"    found.append({_text(dates, others)})")
     lines.append("  return found")
+    return _texts_function("\n".join(lines))
+
+
+@lru_cache(maxsize=_CODE_KEPT)
+def _texts_function(text: str) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
     scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
-    exec(compile("\n".join(lines), "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
+    exec(compile(text, "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
     made: Callable[[Sequence[Any], str | None], list[str | None] | None] = scope["texts"]  # type: ignore[assignment]
     return made
 

@@ -64,6 +64,11 @@ class SourceLoader:
         finally:
             future.cancel()  # whoever else waits: there is no answer
 
+    @property
+    def unanswered(self) -> int:
+        """How many questions were asked that have no answer, yet or for ever."""
+        return sum(one.cancelled() or not one.done() for one, _ in self._known.values())
+
     async def one(self, question: Hashable) -> Any:
         """The answer to one question. Raises UpstreamError."""
         (answer,) = await self.all((question,))

@@ -45,6 +45,7 @@ async def _total(connection: Connection, call: FieldCall) -> int | None:
         return None
     if connection.question.type == "Patient" and not _counts_persons(connection, asked):
         return None
+    call.context.tally.page(call.at, len({plan.upstream.name for plan in asked}), 0)
     signed = [(sign, plan, search) for plan in asked for sign, search in _counts(connection, plan)]
     loaders = call.context.loaders
     counts = await asyncio.gather(*(loaders.count(plan.upstream.name, one) for _, plan, one in signed))

@@ -42,6 +42,7 @@ class Options:
     seed: int = 1
     state: Path = Path(".sandbox")
     wearable_rate_per_minute: int = 100_000
+    budget: int = 20_000
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Launch:
         if population is None:
             return
         link_accounts(self.state, population.wearable)
-        write_settings(self.state, addresses, population)
+        write_settings(self.state, addresses, population, self.options.budget)
         module, *arguments = self.gateway
         self._start("gateway", module, [*arguments, "--config", str(self.state.settings)])
         if self._is_ready(addresses):

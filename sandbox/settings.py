@@ -61,8 +61,9 @@ def link_accounts(state: State, accounts: Mapping[str, Account]) -> None:
     write_private(state.secret("upstream_wearable_grants"), msgspec.json.encode(tokens))
 
 
-def write_settings(state: State, addresses: Addresses, population: Population) -> None:
-    """Writes the gateway.toml that serves this sandbox, and the practices' keys beside it."""
+def write_settings(state: State, addresses: Addresses, population: Population, budget: int) -> None:
+    """Writes the gateway.toml that serves this sandbox, and the practices' keys beside it. `budget`: what a
+    client may spend at once; half of it for one operation, and a fortieth comes back in a second."""
     for practice in population.practices:
         write_private(state.secret(_key_secret(practice.organization)), practice.key.encode())
     text = Template(TEMPLATE.read_text("utf-8")).substitute(
@@ -71,6 +72,9 @@ def write_settings(state: State, addresses: Addresses, population: Population) -
         audience=AUDIENCE,
         ehr=addresses.upstreams["ehr"],
         wearable=addresses.upstreams["wearable"],
+        capacity=budget,
+        max_query_cost=max(1, budget // 2),
+        restore_per_s=max(1, budget // 40),
         gp_locations="".join(map(_location, gp_locations(addresses, population))),
         gp_categories=json.dumps(_categories(population)),
     )

@@ -14,6 +14,7 @@ from permissions.rules import Rules
 from resolvers.resource import Node
 from schema.connection import connection_type
 from schema.coordinates import Fields
+from schema.cost import SourceCounts
 from schema.directives import annotate
 from schema.fhir import FHIRTypes
 from schema.fhir_model import ResourceTypeUnknown, all_resource_types
@@ -99,24 +100,28 @@ class BuiltSchema:
         return "schema {\n  query: Query\n}\n\n" + print_schema(self.strawberry) + "\n"
 
 
-def build_schema(resources: tuple[str, ...], policy: Policy | None = None) -> BuiltSchema:
-    """The schema of these resource types under a policy (the gateway's own where none is given).
+def build_schema(
+    resources: tuple[str, ...], policy: Policy | None = None, sources: SourceCounts | None = None
+) -> BuiltSchema:
+    """The schema of these resource types under a policy (the gateway's own where none is given), with the
+    costs of so many sources (one where nothing is said).
 
     Raises where two names would meet, and PolicyInvalid.
     """
     interface = make_type("Resource", "Any FHIR resource.", is_interface=True, resolve_type=_resolve_type)
     connections: dict[str, type] = {}
+    sources = sources or SourceCounts()
 
     def connection(name: str) -> type:
         if name not in connections:
-            connections[name] = connection_type(types.resource(name))
+            connections[name] = connection_type(types.resource(name), sources.holding(name))
         return connections[name]
 
-    types = FHIRTypes(resources, interface, OwnFields(resources, interface, connection))
+    types = FHIRTypes(resources, interface, OwnFields(resources, interface, connection, sources))
     made = {name: types.resource(name) for name in resources}
     types.finish()
     definition(interface).fields.extend([*resource_fields(), *types.common_fields()])
-    query = make_query(made, {name: connection(name) for name in resources}, interface)
+    query = make_query(made, {name: connection(name) for name in resources}, interface, sources)
     fields = Fields(query, made.values(), resources)
     rules = Rules(
         policy or default_policy(), fields.coordinates(), fields.searches(), is_general=policy is None

@@ -4,6 +4,7 @@ from resolvers.connection import Connection
 from resolvers.edge import Edge
 from resolvers.outcome import completeness
 from resolvers.total import total_count
+from schema.cost import of_count, of_edge_node
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.making import definition, list_of, make_type, optional
 from schema.provenance import CompletenessEnum, SourceOutcomeType
@@ -28,8 +29,8 @@ definition(PageInfo).fields.extend(
 )
 
 
-def connection_type(resource: type) -> type:
-    """The connection of a resource type, with its edge."""
+def connection_type(resource: type, sources: int) -> type:
+    """The connection of a resource type that so many sources can hold, with its edge."""
     name = definition(resource).name
     edge = make_type(f"{name}Edge", f"A row of a list of {name}.")
     definition(edge).fields.extend(
@@ -37,7 +38,7 @@ def connection_type(resource: type) -> type:
             computed_field(
                 "cursor", str, lambda one: one.cursor, description="Where to go on after this row."
             ),
-            computed_field("node", resource, _node, description="The row."),
+            computed_field("node", resource, _node, description="The row.", costs=of_edge_node()),
         )
     )
     made = make_type(f"{name}Connection", f"One page of a list of {name}, merged from every source.")
@@ -53,6 +54,7 @@ def connection_type(resource: type) -> type:
                 optional(int),
                 total_count,
                 description="All rows of all pages; null where a source cannot say or the gateway filters.",
+                costs=of_count(sources),
             ),
             computed_field(
                 "sources",

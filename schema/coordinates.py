@@ -43,7 +43,7 @@ class Fields:
             field.python_name,
             type_name if type_name in self._resources else None,
             field.reads if isinstance(field, FetchField) else None,
-            isinstance(field, FetchField),
+            isinstance(field, FetchField) and not field.is_own,
             isinstance(field, ElementField),
             isinstance(field.type, StrawberryOptional),
         )

@@ -18,6 +18,7 @@ from resolvers.field import Compute, Derive, Fetch
 from resolvers.resource import Node, Resource
 from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
+from schema.cost import Costs
 
 
 class Primitive(Enum):
@@ -132,6 +133,9 @@ class FetchField(StrawberryField):
     fetch: Fetch
     reads: Reads | None = None
     """The resources of one type that it fetches, where it fetches such; what it needs follows from it."""
+    is_own: bool = False
+    """Whether it tells the caller of the caller's own request alone, and no source is asked: no rule needs to
+    cover it."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -169,11 +173,17 @@ def element_field(
 
 
 def computed_field(
-    name: str, annotation: object, compute: Compute, *, description: str, of_row: str | None = None
+    name: str,
+    annotation: object,
+    compute: Compute,
+    *,
+    description: str,
+    of_row: str | None = None,
+    costs: Costs = (),
 ) -> ComputedField:
     """A computed value under a name of ours."""
     field = _named(ComputedField, name, annotation, description)
-    field.compute, field.of_row = compute, of_row
+    field.compute, field.of_row, field.directives = compute, of_row, list(costs)
     return field
 
 
@@ -214,10 +224,14 @@ def fetch_field(
     description: str,
     arguments: tuple[StrawberryArgument, ...] = (),
     reads: Reads | None = None,
+    costs: Costs = (),
+    is_own: bool = False,
 ) -> FetchField:
-    """A fetching field under a name of ours."""
+    """A fetching field under a name of ours; `costs` where it costs other than its kind does."""
     field = _named(FetchField, name, annotation, description)
     field.fetch, field.arguments, field.reads = fetch, list(arguments), reads
+    field.is_own = is_own
+    field.directives = list(costs)
     return field
 
 

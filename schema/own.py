@@ -15,6 +15,7 @@ from resolvers.patients import outcomes_of, patient_completeness, records
 from resolvers.reference import follow
 from resolvers.resource import Node
 from schema.attachment import attachment_url
+from schema.cost import SourceCounts, of_connection, of_found
 from schema.field import computed_field, fetch_field
 from schema.making import list_of, optional
 from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
@@ -48,14 +49,20 @@ def resource_fields() -> list[StrawberryField]:
 
 
 class OwnFields:
-    """Our fields for each FHIR type. `connection` gives a served type's connection."""
+    """Our fields for each FHIR type. `connection` gives a served type's connection; `sources`: for how many
+    of them costs are told."""
 
     def __init__(
-        self, resources: tuple[str, ...], interface: type, connection: Callable[[str], type]
+        self,
+        resources: tuple[str, ...],
+        interface: type,
+        connection: Callable[[str], type],
+        sources: SourceCounts,
     ) -> None:
         self._resources = resources
         self._interface = interface
         self._connection = connection
+        self._sources = sources
 
     def __call__(self, type_name: str) -> Iterable[StrawberryField]:
         """The fields of one type."""
@@ -99,6 +106,7 @@ class OwnFields:
             description=f"Every {resource_type} about this person, from every source that knows the person.",
             arguments=list_arguments(resource_type, but=parameter),
             reads=Reads("s", resource_type),
+            costs=of_connection(self._sources.holding(resource_type)),
         )
 
     def _followed(self) -> StrawberryField:
@@ -107,6 +115,7 @@ class OwnFields:
             optional(self._interface),
             follow,
             description="The resource that is referred to, where a configured source has it.",
+            costs=of_found(),
         )
 
 

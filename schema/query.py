@@ -11,10 +11,13 @@ from resolvers.lookup import by_id, node, nodes
 from resolvers.names import field_name, plural
 from resolvers.patient_list import patients
 from resolvers.patients import me, patient
+from resolvers.rate_limit import rate_limit
 from resolvers.sources import source_outcomes
+from schema.cost import SourceCounts, free, of_connection, of_found, of_ids, of_sources
 from schema.field import argument, fetch_field
 from schema.making import definition, list_of, make_type, optional, optional_list
 from schema.provenance import SourceOutcomeType
+from schema.rate_limit import RateLimitType
 from schema.search import list_arguments
 
 _ID = argument("id", ID, "A global id.")
@@ -24,10 +27,17 @@ class RootNameTaken(ValueError):
     """Two root fields would have one name."""
 
 
-def make_query(types: dict[str, type], connections: dict[str, type], interface: type) -> type:
-    """The Query type. `types` and `connections` are by resource type."""
+def make_query(
+    types: dict[str, type], connections: dict[str, type], interface: type, sources: SourceCounts
+) -> type:
+    """The Query type. `types` and `connections` are by resource type; `sources`: for how many of them costs
+    are told."""
     query = make_type("Query", "The clinical record, over every source.")
-    fields = [*_general(interface), *_persons(types, connections), *_typed(types, connections)]
+    fields = [
+        *_general(interface, sources.every),
+        *_persons(types, connections, sources),
+        *_typed(types, connections, sources),
+    ]
     names = [field.python_name for field in fields]
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:
@@ -36,9 +46,14 @@ def make_query(types: dict[str, type], connections: dict[str, type], interface: 
     return query
 
 
-def _general(interface: type) -> Iterable[StrawberryField]:
+def _general(interface: type, sources: int) -> Iterable[StrawberryField]:
     yield fetch_field(
-        "node", optional(interface), node, description="Any resource by its global id.", arguments=(_ID,)
+        "node",
+        optional(interface),
+        node,
+        description="Any resource by its global id.",
+        arguments=(_ID,),
+        costs=of_found(),
     )
     ids = argument("ids", list_of(ID), "Global ids, at most 100.")
     yield fetch_field(
@@ -47,16 +62,28 @@ def _general(interface: type) -> Iterable[StrawberryField]:
         nodes,
         description="Resources in the order asked.",
         arguments=(ids,),
+        costs=of_ids("ids"),
     )
     yield fetch_field(
         "sources",
         list_of(SourceOutcomeType),
         source_outcomes,
         description="Every configured source, and whether it answers now.",
+        costs=of_sources(sources),
+    )
+    yield fetch_field(
+        "rateLimit",
+        optional(RateLimitType),
+        rate_limit,
+        description="The caller's budget of cost, and what this operation takes of it.",
+        costs=free(),
+        is_own=True,
     )
 
 
-def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[StrawberryField]:
+def _persons(
+    types: dict[str, type], connections: dict[str, type], sources: SourceCounts
+) -> Iterable[StrawberryField]:
     if "Patient" not in types:
         return
     arguments = (
@@ -70,6 +97,7 @@ def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[S
         description="One person, by `id` or `identifier`; null for unknown, withheld and foreign ids alike.",
         arguments=arguments,
         reads=Reads("rs", "Patient"),
+        costs=of_found(),
     )
     yield fetch_field(
         "me",
@@ -77,6 +105,7 @@ def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[S
         me,
         description="The patient that the token is for.",
         reads=Reads("r", "Patient"),
+        costs=of_found(),
     )
     yield fetch_field(
         "patients",
@@ -85,10 +114,13 @@ def _persons(types: dict[str, type], connections: dict[str, type]) -> Iterable[S
         description="One node per person: sources in order of precedence, `sort` within a source.",
         arguments=list_arguments("Patient"),
         reads=Reads("s", "Patient"),
+        costs=of_connection(sources.holding("Patient")),
     )
 
 
-def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[StrawberryField]:
+def _typed(
+    types: dict[str, type], connections: dict[str, type], sources: SourceCounts
+) -> Iterable[StrawberryField]:
     for name, made in types.items():
         if name == "Patient":
             continue
@@ -99,6 +131,7 @@ def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[Str
             description=f"One {name} by its global id.",
             arguments=(_ID,),
             reads=Reads("r", name),
+            costs=of_found(),
         )
         yield fetch_field(
             plural(name),
@@ -107,4 +140,5 @@ def _typed(types: dict[str, type], connections: dict[str, type]) -> Iterable[Str
             description=f"Every {name}, over every source.",
             arguments=list_arguments(name),
             reads=Reads("s", name),
+            costs=of_connection(sources.holding(name)),
         )

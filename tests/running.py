@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 READY_WITHIN_S = 60.0
 END_WITHIN_S = 10.0
+BUDGET = 40_000_000
+"""No test is throttled that is not about it."""
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -174,6 +176,7 @@ def sandbox(folder: Path, patients: int, seed: int = 1) -> Iterator[Sandbox]:
     """A whole sandbox from the command that a newcomer types, ready; its folder is made below `folder`."""
     state, log = folder / "state", folder / "sandbox.log"
     options = ["--port", "0", "--patients", str(patients), "--seed", str(seed), "--state", str(state)]
+    options += ["--budget", str(BUDGET)]
     with running([sys.executable, "-m", "gateway.cli.main", "sandbox", *options], log) as process:
         until((state / "sandbox.json").exists, process, log)
         summary = json.loads((state / "sandbox.json").read_text("utf-8"))

@@ -70,6 +70,7 @@ class ClaimSettings(_Table):
     organization: ClaimPath | None = None
     care_team: ClaimPath | None = None
     actor: ClaimPath = "act.sub"
+    tier: ClaimPath | None = None
     required: dict[ClaimPath, str | bool] = {}
     """Claims that a token must have, each with this value, or this value in its list."""
 

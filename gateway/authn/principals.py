@@ -51,6 +51,7 @@ def principal_of(claims: Claims, issuer: JwtIssuerSettings | OpaqueIssuerSetting
         actor=text(claims, names.actor),
         token_id=text(claims, "jti"),
         expires_at=float(claims["exp"]),
+        tier=text(claims, names.tier),
     )
 
 

@@ -9,6 +9,9 @@ from sandbox.launch import Options, StartFailed, launch
 from sandbox.ports import PortTaken
 from sandbox.state import StateInUse
 
+BUDGET_MAX = 40_000_000
+"""More comes back in a second than a tier may have."""
+
 GATEWAY = ("gateway.cli.main", "serve")
 
 
@@ -27,11 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=usual.wearable_rate_per_minute,
         help="the vendor's limit for the whole application (its documented one is 120)",
     )
+    parser.add_argument(
+        "--budget",
+        type=_budget,
+        default=usual.budget,
+        help="cost that a client may spend at once; a fortieth of it comes back each second",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Runs until it is told to stop; 0 then, 1 where the sandbox could not start or lost its gateway."""
-    options = Options(args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute)
+    options = Options(
+        args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute, args.budget
+    )
     try:
         launch(options, GATEWAY, seal_with=lambda key: PersonKey(key).seal, say=_say)
     except (StateInUse, PortTaken, StartFailed, OSError) as problem:
@@ -47,5 +58,12 @@ def _say(text: str) -> None:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
+        raise ValueError
+    return number
+
+
+def _budget(text: str) -> int:
+    number = _positive(text)
+    if number > BUDGET_MAX:
         raise ValueError
     return number

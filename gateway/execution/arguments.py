@@ -7,10 +7,11 @@ arguments: a list has one for each search parameter, and a client gives two.
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import FieldNode, GraphQLArgument, GraphQLError, GraphQLField, Undefined, VariableValues
-from graphql import is_non_null_type as is_non_null
+from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues
 from graphql.execution.values import get_argument_values
 from graphql.language import ListValueNode, ObjectValueNode, ValueNode, VariableNode
+
+from gateway.execution.facts import fact_of
 
 _NO_VARIABLES = VariableValues({}, {})
 
@@ -21,8 +22,8 @@ class Arguments:
     __slots__ = ("_definition", "_direct", "_node", "constant")
 
     def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
-        given = {one.name.value for one in node.arguments or ()}
-        wanted = {name: one for name, one in definition.args.items() if name in given or _counts(one)}
+        wanted_names = fact_of(definition).counting | {one.name.value for one in node.arguments or ()}
+        wanted = {name: one for name, one in definition.args.items() if name in wanted_names}
         self._node = node
         self._definition = GraphQLField(definition.type, args=wanted)
         self.constant: Mapping[str, Any] | None = None
@@ -59,12 +60,6 @@ class Arguments:
             return get_argument_values(self._definition, self._node, _NO_VARIABLES)
         except GraphQLError:
             return None  # told at each request anew, at its own path
-
-
-def _counts(argument: GraphQLArgument) -> bool:
-    """Whether an argument matters that was not given: it has a default, or must not be missing."""
-    has_default = argument.default is not None or argument.default_value is not Undefined
-    return has_default or is_non_null(argument.type)
 
 
 def _has_variable(value: ValueNode) -> bool:

@@ -77,7 +77,7 @@ class Collector:
         visited: set[str],
     ) -> None:
         for selection in selection_set.selections:
-            if not self._is_included(selection):
+            if selection.directives and not self._is_included(selection):
                 continue
             if isinstance(selection, FieldNode):
                 key = selection.alias.value if selection.alias else selection.name.value

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graphql import GraphQLSchema, VariableValues
+from graphql import GraphQLError, GraphQLSchema, VariableValues
 
 from gateway.execution.collect import Collector
 from gateway.execution.denials import Denied, denied_selections
@@ -72,6 +72,10 @@ class CompiledExecutor:
         await run.settle()
         errors = [*run.errors, *(located(one) for one in context.errors)]
         return ExecutionResult(bubble(data, run.nulls) if run.nulls else data, errors)
+
+    def unfit(self, prepared: PreparedDocument, variables: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with variables."""
+        return self._stock.unfit(prepared, variables)
 
     def _variables(self, prepared: PreparedDocument) -> Variables:
         known: Variables | None = prepared.kept.get("variables")

@@ -13,7 +13,7 @@ _UNUSUAL: Final[dict[Primitive, str]] = {
     Primitive.TEXT: "{v}.__class__ is not str",
     Primitive.BOOLEAN: "{v}.__class__ is not bool",
     Primitive.DECIMAL: "{v}.__class__ is not Raw and {v}.__class__ is not int",
-    Primitive.INTEGER: "{v}.__class__ is not int or not -2147483648 <= {v} <= 2147483647",
+    Primitive.INTEGER: "({v}.__class__ is not int or not -2147483648 <= {v} <= 2147483647)",
 }
 """When a value needs a closer look than its Python type."""
 
@@ -35,64 +35,61 @@ class ElementCode:
         self._parent = parent
         self._field = field
         self._source = site.source
-        self._checker = site.source.constant(field)
 
     def write(self, kind: GraphQLOutputType) -> str:
         """The code; the name of the result."""
-        source, value = self._source, self._source.fresh("v")
-        inner: Any = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
-        source.line(f"{value} = {self._parent.element}.get({self._field.element!r})")
-        with source.block(f"if {value} is not None:"):
-            if self._field.is_list:
-                self._list(inner.of_type, value)
-            else:
-                self._entry(self._site, inner, value)
-        self._refuse_null(self._site, kind)
+        value = self._source.fresh("v")
+        self._source.line(f"{value} = {self._parent.element}.get({self._field.element!r})")
+        if self._field.is_list:
+            self._list(kind, value)
+        else:
+            self._entry(self._site, kind, value)
         return value
-
-    def _refuse_null(self, site: Site, kind: Any) -> None:
-        """After an `if` that the value is not null: null is told where it may not be."""
-        if isinstance(kind, GraphQLNonNull):
-            with self._source.block("else:"):
-                self._source.line(f"x.absent({site.path}, {site.blamed})")
 
     def _list(self, kind: Any, value: str) -> None:
         source, site = self._source, self._site
         made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
+        inner = _present(kind).of_type
         with source.block(f"if {value}.__class__ is list:"):
             source.line(f"{made} = []")
             with source.block(f"for {index}, {item} in enumerate({value}):"):
-                place = site.item(index, kind)
-                inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
-                with source.block(f"if {item} is not None:"):
-                    self._entry(place, inner, item)
-                self._refuse_null(place, kind)
+                self._entry(site.item(index, inner), inner, item)
                 source.line(f"{made}.append({item})")
             source.line(f"{value} = {made}")
-        with source.block("else:"):
-            holder = self._parent.holder
-            source.line(f"{value} = x.misshapen({self._checker}, {holder}, {site.path}, {site.blamed})")
+        odd, holder = site.odd(None, self._field), self._parent.holder
+        source.line(f"elif {value} is not None: {value} = {odd}.misshapen(x, {holder}, {site.at})")
+        self._refuse_null(site, kind)
 
     def _entry(self, site: Site, kind: Any, value: str) -> None:
-        """One value that is not None, completed in place."""
-        if self._field.primitive is not None:
-            with self._source.block(f"if {_UNUSUAL[self._field.primitive].format(v=value)}:"):
-                self._check(site, value)
-            if not self._is_its_own_result(kind, self._field.primitive):
-                with self._source.block(f"if {value} is not None:"):
-                    write_present(self._writer, site, kind, value)
-        elif self._field.resources is not None or is_abstract_type(kind):
-            self._check(site, value)
-            with self._source.block(f"if {value} is not None:"):
-                write_present(self._writer, site, kind, value)
+        """One value, completed in place."""
+        source, inner, primitive = self._source, _present(kind), self._field.primitive
+        if primitive is not None and _is_its_own_result(inner, primitive):
+            self._primitive(site, value, primitive, is_required=inner is not kind)
+            return
+        if primitive is None and self._field.resources is None and not is_abstract_type(inner):
+            with source.block(f"if {value}.__class__ is dict:"):
+                source.line(f"{value} = {self._object(site, inner, value)}")
+            source.line(f"elif {value} is not None: {self._checked(site, value)}")
         else:
-            with self._source.block(f"if {value}.__class__ is dict:"):
-                self._source.line(f"{value} = {self._object(site, kind, value)}")
-            with self._source.block("else:"):
-                self._check(site, value)
+            with source.block(f"if {value} is not None:"):
+                unusual = f"if {_UNUSUAL[primitive].format(v=value)}: " if primitive is not None else ""
+                source.line(f"{unusual}{self._checked(site, value)}")
+                with source.block(f"if {value} is not None:"):
+                    write_present(self._writer, site, inner, value)
+        self._refuse_null(site, kind)
 
-    def _is_its_own_result(self, kind: Any, primitive: Primitive) -> bool:
-        return kind.serialize is as_recorded or kind.name in _OWN_RESULT[primitive]
+    def _primitive(self, site: Site, value: str, primitive: Primitive, *, is_required: bool) -> None:
+        unusual, source = _UNUSUAL[primitive].format(v=value), self._source
+        if is_required:
+            source.line(f"if {value} is None: {site.odd()}.absent(x, {site.at})")
+            source.line(f"elif {unusual}: {self._checked(site, value)}")
+        else:
+            source.line(f"if {unusual} and {value} is not None: {self._checked(site, value)}")
+
+    def _refuse_null(self, site: Site, kind: Any) -> None:
+        """The end of an `if` for a value that is there: null is told where it may not be."""
+        if isinstance(kind, GraphQLNonNull):
+            self._source.line(f"else: {site.odd()}.absent(x, {site.at})")
 
     def _object(self, site: Site, kind: Any, value: str) -> str:
         holder = self._parent.holder
@@ -101,6 +98,15 @@ class ElementCode:
             return f"{function}(({value}, {holder}), x, {site.path})"
         return self._writer.object(site, kind, Parent(value, value, holder))
 
-    def _check(self, site: Site, value: str) -> None:
-        arguments = f"{self._checker}, {value}, {self._parent.holder}, {site.path}, {site.blamed}"
-        self._source.line(f"{value} = x.checked({arguments})")
+    def _checked(self, site: Site, value: str) -> str:
+        odd = site.odd(None, self._field)
+        return f"{value} = {odd}.checked(x, {value}, {self._parent.holder}, {site.at})"
+
+
+def _present(kind: Any) -> Any:
+    """A type without its non-null."""
+    return kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+
+
+def _is_its_own_result(kind: Any, primitive: Primitive) -> bool:
+    return kind.serialize is as_recorded or kind.name in _OWN_RESULT[primitive]

@@ -1,39 +1,42 @@
 """Python source for a projection: lines, fresh names, and the constants it refers to."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from types import CodeType, FunctionType, TracebackType
+from typing import Any, Final
+
+CHARACTERS_KEPT: Final = 2_000_000
+"""Of the texts whose code is kept, for all documents together: about 10 MB with the code."""
+
+_CONSTANTS: Final = "K"
 
 
 class Source:
-    """One function's source under construction. `constants` become the function's globals."""
+    """One function's source under construction.
 
-    def __init__(self) -> None:
+    `constants` are what it refers to besides its parameters. They are handed to the function as a default, so
+    that its code says nothing of the document: where another one needs the same text, its code serves again.
+    `unpacks`: it is called seldom and refers to them often.
+    """
+
+    def __init__(self, *, unpacks: bool = False) -> None:
+        self._unpacks = unpacks
         self._lines: list[str] = []
-        self._depth = 1
+        self.depth = 1
+        """How deep the present block is nested."""
         self._count = 0
-        self.constants: dict[str, Any] = {}
+        self.constants: list[Any] = []
         self._names: dict[int, str] = {}
 
     def line(self, text: str) -> None:
         """One statement at the present indentation."""
-        self._lines.append("    " * self._depth + text)
+        self._lines.append(" " * self.depth + text)
 
-    @contextmanager
-    def block(self, head: str) -> Iterator[None]:
-        """An indented block under `head`."""
-        self.line(head)
-        before = len(self._lines)
-        self._depth += 1
-        yield
-        if len(self._lines) == before:
-            self.line("pass")
-        self._depth -= 1
-
-    @property
-    def depth(self) -> int:
-        """How deep the present block is nested."""
-        return self._depth
+    def block(self, head: str) -> "_Block":
+        """An indented block under `head`; it must not stay empty."""
+        self._lines.append(" " * self.depth + head)
+        return _Block(self)
 
     def fresh(self, prefix: str = "t") -> str:
         """A name that nothing else has."""
@@ -41,17 +44,75 @@ class Source:
         return f"{prefix}{self._count}"
 
     def constant(self, value: Any) -> str:
-        """The name under which the code finds a value."""
+        """An expression by which the code finds a value."""
         name = self._names.get(id(value))
         if name is None:
-            name = f"C{len(self.constants)}"
-            self.constants[name] = value
-            self._names[id(value)] = name
+            place = len(self.constants)
+            name = self._names[id(value)] = f"C{place}" if self._unpacks else f"{_CONSTANTS}[{place}]"
+            self.constants.append(value)
         return name
 
-    def function(self, name: str, parameters: str, namespace: dict[str, Any]) -> Any:
-        """The finished function."""
-        text = f"def {name}({parameters}):\n" + "\n".join(self._lines) + "\n"
-        scope = {**namespace, **self.constants}
-        exec(compile(text, f"<projection {name}>", "exec"), scope)  # noqa: S102  our own text, no client's
-        return scope.pop(name)  # else the function and its globals would hold each other
+    def function(self, name: str, parameters: str, namespace: Mapping[str, Any]) -> Any:
+        """The finished function. `namespace` becomes its globals: one that lives as long as the program."""
+        lines = [f"def {name}({parameters}, {_CONSTANTS}):", *self._lines, ""]
+        if self._unpacks and self.constants:
+            lines.insert(1, f" {', '.join(self._names.values())}, = {_CONSTANTS}")
+        text = "\n".join(lines)
+        return FunctionType(_CODES.of(text), namespace, name, (tuple(self.constants),))  # type: ignore[arg-type]
+
+
+class _Block:
+    """Indents what is written while it is entered."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __enter__(self) -> None:
+        self._source.depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.depth -= 1
+
+
+class Codes:
+    """The code of functions by their text, the least recently used forgotten first; for several threads."""
+
+    def __init__(self, most: int = CHARACTERS_KEPT) -> None:
+        self._most = most
+        self._characters = 0
+        self._known: OrderedDict[str, CodeType] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def characters(self) -> int:
+        """How many characters of texts are kept."""
+        return self._characters
+
+    def of(self, text: str) -> CodeType:
+        """The code of the one function that a text defines."""
+        with self._lock:
+            known = self._known.get(text)
+            if known is not None:
+                self._known.move_to_end(text)
+                return known
+        module = compile(text, "<projection>", "exec")  # our own text, no client's
+        made = next(one for one in module.co_consts if isinstance(one, CodeType))
+        self._keep(text, made)
+        return made
+
+    def _keep(self, text: str, made: CodeType) -> None:
+        with self._lock:
+            if text in self._known:
+                return
+            self._known[text] = made
+            self._characters += len(text)
+            while self._characters > self._most:
+                forgotten, _ = self._known.popitem(last=False)
+                self._characters -= len(forgotten)
+
+
+_CODES: Final = Codes()

@@ -28,3 +28,6 @@ class Executor(Protocol):
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
     ) -> ExecutionResult:
         """Executes; never raises for what the operation or a source does, only for a defect."""
+
+    def unfit(self, prepared: PreparedDocument, variables: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with variables, as executing would tell it; nothing is executed."""

@@ -16,17 +16,17 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
-    get_named_type,
 )
 
 from gateway.execution.arguments import Arguments
 from gateway.execution.collect import Collector
 from gateway.execution.elements import ElementCode
 from gateway.execution.emit import Source
+from gateway.execution.facts import fact_of
 from gateway.execution.rows import RowCode
 from gateway.execution.run import Complete, Pending, Step
-from gateway.execution.site import Parent, Site, path_to
-from gateway.execution.values import DEFINITION, Place, possible_type, unpacked, write_value
+from gateway.execution.site import Parent, Site
+from gateway.execution.values import Place, possible_type, unpacked, write_value
 from resolvers.resource import Node
 from resolvers.shape import Shape
 from schema.field import ComputedField, DerivedField, ElementField, FetchField, RowsField
@@ -42,7 +42,6 @@ class Projector:
         self._collector = collector
         self._shapes = shapes
         self._made: dict[tuple[str, tuple[int, ...]], Complete] | None = {}
-        self._count = 0
 
     def operation(self, kind: GraphQLObjectType, selection_set: Any) -> Complete:
         """The function of an operation's own selection set."""
@@ -95,9 +94,8 @@ class Projector:
 
     def _function(self, nodes: Sequence[FieldNode], body: Callable[[Site], str]) -> Complete:
         source = Source()
-        source.line(f"return {body(Site(source, tuple(nodes), 'path'))}")
-        self._count += 1
-        made: Complete = source.function(f"p{self._count}", "v, x, path", _NAMESPACE)
+        source.line(f"return {body(Site(source, nodes))}")
+        made: Complete = source.function("complete", "v, x, path", _NAMESPACE)
         return made
 
     def _fields(
@@ -113,8 +111,8 @@ class Projector:
                 entries.append(f"{key!r}: None")
                 continue
             definition = kind.fields[name]
-            below = Site(site.source, tuple(nodes), path_to(site.path, repr(key), definition.type))
-            field = definition.extensions.get(DEFINITION)
+            below = site.field(key, nodes, definition.type)
+            field = fact_of(definition).field
             if isinstance(field, FetchField):
                 fetches.append((key, below, self._step(definition, below, field)))
                 entries.append(f"{key!r}: None")
@@ -133,17 +131,15 @@ class Projector:
         source, value = site.source, site.source.fresh("v")
         if isinstance(field, RowsField) and field.row_type in self._shapes:
             return self._rows(site, definition, field, parent)
-        with source.block("try:"):
-            source.line(f"{value} = {self._call(site, definition, field, parent)}")
-        with source.block("except Exception as problem:"):
-            source.line(f"{value} = problem")
+        source.line(f"try: {value} = {self._call(site, definition, field, parent)}")
+        source.line(f"except Exception as problem: {value} = problem")
         write_value(self, site, definition.type, value)
         return value
 
     def _rows(self, site: Site, definition: GraphQLField, field: RowsField, parent: Parent) -> str:
         """Rows that came as structs are answered by one call; others as nodes."""
         source, value = site.source, site.source.fresh("v")
-        kind = get_named_type(definition.type)
+        kind = fact_of(definition).inner
         assert isinstance(kind, GraphQLObjectType)
         rows_of = RowCode(self._collector, self._shapes[field.row_type]).function(kind, site.nodes)
         source.line(f"{value} = {source.constant(field.straight)}({parent.whole})")
@@ -151,8 +147,21 @@ class Projector:
             source.line(f"{value} = {source.constant(rows_of)}({value}.rows, {value}.pages)")
         with source.block("else:"):
             source.line(f"{value} = {source.constant(field.compute)}({parent.whole})")
-            write_value(self, site, definition.type, value)
+            apart = source.constant(self._when_met(definition.type, site.nodes))
+            source.line(f"{value} = {apart}({value}, x, {site.path})")
         return value
+
+    def _when_met(self, kind: GraphQLOutputType, nodes: Sequence[FieldNode]) -> Complete:
+        """The function that makes the answer of a value, written when it is first called: rows come as
+        structs unless there is something odd about them."""
+        known: list[Complete] = []
+
+        def complete(value: Any, run: Any, path: Any) -> Any:
+            if not known:
+                known.append(self.value_apart(kind, nodes))
+            return known[0](value, run, path)
+
+        return complete
 
     def _call(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
         if isinstance(field, DerivedField):

@@ -8,12 +8,12 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from graphql import FieldNode, GraphQLObjectType, get_named_type
+from graphql import FieldNode, GraphQLObjectType
 
 from gateway.execution.collect import Collector
 from gateway.execution.emit import Source
+from gateway.execution.facts import fact_of
 from gateway.execution.shapes import TYPENAME
-from gateway.execution.values import DEFINITION
 from resolvers.shape import Part, Parts, Shape, attribute, is_same
 from schema.field import ComputedField, ElementField
 
@@ -36,7 +36,7 @@ class RowCode:
 
     def function(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Any:
         """The function for rows of a type with these fields' selections."""
-        source = Source()
+        source = Source(unpacks=True)
         made = self._object(source, kind, nodes, self._shape.parts, "row", is_row=True)
         source.line(f"return [{made} for row, page in zip(rows, pages)]")
         return source.function("rows_of", "rows, pages", {})
@@ -72,13 +72,12 @@ class RowCode:
             return repr(kind.name)
         if self._collector.is_denied(kind, name):
             return "None"
-        definition = kind.fields[name]
-        field = definition.extensions.get(DEFINITION)
+        fact = fact_of(kind.fields[name])
+        field, inner = fact.field, fact.inner
         if is_row and isinstance(field, ComputedField):
             return f"({field.of_row})"
         assert isinstance(field, ElementField)
         held, part = f"{value}.{attribute(field.element)}", known[field.element]
-        inner = get_named_type(definition.type)
         if part.primitive is not None or self._is_as_decoded(inner, nodes, part.parts):
             return held
         return self._converted(source, inner, nodes, part, held)
@@ -103,10 +102,7 @@ class RowCode:
         for key, below in fields.items():
             if below[0].name.value != key:
                 return False
-            definition = kind.fields[key]
-            part = known[key]
-            if part.primitive is None and not self._is_as_decoded(
-                get_named_type(definition.type), below, part.parts
-            ):
+            part, inner = known[key], fact_of(kind.fields[key]).inner
+            if part.primitive is None and not self._is_as_decoded(inner, below, part.parts):
                 return False
         return True

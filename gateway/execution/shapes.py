@@ -8,11 +8,11 @@ searches stay equal.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type
+from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, is_abstract_type
 
 from clinical.compartment import patient_parameter, subject_element
 from gateway.execution.collect import Collector
-from gateway.execution.values import DEFINITION
+from gateway.execution.facts import fact_of, row_types
 from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
 from schema.field import ComputedField, ElementField, FetchField, RowsField
 
@@ -52,16 +52,18 @@ class Survey:
     def _object(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldNode]]) -> None:
         for nodes in fields.values():
             name = nodes[0].name.value
-            if name not in kind.fields or self._collector.is_denied(kind, name):
+            definition = kind.fields.get(name)
+            if definition is None or self._collector.is_denied(kind, name):
                 continue
-            definition = kind.fields[name]
-            inner = get_named_type(definition.type)
-            field = definition.extensions.get(DEFINITION)
+            fact = fact_of(definition)
+            inner, field = fact.inner, fact.field
             self._note_patient(kind, inner, field, nodes)
+            if fact.is_leaf:
+                continue
             if isinstance(field, RowsField) and isinstance(inner, GraphQLObjectType):
                 self._rows(field.row_type, inner, nodes)
-            elif isinstance(field, ComputedField) and _leads_to_rows(inner, self._rows_types(kind)):
-                self._refused |= self._rows_types(kind)  # edges need the whole row
+            elif isinstance(field, ComputedField) and _leads_to_rows(inner, row_types(kind)):
+                self._refused |= row_types(kind)  # edges need the whole row
             self._below(inner, nodes)
 
     def _note_patient(self, kind: Any, inner: Any, field: Any, nodes: Sequence[FieldNode]) -> None:
@@ -80,11 +82,12 @@ class Survey:
         kinds: Iterable[Any] = (inner,)
         if is_abstract_type(inner):
             kinds = self._schema.get_possible_types(inner)
+        places, sets = tuple(map(id, nodes)), [node.selection_set for node in nodes]
         for kind in kinds:
-            key = (kind.name, tuple(map(id, nodes)))
-            if isinstance(kind, GraphQLObjectType) and key not in self._seen:
+            key = (kind.name, places)
+            if key not in self._seen:
                 self._seen.add(key)
-                self._object(kind, self._collector.fields(kind, [node.selection_set for node in nodes]))
+                self._object(kind, self._collector.fields(kind, sets))
 
     def _rows(self, row_type: str, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> None:
         try:
@@ -92,11 +95,6 @@ class Survey:
             self._parts[row_type] = joined(self._parts.get(row_type, ()), found)
         except (NotElements, ShapeMixed):
             self._refused.add(row_type)
-
-    def _rows_types(self, kind: GraphQLObjectType) -> set[str]:
-        """The types of the rows that an object of this type lists."""
-        fields = (one.extensions.get(DEFINITION) for one in kind.fields.values())
-        return {one.row_type for one in fields if isinstance(one, RowsField)}
 
 
 def parts_of(
@@ -108,30 +106,29 @@ def parts_of(
         name = below[0].name.value
         if name == TYPENAME or collector.is_denied(kind, name):
             continue
-        definition = kind.fields[name]
-        field = definition.extensions.get(DEFINITION)
+        fact = fact_of(kind.fields[name])
+        field = fact.field
         if isinstance(field, ComputedField) and field.of_row is not None and is_row:
             continue
         if not isinstance(field, ElementField) or field.resources is not None:
             raise NotElements
-        parts = joined(parts, ((field.element, _part(collector, field, definition, below)),))
+        parts = joined(parts, ((field.element, _part(collector, field, fact.inner, below)),))
     return parts
 
 
-def _part(collector: Collector, field: ElementField, definition: Any, nodes: Sequence[FieldNode]) -> Part:
+def _part(collector: Collector, field: ElementField, inner: Any, nodes: Sequence[FieldNode]) -> Part:
     if field.primitive is not None:
         return Part(field.primitive.value, field.is_list)
-    inner = get_named_type(definition.type)
     if not isinstance(inner, GraphQLObjectType):
         raise NotElements
     return Part(None, field.is_list, parts_of(collector, inner, nodes, is_row=False))
 
 
-def _leads_to_rows(inner: Any, rows: set[str]) -> bool:
+def _leads_to_rows(inner: Any, rows: frozenset[str]) -> bool:
     """Whether a field's object holds one of these rows itself, as an edge does."""
     if not rows or not isinstance(inner, GraphQLObjectType):
         return False
-    return any(get_named_type(one.type).name in rows for one in inner.fields.values())
+    return any(fact_of(one).inner.name in rows for one in inner.fields.values())
 
 
 def _shape(name: str, parts: Parts) -> Shape | None:

@@ -1,12 +1,14 @@
 """Where generated code stands: the object it reads, the place in the answer, and who writes objects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphql import FieldNode, GraphQLNonNull, GraphQLObjectType, GraphQLOutputType
 
 from gateway.execution.emit import Source
+from gateway.execution.odd import Odd, Steps
+from schema.field import ElementField
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +27,46 @@ class Parent:
         return f"Node({self.element}, {self.holder})" if self.element and not self.is_node else self.value
 
 
-@dataclass(frozen=True, slots=True)
 class Site:
-    """A place in the answer: its path, as an expression, and the field nodes that lead there."""
+    """A place in the answer: the field nodes that lead there, and its steps from where the function began."""
 
-    source: Source
-    nodes: tuple[FieldNode, ...]
-    path: str
+    __slots__ = ("_indices", "_steps", "nodes", "source")
+
+    def __init__(
+        self, source: Source, nodes: Sequence[FieldNode], steps: Steps = (), indices: Sequence[str] = ()
+    ) -> None:
+        self.source = source
+        self.nodes = tuple(nodes)
+        self._steps = steps
+        self._indices = indices
 
     @property
-    def blamed(self) -> str:
-        """The nodes as the code names them in an error."""
-        return self.source.constant(self.nodes)
+    def path(self) -> str:
+        """An expression for its linked path; a third member marks a place that may not be null."""
+        made, indices = "path", iter(self._indices)
+        for key, is_required in self._steps:
+            step = next(indices) if key is None else repr(key)
+            made = f"({made}, {step}, 1)" if is_required else f"({made}, {step})"
+        return made
+
+    @property
+    def at(self) -> str:
+        """What tells an `Odd` where this is, as last arguments."""
+        return ", ".join(("path", *self._indices))
+
+    def odd(self, kind: Any = None, field: ElementField | None = None) -> str:
+        """The `Odd` of the place, as the code names it."""
+        return self.source.constant(Odd(self.nodes, self._steps, kind, field))
+
+    def field(self, key: str, nodes: Sequence[FieldNode], kind: GraphQLOutputType) -> "Site":
+        """The place of a field of the object that is here."""
+        steps = (*self._steps, (key, isinstance(kind, GraphQLNonNull)))
+        return Site(self.source, nodes, steps, self._indices)
 
     def item(self, index: str, kind: GraphQLOutputType) -> "Site":
         """The place of a list's item."""
-        return replace(self, path=path_to(self.path, index, kind))
+        steps = (*self._steps, (None, isinstance(kind, GraphQLNonNull)))
+        return Site(self.source, self.nodes, steps, (*self._indices, index))
 
 
 class ObjectWriter(Protocol):
@@ -57,8 +83,3 @@ class ObjectWriter(Protocol):
 
     def dispatch(self, kind: Any, nodes: Sequence[FieldNode]) -> Any:
         """A function that completes a value of an abstract type by its own type."""
-
-
-def path_to(path: str, key: str, kind: GraphQLOutputType) -> str:
-    """The path expression one step further; a third member marks a place that may not be null."""
-    return f"({path}, {key}, 1)" if isinstance(kind, GraphQLNonNull) else f"({path}, {key})"

@@ -57,6 +57,14 @@ class StockExecutor:
         errors = [*(result.errors or ()), *(located(one) for one in context.errors)]
         return ExecutionResult(result.data, errors)
 
+    def unfit(self, prepared: PreparedDocument, variables: Mapping[str, Any]) -> list[GraphQLError]:
+        """What is wrong with variables."""
+        definitions = prepared.operation.variable_definitions or ()
+        coerced = get_variable_values(
+            self._schema, definitions, dict(variables), hide_suggestions=self._hide_suggestions
+        )
+        return coerced if isinstance(coerced, list) else []
+
     def _denied(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], denied: frozenset[str]
     ) -> Sequence[Denied]:

@@ -1,7 +1,6 @@
 """Code for resolved values: CompleteValue of the GraphQL specification (6.4.3)."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from graphql import (
@@ -15,14 +14,10 @@ from graphql import (
 )
 from graphql import is_abstract_type as is_abstract
 from graphql import is_leaf_type as is_leaf
-from graphql.pyutils import inspect
 
+from gateway.execution.facts import has_elements
 from gateway.execution.site import ObjectWriter, Parent, Site
-from schema.field import ElementField
 from schema.scalars import as_recorded
-
-DEFINITION: Final = "strawberry-definition"
-"""Where Strawberry keeps its own field in a graphql-core field."""
 
 INLINE_DEPTH: Final = 9
 """Blocks nested deeper than this go to a function of their own; CPython allows 20."""
@@ -37,21 +32,23 @@ def write_value(writer: ObjectWriter, site: Site, kind: GraphQLOutputType, value
     """Completes a value in place: an error is told and null, null is refused where it may not be."""
     source = site.source
     inner: Any = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+    if is_leaf(inner):
+        _write_leaf(site, kind, inner, value)
+        return
     with source.block(f"if isinstance({value}, BaseException):"):
-        source.line(f"x.fail({value}, {site.path}, {site.blamed})")
+        source.line(f"{site.odd()}.fail(x, {value}, {site.at})")
         source.line(f"{value} = None")
     with source.block(f"elif {value} is not None:"):
         write_present(writer, site, inner, value)
     if isinstance(kind, GraphQLNonNull):
-        with source.block("else:"):
-            source.line(f"x.absent({site.path}, {site.blamed})")
+        source.line(f"else: {site.odd()}.absent(x, {site.at})")
 
 
 def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None:
     """Completes a value in place that is neither null nor an error."""
     source = site.source
     if is_leaf(kind):
-        _write_leaf(site, kind, value)
+        _write_leaf(site, kind, kind, value)
     elif is_abstract(kind):
         _write_abstract(source.constant(writer.dispatch(kind, site.nodes)), site, value)
     elif source.depth > INLINE_DEPTH:
@@ -65,7 +62,7 @@ def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> No
 
 def unpacked(site: Site, kind: GraphQLObjectType, value: str, *, is_node: bool = False) -> Parent:
     """An object of a type with elements comes as its element and its holder; `is_node`: in a Node."""
-    if not _has_elements(kind):
+    if not has_elements(kind):
         return Parent(value)
     element, holder = site.source.fresh("e"), site.source.fresh("r")
     site.source.line(f"{element}, {holder} = {value}")
@@ -76,7 +73,7 @@ def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None
     source = site.source
     made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
     with source.block(f"if {value}.__class__ is not list:"):
-        source.line(f"{value} = x.listed({value}, {site.path}, {site.blamed})")
+        source.line(f"{value} = {site.odd()}.listed(x, {value}, {site.at})")
     source.line(f"{made} = None if {value} is None else []")
     with source.block(f"for {index}, {item} in enumerate({value} or ()):"):
         write_value(writer, site.item(index, kind), kind, item)
@@ -84,23 +81,18 @@ def _write_list(writer: ObjectWriter, site: Site, kind: Any, value: str) -> None
     source.line(f"{value} = {made}")
 
 
-def _write_leaf(site: Site, kind: Any, value: str) -> None:
-    if kind.serialize is as_recorded:
-        return
-    source, plain = site.source, _PLAIN.get(kind.name)
-    members = _members(kind)
-    for place, (member, name) in enumerate(members):
-        with source.block(f"{'elif' if place else 'if'} {value} is {source.constant(member)}:"):
-            source.line(f"{value} = {name!r}")
-    other = "else:" if members else "if True:"
-    with source.block(f"if {value}.__class__ is not {plain}:" if plain else other):
-        coerced = source.fresh("c")
-        with source.block("try:"):
-            source.line(f"{coerced} = {source.constant(kind.serialize)}({value})")
-            with source.block(f"if {coerced} is None:"):
-                source.line(f"raise {source.constant(partial(_uncoerced, kind))}({value})")
-        _write_told(site, coerced)
-        source.line(f"{value} = {coerced}")
+def _write_leaf(site: Site, kind: Any, inner: Any, value: str) -> None:
+    """Completes a scalar or enum: what is its own result stays, all else is looked at."""
+    source, head = site.source, "if"
+    for member, name in _members(inner):
+        source.line(f"{head} {value} is {source.constant(member)}: {value} = {name!r}")
+        head = "elif"
+    odd = f"{value}.__class__ is not {_PLAIN[inner.name]}" if inner.name in _PLAIN else "True"
+    if inner.serialize is as_recorded:
+        odd = f"{value} is None or isinstance({value}, BaseException)"
+    elif kind is inner:
+        odd = f"{value} is not None" if odd == "True" else f"{odd} and {value} is not None"
+    source.line(f"{head} {odd}: {value} = {site.odd(kind)}.leaf(x, {value}, {site.at})")
 
 
 def _members(kind: Any) -> list[tuple[Any, str]]:
@@ -113,13 +105,8 @@ def _write_abstract(dispatch: str, site: Site, value: str) -> None:
     """Its type is told by a function of the schema, which may raise."""
     with site.source.block("try:"):
         site.source.line(f"{value} = {dispatch}({value}, x, {site.path})")
-    _write_told(site, value)
-
-
-def _write_told(site: Site, value: str) -> None:
-    """The end of a `try`: what was raised is told, and null."""
     with site.source.block("except Exception as problem:"):
-        site.source.line(f"x.fail(problem, {site.path}, {site.blamed})")
+        site.source.line(f"{site.odd()}.fail(x, problem, {site.at})")
         site.source.line(f"{value} = None")
 
 
@@ -140,15 +127,3 @@ def possible_type(schema: GraphQLSchema, kind: GraphQLAbstractType, name: Any) -
     if not isinstance(found, GraphQLObjectType) or not schema.is_sub_type(kind, found):
         raise GraphQLError(f"Runtime Object type '{name}' is not a possible type for '{kind.name}'.")
     return found
-
-
-def _uncoerced(kind: Any, value: Any) -> TypeError:
-    """A scalar or enum made null of a value that is not null (CoerceResult, 6.4.3)."""
-    return TypeError(
-        f"Expected `{kind.name}.coerce_output_value({inspect(value)})`"
-        " to return non-nullable value, returned: None"
-    )
-
-
-def _has_elements(kind: GraphQLObjectType) -> bool:
-    return any(isinstance(field.extensions.get(DEFINITION), ElementField) for field in kind.fields.values())

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.exceptions import RedisError
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
 
 from gateway.store.redis_documents import RedisRegistered
 from gateway.store.redis_grants import RedisGrantStore
@@ -22,13 +22,16 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "clinical-gateway:"
 TIMEOUT_S: Final = 0.25
 CONNECTIONS_MAX: Final = 32
+CLUSTER_CONNECTIONS_MAX: Final = 1024
+"""To each node. There a burst cannot wait for a connection; so many it does not need."""
 PAUSE_AFTER_FAILURE_S: Final = 2.0
+FAILURES: Final = (RedisError, RedisClusterException, OSError)
 
 
 class RedisCache:
     """The cache Protocol over one Redis."""
 
-    def __init__(self, client: Redis, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: Redis | RedisCluster, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._next_try_at = float("-inf")
@@ -39,7 +42,7 @@ class RedisCache:
             return None
         try:
             value = await self._client.get(PREFIX + key)
-        except (RedisError, OSError) as problem:
+        except FAILURES as problem:
             self._pause(problem)
             return None
         return value if isinstance(value, bytes) else None
@@ -57,7 +60,7 @@ class RedisCache:
                 for key, value in values.items():
                     pipeline.set(PREFIX + key, value, px=max(1, int(ttl_s * 1000)))
                 await pipeline.execute()
-        except (RedisError, OSError) as problem:
+        except FAILURES as problem:
             self._pause(problem)
 
     async def close(self) -> None:
@@ -82,7 +85,25 @@ def open_redis(url: str | None) -> Store:
         )
     except ValueError:
         raise StoreInvalid("the store's address is not a redis://, rediss:// or unix:// URL") from None
-    client = Redis.from_pool(pool)
+    return _store(Redis.from_pool(pool))
+
+
+def open_cluster(url: str | None) -> Store:
+    """A store on a Redis Cluster, by the address of any node; raises `StoreInvalid`, without the address."""
+    try:
+        client = RedisCluster.from_url(
+            url or "",
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            max_connections=CLUSTER_CONNECTIONS_MAX,
+            decode_responses=False,
+        )
+    except (ValueError, RedisClusterException):
+        raise StoreInvalid("the store's address is not a redis:// or rediss:// URL") from None
+    return _store(client)
+
+
+def _store(client: Redis | RedisCluster) -> Store:
     cache = RedisCache(client)
     registered = partial(RedisRegistered, client, PREFIX)
     return Store(cache, RedisGrantStore(client, PREFIX), registered, cache.close)

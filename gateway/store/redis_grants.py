@@ -7,8 +7,8 @@ never "not there". The values do not expire, so the Redis must be durable (AOF) 
 
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
 
 from resolvers.upstreams.grant_store import GrantStoreUnavailable
 
@@ -26,7 +26,7 @@ client that saw the connection break asks once more."""
 class RedisGrantStore:
     """`resolvers.upstreams.grant_store.GrantStore` over one Redis."""
 
-    def __init__(self, client: Redis, prefix: str) -> None:
+    def __init__(self, client: Redis | RedisCluster, prefix: str) -> None:
         self._client = client
         self._prefix = prefix
         self._swap = client.register_script(SWAP)
@@ -35,7 +35,7 @@ class RedisGrantStore:
         """The value, None where there is none. Raises GrantStoreUnavailable."""
         try:
             value = await self._client.get(self._prefix + key)
-        except (RedisError, OSError) as problem:
+        except (RedisError, RedisClusterException, OSError) as problem:
             raise GrantStoreUnavailable(type(problem).__name__) from problem
         return value if isinstance(value, bytes) else None
 
@@ -43,6 +43,6 @@ class RedisGrantStore:
         """Replaces the value where it is the known one. Raises GrantStoreUnavailable."""
         try:
             done = await self._swap(keys=[self._prefix + key], args=[known or b"", value])
-        except (RedisError, OSError) as problem:
+        except (RedisError, RedisClusterException, OSError) as problem:
             raise GrantStoreUnavailable(type(problem).__name__) from problem
         return bool(done)

@@ -10,7 +10,11 @@ from gateway.settings import StoreSettings
 from resolvers.cache import Cache
 from resolvers.upstreams.grant_store import GrantStore
 
-KINDS: Final = {"memory": "gateway.store.memory:open_memory", "redis": "gateway.store.redis:open_redis"}
+KINDS: Final = {
+    "memory": "gateway.store.memory:open_memory",
+    "redis": "gateway.store.redis:open_redis",
+    "redis-cluster": "gateway.store.redis:open_cluster",
+}
 """Each kind is loaded only where it is chosen: a Redis client costs a start a tenth of a second."""
 
 

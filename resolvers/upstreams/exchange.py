@@ -15,6 +15,7 @@ import msgspec
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
 
 from permissions.principal import Principal
+from resolvers.upstreams.call_rate import CallRate, Pacing
 from resolvers.upstreams.credential import Credential
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamUnavailable
 from resolvers.upstreams.places import Places
@@ -69,6 +70,7 @@ class Exchange:
         credential: Credential,
         tracer: Tracer,
         origins: frozenset[str],
+        rate: CallRate | None = None,
     ) -> None:
         self.source = settings.name
         self.credential = credential
@@ -76,6 +78,7 @@ class Exchange:
         self._timeout_s = settings.timeout_s
         self._places = Places(settings.max_concurrency)
         self._stream_places = Places(max(1, settings.max_concurrency // STREAMS_PART))
+        self._pacing = Pacing(settings.name, rate) if rate is not None else None
         self._has_own_ids = settings.request_ids == "call"
         self._tracer = tracer
         self._is_traced = not isinstance(tracer, NoOpTracer)
@@ -118,6 +121,8 @@ class Exchange:
         while True:
             shown = await self.credential.headers(question.subject, call)
             request = _request(question, call, identity, shown)
+            if self._pacing is not None:
+                await self._pacing.wait(call.deadline)
             try:
                 ends = min(call.deadline, time.monotonic() + self._timeout_s)
                 arriving = await transport.open(request, ends)
@@ -138,7 +143,7 @@ class Exchange:
             await arriving.close()
 
     async def _taken(self, places: Iterable[Places], deadline: float) -> None:
-        """A place of each. Raises UpstreamTimeout."""
+        """A place of each. Raises UpstreamTimeout, UpstreamThrottled."""
         held: list[Places] = []
         try:
             async with asyncio.timeout(seconds_left(self.source, deadline)):
@@ -148,7 +153,7 @@ class Exchange:
         except BaseException as problem:
             _release(held)
             if isinstance(problem, TimeoutError):
-                raise timed_out(self.source) from problem
+                raise self._overdue() from problem
             raise
 
     def _check(self, question: Question) -> None:
@@ -175,9 +180,11 @@ class Exchange:
             may_repeat = question.is_repeatable and not has_repeated
             if not self._places.taken():
                 await self._waited(deadline)
-            ends = min(deadline, time.monotonic() + self._timeout_s)
             try:
                 try:
+                    if self._pacing is not None:
+                        await self._pacing.wait(deadline)
+                    ends = min(deadline, time.monotonic() + self._timeout_s)
                     response = await self._transport.send(request, ends)
                 finally:
                     self._places.release()
@@ -200,12 +207,16 @@ class Exchange:
             return response
 
     async def _waited(self, deadline: float) -> None:
-        """For a place. Raises UpstreamTimeout."""
+        """For a place. Raises UpstreamTimeout, UpstreamThrottled."""
         try:
             async with asyncio.timeout(seconds_left(self.source, deadline)):
                 await self._places.wait()
         except TimeoutError as problem:
-            raise timed_out(self.source) from problem
+            raise self._overdue() from problem
+
+    def _overdue(self) -> UpstreamError:
+        """What became of a call that got no place in time."""
+        return self._pacing.overdue() if self._pacing is not None else timed_out(self.source)
 
     async def _paused(self, deadline: float) -> bool:
         """A short wait before the second try; False where the deadline leaves no room for it."""

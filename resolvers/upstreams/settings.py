@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from resolvers.upstreams.call_rate import CallRateSettings
 from resolvers.upstreams.credential_settings import CredentialSettings, NoCredentials, WebAddress
 
 Batch = Literal["bundle", "parallel"]
@@ -83,8 +84,9 @@ class FanOut(_Table):
 class UpstreamSettings(_Table):
     """One source. Either `base_url`, or `locations` for a source that is reached in several places.
 
-    `timeout_s` bounds one call, `max_pages` one walk over pages. `request_ids`: whether `X-Request-ID` is the
-    gateway's for the whole request, or one for each call (then `X-Correlation-ID` joins them; NHS PDS).
+    `timeout_s` bounds one call, `max_pages` one walk over pages; `rate_limit` is how often the source may be
+    asked at all, by its own documentation. `request_ids`: whether `X-Request-ID` is the gateway's for the
+    whole request, or one for each call (then `X-Correlation-ID` joins them; NHS PDS).
     `is_registered_once`: a patient has a record at one of the locations only, so that one which is found
     stands although another location did not answer. `timezone`, `walk_accounts_max` (how many users a search
     that names none may ask) and `ambiguous` (what becomes of measurements that may be another person's) are
@@ -103,6 +105,7 @@ class UpstreamSettings(_Table):
     timeout_s: float = Field(default=5.0, gt=0, le=300)
     max_response_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_concurrency: int = Field(default=16, ge=1, le=1_000)
+    rate_limit: CallRateSettings | None = None
     max_pages: int = Field(default=50, ge=1)
     is_registered_once: bool = False
     request_ids: Literal["request", "call"] = "request"

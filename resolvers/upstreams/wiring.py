@@ -8,6 +8,7 @@ from opentelemetry.trace import Tracer, get_tracer
 from resolvers.resource import Location
 from resolvers.upstreams.addresses import origin_of
 from resolvers.upstreams.assertions import KeyRing
+from resolvers.upstreams.call_rate import CallRate, CallRateSettings, MemoryCallRate
 from resolvers.upstreams.client_tls import client_tls
 from resolvers.upstreams.credentials import CredentialParts, open_credential
 from resolvers.upstreams.exchange import Exchange
@@ -23,7 +24,7 @@ from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 class Wiring:
     """Secrets, the link table, the tracer (does nothing unless telemetry is configured), and how to reach a
     source: tests put an in-process transport here. `keys`: the gateway's own; `grants`: where what users
-    granted is kept."""
+    granted is kept; `rates`: makes the rate of a source that has one."""
 
     secrets: SecretSource
     links: LinkTable = field(default_factory=LinkTable)
@@ -31,6 +32,7 @@ class Wiring:
     transport: Callable[[UpstreamSettings], Transport] | None = None
     keys: KeyRing | None = None
     grants: GrantStore = field(default_factory=MemoryGrantStore)
+    rates: Callable[[str, CallRateSettings], CallRate] = lambda _, settings: MemoryCallRate(settings)
 
     def exchange(self, settings: UpstreamSettings) -> Exchange:
         """The way to a source. Raises SecretMissing, SecretInvalid."""
@@ -38,7 +40,9 @@ class Wiring:
         parts = CredentialParts(settings.name, self.secrets, transport, self.grants, self.keys)
         credential = open_credential(settings.credentials, parts)
         origins = frozenset(origin_of(place.base_url) for place in self.locations(settings))
-        return Exchange(settings, transport, credential, self.tracer, origins)
+        limit = settings.rate_limit
+        rate = self.rates(settings.name, limit) if limit is not None else None
+        return Exchange(settings, transport, credential, self.tracer, origins, rate)
 
     def locations(self, settings: UpstreamSettings) -> tuple[Location, ...]:
         """Every place of a source, with its headers. Raises SecretMissing, SecretInvalid."""

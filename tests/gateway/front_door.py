@@ -14,8 +14,10 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM
 from gateway.addresses import Addresses
 from gateway.audit.sink import Sink
 from gateway.audit.trail import Trail
+from gateway.charging import Charging
 from gateway.cors import OriginList
-from gateway.document_limits import LimitSettings
+from gateway.cost.weights import Weights
+from gateway.document_limits import LimitSettings, widest
 from gateway.documents import Documents
 from gateway.edge import Edge
 from gateway.entity_tags import EntityTags
@@ -30,6 +32,8 @@ from gateway.persisted.reload import TrustedDocuments
 from gateway.persisted.settings import DocumentSettings
 from gateway.pipeline import Pipeline
 from gateway.prepare import Preparation
+from gateway.ratelimit.limits import open_limits
+from gateway.ratelimit.tiers import RateLimitSettings
 from gateway.telemetry import Telemetry, TelemetrySettings, open_telemetry
 from permissions.decision import Decisions
 from permissions.policy import Policy
@@ -169,6 +173,8 @@ class FrontDoor:
         introspection: bool = True,
         has_page: bool = True,
         deadline_s: float = 5.0,
+        ratelimit: RateLimitSettings | None = None,
+        max_body_bytes: int = 20_000,
         telemetry: Telemetry | None = None,
         sink: Sink | None = None,
         settings: DocumentSettings | None = None,
@@ -181,7 +187,10 @@ class FrontDoor:
         self.kept = KeptLines()
         self.sink = sink or self.kept
         self.executor = Executor()
-        preparation = Preparation(SCHEMA, self.limits, introspection)
+        self.ratelimit = ratelimit or RateLimitSettings()
+        self.budgets = open_limits(self.ratelimit, "memory", None, deadline_s, b"s" * 32).budgets
+        every = widest(one.limits.over(self.limits) for one in self.ratelimit.tiers)
+        preparation = Preparation(SCHEMA, every, introspection, Weights(SCHEMA))
         self.documents = Documents(preparation)
         settings = settings or DocumentSettings()
         self.trusted = TrustedDocuments(settings, preparation, self.documents)
@@ -199,13 +208,14 @@ class FrontDoor:
             Decisions(NO_RULES),
             Denials(SCHEMA, NO_RULES),
             self.executor,
+            Charging(self.budgets, self.executor, self.limits, self.ratelimit.tiers),
             telemetry or open_telemetry(TelemetrySettings()),
             Trail(self.sink),
             deadline_s,
             addresses=Addresses(SCHEMA, (NHS_NUMBER_SYSTEM, LINKING_SYSTEM)),
             tags=EntityTags(b"t" * 32),
         )
-        endpoint = GraphQLEndpoint(pipeline, 20_000, self.limits.max_variables_bytes, has_page)
+        endpoint = GraphQLEndpoint(pipeline, max_body_bytes, self.limits.max_variables_bytes, has_page)
         routes = [Route("/graphql", endpoint), assets()]
         self.app = Edge(Starlette(routes=routes), OriginList([ORIGIN]))
         self.client = httpx.AsyncClient(

@@ -149,7 +149,7 @@ async def test_an_address_that_tells_who_is_refused_with_advice(door: FrontDoor,
 
 async def test_a_post_may_hold_what_an_address_may_not(door: FrontDoor) -> None:
     response = await door.ask("query ($t: String!) { echo(text: $t) }", variables={"t": NUMBER})
-    assert response.json() == {"data": {"echo": f"{NUMBER}0"}}
+    assert response.json()["data"] == {"echo": f"{NUMBER}0"}
 
 
 def named(name: str) -> tuple[GraphQLRequest, GraphQLRequest]:

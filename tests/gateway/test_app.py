@@ -101,7 +101,9 @@ async def test_production_defaults_show_no_schema_and_no_page(
 
 async def test_switches_show_schema_and_page(tmp_path: Path, issuer: AuthorizationServer) -> None:
     async with gateway(tmp_path, issuer, server__introspection=True, server__graphiql=True) as client:
-        assert "type Observation" in (await client.get("/schema.graphql")).text
+        served = (await client.get("/schema.graphql")).text
+        assert "type Observation" in served
+        assert '  ): ObservationConnection @cost(weight: "15")' in served  # of its own three sources
         assert (await client.get("/graphiql/page.js")).status_code == 200
 
 
@@ -134,7 +136,7 @@ async def test_smart_configuration_waits_for_an_issuer_that_is_down(
 
 
 def test_gateway_does_not_start_without_its_keys(tmp_path: Path) -> None:
-    with pytest.raises(SecretInvalid, match="identity_key"):
+    with pytest.raises(SecretInvalid, match="_key` is missing"):
         build(settings(tmp_path, **SMALL), Secrets(None, {}), None)
 
 

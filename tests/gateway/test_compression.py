@@ -26,7 +26,7 @@ async def test_event_loop_runs_on_while_a_long_body_is_packed(length: int, is_be
 
 
 async def test_short_responses_go_out_as_they_are(door: FrontDoor) -> None:
-    around = len('{"data":{"echo":"0"}}')
+    around = len((await door.ask('{ echo(text: "") }')).content)
     for length, is_packed in ((COMPRESSED_FROM_BYTES - 1, False), (COMPRESSED_FROM_BYTES, True)):
         query = f'{{ echo(text: "{"x" * (length - around)}") }}'
         response = await door.post({"query": query}, headers={"Accept-Encoding": "gzip"})

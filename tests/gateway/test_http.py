@@ -17,7 +17,7 @@ OLD = "application/json"
 async def test_post_answers_data(door: FrontDoor) -> None:
     response = await door.ask("{ hello }")
     assert response.status_code == 200
-    assert response.json() == {"data": {"hello": "world"}}
+    assert response.json()["data"] == {"hello": "world"}
     assert response.headers["content-type"] == f"{NEW}; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"  # it may hold a patient's data
 
@@ -88,7 +88,7 @@ async def test_variable_of_a_wrong_type_is_refused(door: FrontDoor, variables: d
 
 async def test_operation_is_chosen_by_name(door: FrontDoor) -> None:
     two = 'query A { echo(text: "a") } query B { echo(text: "b") }'
-    assert (await door.ask(two, operationName="B")).json() == {"data": {"echo": "b0"}}
+    assert (await door.ask(two, operationName="B")).json()["data"] == {"echo": "b0"}
     response = await door.ask(two, operationName="C")
     assert (response.status_code, code_of(response)) == (400, "BAD_USER_INPUT")
 
@@ -124,7 +124,7 @@ async def test_body_that_is_no_request_is_400_for_every_client(door: FrontDoor, 
 
 async def test_unknown_parameters_are_ignored_and_null_ones_are_absent(door: FrontDoor) -> None:
     response = await door.ask("{ hello }", id=1, operationName=None, variables=None, extensions=None)
-    assert response.json() == {"data": {"hello": "world"}}
+    assert response.json()["data"] == {"hello": "world"}
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ async def test_get_takes_everything_from_the_query_string(door: FrontDoor) -> No
             "extensions": "{}",
         }
     )
-    assert response.json() == {"data": {"echo": "7"}}
+    assert response.json()["data"] == {"echo": "7"}
 
 
 async def test_empty_parameters_of_a_get_are_absent(door: FrontDoor) -> None:
     params = {"query": "{ hello }", "operationName": "", "variables": "", "extensions": ""}
-    assert (await door.get(params)).json() == {"data": {"hello": "world"}}
+    assert (await door.get(params)).json()["data"] == {"hello": "world"}
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,18 @@ def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        (
+            {"ratelimit__tiers": [{"name": "default", "capacity": 5}]},
+            "`ratelimit.tiers[0] (default)`: tier default allows an operation a cost of 10000",
+        ),
+        ({"ratelimit__default_tier": "gold"}, "`default_tier` names gold, which is no tier"),
+        ({"ratelimit__on_store_failure": "deny"}, "there is no shared store that could be away"),
+        (
+            {"ratelimit__clients": [{"client": "app", "issuer": "https://x.test", "tier": "default"}]},
+            "`ratelimit.clients` names issuer https://x.test for client app, which is no issuer",
+        ),
+        ({"store__kind": "redis-cluster"}, "`store.url_secret` is missing"),
+        ({"upstreams__0__rate_limit": {"calls": 1, "burst": 2}}, "`burst` (2) is more than `calls` (1)"),
         ({"server__prot": 1}, "`server.prot` is not a known setting; did you mean `port`?"),
         (
             {"upstreams__0__timeout": 3},

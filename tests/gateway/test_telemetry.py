@@ -10,7 +10,7 @@ from gateway.telemetry import TelemetrySettings, open_telemetry
 from tests.gateway import front_door
 from tests.gateway.front_door import FrontDoor
 
-STAGES = ["authenticate", "documents", "permissions", "execution", "response"]
+STAGES = ["authenticate", "documents", "permissions", "limits", "execution", "response"]
 
 
 async def spans_of(folder: Path, query: str) -> list[dict[str, Any]]:

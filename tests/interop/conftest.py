@@ -17,7 +17,7 @@ from sandbox.population.model import Person, Population
 from tests.interop.endpoint import Endpoint
 from tests.interop.medplum import Medplum, hospital_records, medplum
 from tests.interop.programs import gateway
-from tests.running import free_port, running, until
+from tests.running import BUDGET, free_port, running, until
 
 PATIENTS, SEED = 20, 1
 
@@ -53,6 +53,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory, client: httpx.Client) -> I
     folder = tmp_path_factory.mktemp("interop")
     state = folder / "state"
     options = ["--port", "0", "--patients", str(PATIENTS), "--seed", str(SEED), "--state", str(state)]
+    options += ["--budget", str(BUDGET)]
     log = folder / "sandbox.log"
     with running([sys.executable, "-m", "gateway.cli.main", "sandbox", *options], log) as process:
         until((state / "sandbox.json").exists, process, log)

@@ -192,6 +192,8 @@ def test_gateway_toml_says_what_the_sandbox_is(running: Sandbox) -> None:
         assert place == {name: told[name] for name in ("organization", "base_url")}
     assert gp["capabilities"]["page_size_max"] == 50
     assert gp["fan_out"][0]["values"]
+    (tier,) = settings["ratelimit"]["tiers"]
+    assert (tier["max_query_cost"], tier["capacity"], tier["restore_per_s"]) == (10_000, 20_000, 500)
 
 
 def test_the_gateway_reads_gateway_toml_without_a_complaint(running: Sandbox) -> None:

@@ -72,6 +72,7 @@ def test_coordinates_say_what_a_field_is(default: tuple[BuiltSchema, Seen]) -> N
     assert not known["Patient.id"].is_element
     assert known["Patient.records"].reads is None
     assert known["Reference.resource"].is_fetched
+    assert not known["Query.rateLimit"].is_fetched, "no source is asked: no rule needs to cover it"
 
 
 def test_a_field_by_id_reads_and_a_list_searches(default: tuple[BuiltSchema, Seen]) -> None:

@@ -6,7 +6,7 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_ty
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from gateway.execution.values import DEFINITION
+from gateway.execution.facts import DEFINITION
 from schema.field import ElementField
 from tests.gateway.execution.operations import VARIABLES
 

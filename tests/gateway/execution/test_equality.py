@@ -29,7 +29,7 @@ from permissions.scopes import other_words, parse_scopes
 from resolvers.disclosure import Disclosure
 from resolvers.upstreams.errors import UpstreamTimeout
 from schema.build import BuiltSchema, build_schema, resource_types
-from tests.gateway.execution.operations import Operations
+from tests.gateway.execution.operations import Drawn, Operations
 from tests.resolvers.asking import Asker, observation, patient
 from tests.resolvers.memory import MemoryUpstream
 
@@ -239,7 +239,7 @@ def _is_below_null(data: Any, path: list[Any]) -> bool:
 
 @st.composite
 def operations(draw: Any) -> str:
-    return Operations(draw, schema(), INTERESTING).text()
+    return Operations(Drawn(draw), schema(), INTERESTING).text()
 
 
 @settings(

@@ -16,8 +16,8 @@ from gateway.document_errors import DocumentInvalid
 from gateway.document_limits import LimitSettings
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.executor import Executor
+from gateway.execution.facts import DEFINITION
 from gateway.execution.stock import StockExecutor
-from gateway.execution.values import DEFINITION
 from gateway.prepare import Preparation, PreparedDocument
 from resolvers.disclosure import Disclosure
 from resolvers.straight import Straight

@@ -13,8 +13,14 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracer, Tracer
 
+from resolvers.upstreams.call_rate import CallRateSettings, MemoryCallRate
 from resolvers.upstreams.credential import Credential, NoCredential
-from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamTimeout
+from resolvers.upstreams.errors import (
+    UpstreamError,
+    UpstreamInvalidResponse,
+    UpstreamThrottled,
+    UpstreamTimeout,
+)
 from resolvers.upstreams.exchange import Exchange, Question
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.transport import ConnectionLost, Request, Response
@@ -210,6 +216,57 @@ async def test_waiting_for_a_place_ends_at_the_deadline() -> None:
         await one.send(question(), call(0.05))
     one._places.release()
     assert (await one.send(question(), call())).status == 200
+
+
+def paced(line: Line, credential: Credential | None = None, **rate: Any) -> Exchange:
+    settings = CallRateSettings(**rate)
+    table = UpstreamSettings(name="ehr", kind="fhir", base_url=f"{ORIGIN}/fhir", max_concurrency=2)
+    origins = frozenset((ORIGIN,))
+    return Exchange(
+        table, line, credential or NoCredential(), NoOpTracer(), origins, MemoryCallRate(settings)
+    )
+
+
+async def test_calls_wait_for_the_sources_rate_within_the_deadline() -> None:
+    line = Line()
+    one = paced(line, calls=20, period_s=1, burst=2)
+    sending = [asyncio.create_task(one.send(question(), call(5))) for _ in range(6)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(line.sent) == 2
+    await asyncio.gather(*sending)
+    assert len(line.sent) == 6
+
+
+async def test_a_call_that_would_wait_too_long_is_throttled_at_once_and_never_sent() -> None:
+    line = Line()
+    one = paced(line, calls=2, period_s=60, burst=1)
+    await one.send(question(), call(5))
+    with pytest.raises(UpstreamThrottled) as refused:
+        await one.send(question(), call(5))
+    assert refused.value.source == "ehr"
+    assert refused.value.retry_after_s == pytest.approx(30, abs=1)
+    with pytest.raises(UpstreamThrottled):
+        await one.send(question(), call(5))  # the place was given back, the turn was not taken
+    assert len(line.sent) == 1
+
+
+async def test_a_call_behind_others_that_wait_for_their_turns_is_throttled_not_late() -> None:
+    line = Line()
+    one = paced(line, calls=1, period_s=0.5, burst=1)
+    waiting = [asyncio.create_task(one.send(question(), call(5))) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    with pytest.raises(UpstreamThrottled):
+        await one.send(question(), call(0.15))
+    assert [answer.status for answer in await asyncio.gather(*waiting)] == [200] * 3
+
+
+async def test_a_second_try_is_a_call_too() -> None:
+    line = Line(502)
+    one = paced(line, calls=1, period_s=60)
+    with pytest.raises(UpstreamThrottled):
+        await one.send(question(), call(5))
+    assert len(line.sent) == 1
 
 
 async def test_a_cancelled_call_gives_its_place_back() -> None:

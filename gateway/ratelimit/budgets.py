@@ -1,0 +1,100 @@
+"""Budgets as a request meets them: whose, of which tier, taken or refused, and told."""
+
+from collections.abc import Callable
+
+from gateway.ratelimit.errors import error_of
+from gateway.ratelimit.events import ThrottleEvents
+from gateway.ratelimit.limiter import Limiter, Refusal, Reservation
+from gateway.ratelimit.places import Queue, is_full
+from gateway.ratelimit.state import BudgetState
+from gateway.ratelimit.tiers import MICRO, Tier, Tiers
+from permissions.principal import Principal
+
+
+class Budgets:
+    """`reserve` before a source is called, `settle` in a `finally`."""
+
+    def __init__(
+        self,
+        tiers: Tiers,
+        limiter: Limiter,
+        key_of: Callable[[Principal, Tier], str],
+        events: ThrottleEvents,
+        queue: Queue | None = None,
+    ) -> None:
+        self._tiers = tiers
+        self._limiter = limiter
+        self._key_of = key_of
+        self.events = events
+        self._queue = queue or Queue()
+
+    def tier_of(self, principal: Principal) -> Tier:
+        """The caller's tier."""
+        return self._tiers.of(principal)
+
+    async def reserve(self, principal: Principal, cost: int) -> Reservation:
+        """Takes an estimated cost (whole, rounded up). Raises RateLimited.
+
+        In a tier that only measures, what would be refused is admitted, told, and takes nothing: what stands
+        in the budget is what enforcing would have left there.
+        """
+        tier = self._tiers.of(principal)
+        key = self._key_of(principal, tier)
+        if cost * MICRO > tier.max_query_cost:
+            outcome: Reservation | Refusal = Refusal("query_cost", None, None)
+        else:
+            outcome = await self._limiter.reserve(key, tier, max(cost, 0))
+            if is_full(outcome) and tier.mode == "enforce":
+                outcome = await self._queued(outcome, key, tier, cost)
+        if isinstance(outcome, Refusal):
+            return self._refused(outcome, principal, tier, key, cost)
+        state = outcome.state
+        if self.events.is_news(key, is_near=state.is_near_limit):
+            whose = (principal.issuer, principal.client)
+            self.events.record("near_limit", "budget", whose, tier.name, cost, state.remaining)
+        return outcome
+
+    async def _queued(
+        self, refusal: Reservation | Refusal, key: str, tier: Tier, cost: int
+    ) -> Reservation | Refusal:
+        """Once more, for as long as it is worth to wait for a place."""
+        assert isinstance(refusal, Refusal)
+        return await self._queue.place(
+            key, tier.max_concurrent, refusal, lambda: self._limiter.reserve(key, tier, max(cost, 0))
+        )
+
+    def _refused(
+        self, refusal: Refusal, principal: Principal, tier: Tier, key: str, cost: int
+    ) -> Reservation:
+        """Tells of it; raises it, unless the tier only measures."""
+        is_measured, state = tier.mode == "measure", refusal.state
+        self.events.record(
+            "measured" if is_measured else "refused",
+            refusal.reason,
+            (principal.issuer, principal.client),
+            tier.name,
+            cost,
+            state.remaining if state is not None else None,
+            refusal.retry_after_s,
+        )
+        if not is_measured:
+            raise error_of(refusal, cost)
+        state = state or BudgetState(tier, tier.capacity, 0, 0, 0)
+        return Reservation("", key, tier, cost, state, measured=refusal.reason)
+
+    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
+        """The operation is over, however it ended: answered, failed or given up (`actual` 0 where no source
+        was called). The state is for the response; the store is told behind its back."""
+        if reservation.measured is not None:
+            return reservation.state
+        self._limiter.settle(reservation, actual)
+        return reservation.state.settled(reservation.cost, actual)
+
+    async def look(self, principal: Principal) -> BudgetState:
+        """The caller's budget; takes nothing. Raises StoreUnavailable."""
+        tier = self._tiers.of(principal)
+        return await self._limiter.look(self._key_of(principal, tier), tier)
+
+    async def close(self) -> None:
+        """Settles what is still to be settled, and lets go."""
+        await self._limiter.close()

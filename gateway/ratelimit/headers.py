@@ -1,0 +1,54 @@
+"""`RateLimit`, `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11), `Retry-After` (RFC 9110 10.2.3).
+
+Three policies: `budget` (what the bucket holds, and the window in which it fills), `daily` where the tier has
+a quota, and `concurrent`. Quotas are costs, for which the draft's registry has no unit, so `qu` is absent
+there; a parameter of our own says it. `t` is when the whole quota is there again; in a refusal it is never
+later than `Retry-After`, as section 6 asks.
+"""
+
+from typing import Final
+
+from gateway.ratelimit.limiter import Reason
+from gateway.ratelimit.state import BudgetState
+from gateway.ratelimit.tiers import DAY_S, MICRO
+
+_POLICY_OF: Final[dict[Reason, str]] = {
+    "budget": "budget",
+    "daily_quota": "daily",
+    "concurrency": "concurrent",
+}
+_UNIT: Final = ';clinical-gateway-unit="cost"'
+
+
+def limit_headers(
+    state: BudgetState, reason: Reason | None = None, retry_after_s: int | None = None
+) -> dict[str, str]:
+    """The headers of a response. `reason` and `retry_after_s` are for refusals: only the policy that refuses
+    is told of in `RateLimit` then."""
+    headers = {"RateLimit-Policy": _policies(state), "RateLimit": _limits(state, reason, retry_after_s)}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    return headers
+
+
+def _policies(state: BudgetState) -> str:
+    tier = state.tier
+    listed = [f'"budget";q={state.limit};w={tier.window_s}{_UNIT}']
+    if tier.daily_quota:
+        listed.append(f'"daily";q={tier.daily_quota // MICRO};w={DAY_S}{_UNIT}')
+    listed.append(f'"concurrent";q={tier.max_concurrent};qu="concurrent-requests"')
+    return ", ".join(listed)
+
+
+def _limits(state: BudgetState, reason: Reason | None, retry_after_s: int | None) -> str:
+    left: dict[str, tuple[int, int | None]] = {"budget": (state.remaining, state.full_in_s or None)}
+    if (quota := state.quota_remaining) is not None:
+        left["daily"] = (quota, state.day_left_s)
+    if reason is not None:
+        name = _POLICY_OF.get(reason, "budget")
+        free = max(0, state.tier.max_concurrent - state.in_flight)
+        left = {name: (left.get(name, (free, None))[0], retry_after_s)}
+    return ", ".join(
+        f'"{name}";r={remaining}' + (f";t={wait_s}" if wait_s is not None else "")
+        for name, (remaining, wait_s) in left.items()
+    )

@@ -1,0 +1,32 @@
+"""What a request has been given, as its cost is told by: searches, rows, and resources that were looked up.
+
+It only takes notes; `gateway.cost.actual` makes a number of them once the answer is on its way.
+"""
+
+from typing import Any
+
+Place = tuple[Any, ...] | None
+"""Where in the answer: a linked path, as `resolvers.field` defines it."""
+
+
+class Tally:
+    """Notes where in the answer something stands, without taking the places apart. `counts_found` false: no
+    cost of the operation depends on which resources are found, so that these are not noted."""
+
+    __slots__ = ("counts_found", "found", "pages")
+
+    def __init__(self, *, counts_found: bool = True) -> None:
+        self.counts_found = counts_found
+        self.pages: list[tuple[Place, int, int]] = []
+        """Lists: where each stands, how many sources were searched for it, how many rows it gives."""
+        self.found: list[tuple[Place, str]] = []
+        """Resources found by id or reference: where, and of which type."""
+
+    def page(self, at: Place, searched: int, rows: int) -> None:
+        """Notes a page of a list. Pages, parts, retries and lookups of persons are not counted."""
+        self.pages.append((at, searched, rows))
+
+    def find(self, at: Place, type_: str) -> None:
+        """Notes a resource that was asked for by id, or followed to."""
+        if self.counts_found:
+            self.found.append((at, type_))
