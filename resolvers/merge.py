@@ -51,10 +51,18 @@ class Merge:
 
     async def has_more(self) -> bool:
         """Whether a row follows; a page is read for it only where nothing read so far tells."""
-        if any(one.holds_after(self._last) for one in self._alive):
-            return True
-        await self._fill()
-        return any(one.holds_after(self._last) for one in self._alive)
+        while not any(one.holds_after(self._last) for one in self._alive):
+            self._drop_given()
+            if all(one.head is not None or one.is_over for one in self._alive):
+                return False
+            await self._fill()
+        return True
+
+    def _drop_given(self) -> None:
+        """Takes away what is at hand of other partitions and has been given."""
+        for one in self._alive:
+            while one.head is not None and one.head.place == self._last:
+                self._pop(one)
 
     def _pop(self, stream: Stream) -> Row | None:
         """The head of a stream; None where another partition of its source has given the row already."""

@@ -128,6 +128,19 @@ async def test_pages_hold_what_the_scopes_reach_in_order_and_once(
     assert found == expected
 
 
+async def test_a_row_that_two_scopes_reach_does_not_end_the_list() -> None:
+    up = source(MemoryUpstream, [(1, None), (1, KINDS[0]), (1, None)])
+    asker = Asker(up, patient="a/Patient/1", scopes=SCOPES[2])
+    text = """query($after: String) {
+      observations(first: 1, after: $after) { pageInfo { hasNextPage endCursor } nodes { id } } }"""
+    found, after = [], None
+    for _ in range(3):
+        page = plain(await asker.data(text, after=after))["observations"]
+        found += [node["id"] for node in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+    assert (found, page["pageInfo"]["hasNextPage"]) == ([f"a/Observation/o0{n}" for n in range(3)], False)
+
+
 @pytest.mark.parametrize("who", ["1", "2"])
 @pytest.mark.parametrize("scopes", SCOPES)
 async def test_a_patients_list_holds_what_the_scopes_reach(scopes: str, who: str) -> None:
