@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from tests.pipeline.asking import Gateway, Told
 from tests.pipeline.house import beside
 from tests.pipeline.odd_source import Elsewhere, OddSource, Seen, fixed, observation, searchset
 from tests.pipeline.own_gateway import own_gateway, types, upstream
+from tests.redis_socket import redis_socket
 from tests.running import Sandbox, eventually, served
 
 LIST = """query List($id: ID!) { patient(id: $id) { observations(first: 50) {
@@ -291,17 +291,8 @@ def test_callers_tokens_are_exchanged_once_each_and_never_mixed_up(
 
 @pytest.fixture
 def redis_url(redis_server: str, tmp_path: Path) -> Iterator[str]:
-    socket = tmp_path / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([redis_server, *options], stdout=subprocess.DEVNULL, cwd=tmp_path)
-    try:
-        while not socket.exists():
-            assert process.poll() is None, "redis-server did not start"
-            time.sleep(0.01)
-        yield f"unix://{socket}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with redis_socket(redis_server, tmp_path) as url:
+        yield url
 
 
 @dataclass(slots=True)

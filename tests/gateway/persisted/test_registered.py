@@ -1,8 +1,6 @@
 """Registered documents stay within bounds, and no client takes another's place: in process and in Redis."""
 
 import asyncio
-import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.persisted.registered import SWEEP_EVERY_S, Bounds, MemoryRegistered, RegisteredDocuments
 from gateway.store.redis import open_redis
 from tests.gateway.issuing import Clock
+from tests.redis_socket import redis_socket
 
 CLIENTS, HASHES = ("one", "two", "three"), tuple("abcdef")
 STEPS = st.lists(
@@ -73,17 +72,8 @@ async def test_a_process_keeps_what_the_rules_say(
 
 @pytest.fixture(scope="module")
 def address(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([redis_server, *options], stdout=subprocess.DEVNULL, cwd=socket.parent)
-    try:
-        while not socket.exists():
-            assert process.poll() is None, "redis-server did not start"
-            time.sleep(0.01)
-        yield f"unix://{socket}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with redis_socket(redis_server, tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 class Replicas:

@@ -1,8 +1,6 @@
 """The Redis store against a real server: what it keeps, and what happens when it is gone."""
 
 import asyncio
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,27 +11,13 @@ from gateway.store.redis import PAUSE_AFTER_FAILURE_S, RedisCache, open_redis
 from gateway.store.store import StoreInvalid, open_store
 from resolvers.cache import Cache, MemoryCache
 from tests.gateway.issuing import Clock
+from tests.redis_socket import redis_socket
 
 
 @pytest.fixture(scope="module")
 def address(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([redis_server, *options], stdout=subprocess.DEVNULL, cwd=socket.parent)
-    try:
-        _wait_for(socket)
-        yield f"unix://{socket}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_for(socket: Path) -> None:
-    for _ in range(500):
-        if socket.exists():
-            return
-        time.sleep(0.01)
-    raise AssertionError("redis-server did not start")
+    with redis_socket(redis_server, tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture

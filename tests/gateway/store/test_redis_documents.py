@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from gateway.store.store import Store
 from tests.gateway.front_door import FrontDoor, code_of
 from tests.gateway.issuing import AuthorizationServer, Clock
 from tests.gateway.test_persisted import HELLO, LONG, by_hash, register
+from tests.redis_socket import until_it_listens
 
 BOUNDS = Bounds(100, 10, 3_600)
 
@@ -36,9 +36,7 @@ class Server:
     def start(self) -> None:
         self.socket.unlink(missing_ok=True)
         self.process = subprocess.Popen(self._options, stdout=subprocess.DEVNULL, cwd=self._folder)
-        while not self.socket.exists():
-            assert self.process.poll() is None, "redis-server did not start"
-            time.sleep(0.01)
+        until_it_listens(self.socket, self.process)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGCONT)

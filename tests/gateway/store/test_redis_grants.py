@@ -1,8 +1,6 @@
 """Grants in a real Redis: changed in one step, shared by replicas, and never taken for absent."""
 
 import asyncio
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,22 +8,14 @@ import pytest
 
 from gateway.store.redis import open_redis
 from resolvers.upstreams.grant_store import GrantStore, GrantStoreUnavailable, MemoryGrantStore
+from tests.redis_socket import redis_socket
 from tests.resolvers.upstreams.test_patient_grants import Deployment, token
 
 
 @pytest.fixture(scope="module")
 def address(redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    socket = tmp_path_factory.mktemp("redis") / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen([redis_server, *options], stdout=subprocess.DEVNULL, cwd=socket.parent)
-    try:
-        while not socket.exists():
-            assert process.poll() is None, "redis-server did not start"
-            time.sleep(0.01)
-        yield f"unix://{socket}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with redis_socket(redis_server, tmp_path_factory.mktemp("redis")) as url:
+        yield url
 
 
 @pytest.fixture(params=["memory", "redis"])
