@@ -50,10 +50,10 @@ async def test_a_document_is_registered_by_sending_it_with_its_hash(door: FrontD
     unknown = await by_hash(door, HELLO)
     assert (unknown.status_code, code_of(unknown)) == (400, "PERSISTED_QUERY_NOT_FOUND")
     assert unknown.json()["errors"][0]["message"] == "PersistedQueryNotFound", "as Apollo's clients know it"
-    assert (await register(door, HELLO)).json() == {"data": {"hello": "world"}}
-    assert (await by_hash(door, HELLO)).json() == {"data": {"hello": "world"}}
+    assert (await register(door, HELLO)).json()["data"] == {"hello": "world"}
+    assert (await by_hash(door, HELLO)).json()["data"] == {"hello": "world"}
     named = await door.post({"documentId": f"sha256:{text_hash(HELLO)}"})
-    assert named.json() == {"data": {"hello": "world"}}
+    assert named.json()["data"] == {"hello": "world"}
 
 
 async def test_an_older_client_is_told_with_200(door: FrontDoor) -> None:
@@ -78,13 +78,13 @@ async def test_a_client_finds_what_it_registered_itself_and_nothing_else(door: F
     await register(door, HELLO)
     assert code_of(await by_hash(door, HELLO, other)) == "PERSISTED_QUERY_NOT_FOUND"
     await register(door, HELLO, other)
-    assert (await by_hash(door, HELLO, other)).json() == {"data": {"hello": "world"}}
+    assert (await by_hash(door, HELLO, other)).json()["data"] == {"hello": "world"}
 
 
 async def test_users_of_one_client_share_its_documents(door: FrontDoor) -> None:
     await register(door, HELLO)
     found = await by_hash(door, HELLO, door.issuer.token(sub="somebody else"))
-    assert found.json() == {"data": {"hello": "world"}}
+    assert found.json()["data"] == {"hello": "world"}
 
 
 @pytest.mark.parametrize("text", ["{", "{ nothing }", "fragment F on Query { hello }", BOTH])
@@ -117,7 +117,7 @@ async def test_a_flood_takes_the_places_of_its_own_client_alone() -> None:
 
 async def test_where_nothing_is_registered_a_text_with_its_hash_is_executed() -> None:
     door = FrontDoor(settings=DocumentSettings(registered_max_per_client=0))
-    assert (await register(door, HELLO)).json() == {"data": {"hello": "world"}}
+    assert (await register(door, HELLO)).json()["data"] == {"hello": "world"}
     assert code_of(await by_hash(door, HELLO)) == "PERSISTED_QUERY_NOT_FOUND"
 
 
@@ -173,7 +173,7 @@ async def test_a_trusted_document_is_executed_by_id_and_by_text(
 ) -> None:
     door = strict(folder)
     response = await door.post(name | {"variables": {"n": 7}}, token=door.issuer.token(client_id=client))
-    assert response.json() == {"data": {"hello": "world", "echo": "7"}}
+    assert response.json()["data"] == {"hello": "world", "echo": "7"}
 
 
 async def test_an_operation_of_a_trusted_document_is_chosen_by_name(folder: Path) -> None:
@@ -250,6 +250,6 @@ async def test_what_a_client_registers_takes_no_trusted_document_away(folder: Pa
 async def test_a_get_may_name_its_document(folder: Path) -> None:
     door = strict(folder)
     params = {"documentId": "portal.greeting", "variables": json.dumps({"n": 3})}
-    assert (await door.get(params)).json() == {"data": {"hello": "world", "echo": "3"}}
+    assert (await door.get(params)).json()["data"] == {"hello": "world", "echo": "3"}
     params = {"extensions": json.dumps(apollo(TRUSTED)), "operationName": "Greeting"}
-    assert (await door.get(params)).json() == {"data": {"hello": "world", "echo": "0"}}
+    assert (await door.get(params)).json()["data"] == {"hello": "world", "echo": "0"}

@@ -77,7 +77,7 @@ def test_introspection_shows_the_directives(built: BuiltSchema) -> None:
         ("Query.nodes", ['@listSize(slicingArguments: ["ids"], requireOneSlicingArgument: true)']),
         ("Query.sources", ["@listSize(assumedSize: 1, requireOneSlicingArgument: false)"]),
         ("ObservationEdge.node", ['@cost(weight: "0")']),
-        ("ObservationConnection.totalCount", []),
+        (("ObservationConnection.totalCount", ['@cost(weight: "5")'])),
         ("Observation.code", []),
         ("Patient.records", []),
     ],

@@ -28,7 +28,7 @@ def weights() -> Weights:
 
 
 def test_every_example_has_its_cost() -> None:
-    assert len(EXAMPLES) == PAGE.read_text("utf-8").count("```graphql") == 9
+    assert len(EXAMPLES) == PAGE.read_text("utf-8").count("```graphql") == 10
 
 
 def test_the_refusal_that_is_shown_is_the_one_that_is_given(weights: Weights) -> None:
