@@ -225,10 +225,10 @@ def _routes(
 
 
 def _outside(settings: Settings, secrets: Secrets, telemetry: Telemetry) -> Outside:
-    links = settings.identity.links
+    links, accounts = settings.identity.links, settings.account_systems
     wiring = Wiring(
         secrets,
-        read_links(links) if links is not None else LinkTable(),
+        read_links(links, accounts) if links is not None else LinkTable((), accounts),
         telemetry.tracer("upstreams"),
     )
     return Outside(issuer_client(), wiring)
@@ -238,9 +238,11 @@ def _federation(
     settings: Settings, secrets: Secrets, wiring: Wiring, cache: Cache, types: frozenset[str]
 ) -> Federation:
     linking = Linking(
-        systems=settings.identity.linking_systems,
+        systems=(*settings.identity.linking_systems, *settings.account_systems.values()),
         trusted_sources=settings.trusted_sources,
         key=PersonKey(secrets.key("identity_key", KEYS["identity_key"])),
+        agree_on=settings.identity.agree_on,
+        refill=settings.identity.refill,
     )
     cursor_key = secrets.key("cursor_key", KEYS["cursor_key"])
     return Federation(

@@ -30,7 +30,7 @@ from schema.cost import SEARCH
 
 Headers = tuple[tuple[str, str], ...]
 
-_FIRST: Final = "first"
+_PAGING: Final = frozenset({"first", "last"})
 
 
 class Charging:
@@ -180,9 +180,10 @@ class Bill:
         walk = Walk(self._analysis.values(self._variables), self._denied)
         walk.fields(self._analysis.root)
         return [
-            GraphQLError(f"first: must be between 0 and {self._first_max}", path=list(one.path))
+            GraphQLError(f"{name}: must be between 0 and {self._first_max}", path=list(one.path))
             for one in walk.apart
-            if _FIRST in one.lower and one.size is not None and one.size > self._first_max
+            for name in one.lower
+            if name in _PAGING and one.size is not None and one.size > self._first_max
         ]
 
     def _budget(self) -> RateLimit:

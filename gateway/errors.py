@@ -79,6 +79,7 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(requests.AccessForbidden, "FORBIDDEN", 403, 200),
     ErrorRow(requests.FieldUnauthorized, "UNAUTHORIZED_FIELD_OR_TYPE", 403, 200),
     ErrorRow(requests.OperationUnauthorized, "FORBIDDEN", 403, 403),
+    ErrorRow(requests.AnswerIncomplete, "INCOMPLETE", 503, 200),
     ErrorRow(requests.RequestError, "BAD_USER_INPUT", 400, 200),
     # attachments
     ErrorRow(AttachmentTooLarge, "ATTACHMENT_TOO_LARGE", 413, 413),
@@ -123,7 +124,7 @@ def told(problem: BaseException, request_id: str, **place: Any) -> dict[str, Any
     row = row_of(problem)
     _log(problem, row, request_id)
     extensions: dict[str, Any] = {"code": row.code, "requestId": request_id}
-    if isinstance(problem, requests.FieldUnauthorized | limits.RateLimited | CostExceeded):
+    if isinstance(problem, requests.RequestError | limits.RateLimited | CostExceeded):
         extensions |= problem.extensions
     source = getattr(problem, "source", None)
     if isinstance(source, str):

@@ -155,7 +155,7 @@ class Pipeline:
             bill.settle(result)
             turns = context.turns if context.disclosures.total > LARGE_ROWS else None
             with self._stage("response"):
-                extensions = {"sources": context.source_summary(), "cost": bill.told(incoming.cost)}
+                extensions = {**context.told(), "cost": bill.told(incoming.cost)}
                 tags = self._tags if incoming.is_get else None
                 reply = await response.build(
                     result, extensions, incoming.request_id, incoming.media_type, bill.headers, turns, tags

@@ -57,7 +57,8 @@ async def build(
         document["data"] = result.data
     if tags is not None and result.data is not None and not result.errors:
         data = await _encoded(result.data, turns)
-        etag = tags.tag(data, extensions.get("sources", ()), media_type)
+        told_of = [*extensions.get("sources", ()), *extensions.get("warnings", ())]
+        etag = tags.tag(data, told_of, media_type)
         document["data"] = msgspec.Raw(data)
     if told := {name: one for name, one in extensions.items() if one}:
         document["extensions"] = told

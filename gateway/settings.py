@@ -17,6 +17,8 @@ from gateway.document_limits import LimitSettings, widest
 from gateway.persisted.settings import DocumentSettings
 from gateway.ratelimit.tiers import RateLimitSettings
 from gateway.telemetry import TelemetrySettings
+from resolvers.agreement import BIRTH_DATE, Demographic
+from resolvers.refill import Refillable
 from resolvers.upstreams.credential_settings import WebAddress
 from resolvers.upstreams.settings import Purpose, UpstreamSettings
 
@@ -65,6 +67,9 @@ class IdentitySettings(_Table):
     trusted_sources: tuple[str, ...] | None = None
     """Sources that may state a linking identifier; every FHIR source where nothing is said."""
     links: Path | None = None
+    agree_on: tuple[Demographic, ...] = Field((BIRTH_DATE,), min_length=1)
+    refill: tuple[Refillable, ...] = ()
+    """Elements of Patient that are taken from the next source where the shown record lacks them."""
 
 
 class PermissionSettings(_Table):
@@ -125,6 +130,11 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
+    def account_systems(self) -> dict[str, str]:
+        """By source, the identifier system in which other sources name its accounts."""
+        return {one.name: one.account_system for one in self.upstreams if one.account_system is not None}
+
+    @property
     def widest_limits(self) -> LimitSettings:
         """Those of the widest tier, under which documents are prepared for all tiers."""
         return widest(one.limits.over(self.limits) for one in self.ratelimit.tiers)
@@ -134,4 +144,4 @@ class Settings(BaseSettings):
         """The sources that may state a linking identifier."""
         if self.identity.trusted_sources is not None:
             return frozenset(self.identity.trusted_sources)
-        return frozenset(one.name for one in self.upstreams if one.kind == "fhir")
+        return frozenset(one.name for one in self.upstreams if one.kind in ("fhir", "fhir-document"))

@@ -95,6 +95,12 @@ def _identity(settings: Settings) -> Iterator[str]:
         yield from _unknown("`identity.trusted_sources`", name, settings)
     if not settings.identity.linking_systems and len(settings.upstreams) > 1:
         yield "`identity.linking_systems` is empty: the sources would never be joined"
+    systems = (*settings.identity.linking_systems, *settings.account_systems.values())
+    for system in dict.fromkeys(one for one in systems if systems.count(one) > 1):
+        yield f"`{system}` stands twice among `linking_systems` and `account_system`: each system links once"
+    for one in settings.upstreams:
+        if one.account_system is not None and one.kind == "fhir":
+            yield f"`account_system` of upstream {one.name} is never used: its Patients name themselves"
     links = settings.identity.links
     if links is not None and not links.is_file():
         yield f"`identity.links`: there is no file {links}"

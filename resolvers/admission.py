@@ -15,7 +15,9 @@ from permissions.decision import Permissions, Reach
 from permissions.narrowing import Narrowing
 from permissions.scopes import Level
 from resolvers.context import RequestContext
+from resolvers.link_memory import is_inactive
 from resolvers.persons import Person
+from resolvers.refill import refilled
 from resolvers.resource import Json, Node, Resource
 from resolvers.restricted_source import is_closed
 from resolvers.restriction import is_restricted, without_whereabouts
@@ -52,18 +54,40 @@ async def person_node(
     records = [one for one in person.records if not withhold(one.json, "Patient")]
     if permissions.sees_all(action, "Patient", told) and len(records) == len(person.records):
         shown = person.shown
-        return Node(shown.json, shown)
+        node = Node(shown.json, shown)
+        if person.conflicts or context.identity.refill:
+            return _completed(context, person, node, (Node(one.json, one) for one in records))
+        return node
     reaches = permissions.reaches(action, "Patient", told)
     own = await context.own_if_known() if any(one.level == "patient" for one in reaches) else None
-    for record in records:
-        levels = {
-            one.level
-            for one in reaches
-            if (one.level != "patient" or (own is not None and own.id == person.id)) and _holds(one, record)
-        }
-        if levels:
-            return _node(permissions, person.shown_as(record), levels)
-    return None
+    is_own = own is not None and own.id == person.id
+    seen = (
+        _node(permissions, person.shown_as(record), levels)
+        for record in records
+        if (
+            levels := {
+                one.level for one in reaches if (one.level != "patient" or is_own) and _holds(one, record)
+            }
+        )
+    )
+    first = next(seen, None)
+    return _completed(context, person, first, seen) if first is not None else None
+
+
+def _completed(context: RequestContext, person: Person, shown: Node, others: Iterable[Node]) -> Node:
+    """The Patient as it is shown: with what other records lend it, and a warning where some are in doubt."""
+    context.warn_of_conflicts(person.conflicts)
+    elements = context.identity.refill
+    if not elements or person.is_restricted:
+        return shown
+    lenders = (
+        one for one in others if not is_inactive(one.resource) and one.resource.key != shown.resource.key
+    )
+    made = refilled(shown, lenders, elements)
+    context.element_sources[made.node.resource] = made.sources
+    for source in {one.source for one in made.sources} - {shown.resource.source}:
+        context.disclosures.note(person.id, "Patient", source)
+    return made.node
 
 
 def contained_node(context: RequestContext, resource: Resource) -> Node | None:

@@ -1,18 +1,19 @@
 """A list over all sources: planned, merged, counted, and honest about what is missing."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from permissions.narrowing import Narrowing
 from resolvers.admission import Admits
 from resolvers.context import LocatedError, RequestContext
-from resolvers.cursor import Position
 from resolvers.edge import Edge, Sealer, edge_of
 from resolvers.field import FieldCall
 from resolvers.given import note_resources, note_rows
 from resolvers.merge import Merge
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import SourceOutcome, SourceStatus, require_complete
 from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
@@ -31,8 +32,8 @@ from resolvers.upstreams.errors import (
 )
 
 TELLING = frozenset({"completeness", "sources"})
-_ROWS = frozenset({"edges", "nodes"})
-OF_THE_PAGE = TELLING | _ROWS | {"pageInfo"}
+ROWS = frozenset({"edges", "nodes"})
+OF_THE_PAGE = TELLING | ROWS | {"pageInfo"}
 
 _ERRORS = {
     kind.code: kind
@@ -64,6 +65,11 @@ class Connection(msgspec.Struct):
     straight: Straight | None = None
     outcomes: list[SourceOutcome] = []
     has_next: bool = False
+    has_more_before: bool = False
+    """Whether rows precede a page that was asked for from its end."""
+    missed: frozenset[str] = frozenset()
+    """Sources of which rows may be missing that belong before the page: they were not there for an earlier
+    one, or cannot be asked now."""
     streams: dict[str, list[Stream]] = {}
     merge: Merge | None = None
     admits: Admits | None = None
@@ -74,6 +80,8 @@ class Connection(msgspec.Struct):
     """The ruled fields of which the question's filters and its sort tell."""
     tells: bool = True
     """Whether the caller asked how complete the list is."""
+    lookups: Sequence[Any] | None = None
+    """How the lookup of each identifier ended, where the list was asked for by identifiers."""
     _edges: list[Edge] | None = None
     _shown: Sequence[tuple[Resource, Node]] = ()
     _sealer: Sealer | None = None
@@ -82,7 +90,8 @@ class Connection(msgspec.Struct):
     def sealer(self) -> Sealer:
         """Makes the list's cursors."""
         if self._sealer is None:
-            self._sealer = Sealer(self.question, self.person, self.context)
+            names = [one.upstream.name for one in self.plans]
+            self._sealer = Sealer(self.question, self.person, self.context, names)
         return self._sealer
 
     @property
@@ -111,6 +120,22 @@ class Connection(msgspec.Struct):
         self._shown, self.outcomes, self.has_next = rows, outcomes, has_next
 
     @property
+    def has_previous(self) -> bool:
+        """Whether rows precede the page: that of its cursor does."""
+        return self.has_more_before if self.question.is_backward else self.question.after is not None
+
+    @property
+    def unasked(self) -> frozenset[str]:
+        """The sources that cannot be asked for the list, though they may have rows of it."""
+        return frozenset([one.upstream.name for one in self.plans if one.outcome and one.outcome.is_gap])
+
+    @property
+    def cursors_expire_at(self) -> datetime | None:
+        """When the page's cursors expire; None where it has none."""
+        has_rows = bool(self.straight.rows) if self.straight is not None else bool(self.nodes)
+        return datetime.fromtimestamp(self.sealer.expires_at, UTC) if has_rows else None
+
+    @property
     def has_strays(self) -> bool:
         """Whether a source sent rows that it was not asked for; its counts are then of no use."""
         return any(one.has_strays for of_source in self.streams.values() for one in of_source)
@@ -128,7 +153,7 @@ class Connection(msgspec.Struct):
             return None
         row, page = self.straight.rows[index], self.straight.pages[index]
         ordering = self.question.ordering
-        return self.sealer.seal(Position(ordering.dump(key_of(row, ordering)), page.source, row.id_, {}))
+        return self.sealer.seal((ordering.dump(key_of(row, ordering)), page.source, row.id_), self.unasked)
 
     @property
     def searched(self) -> int:
@@ -137,7 +162,7 @@ class Connection(msgspec.Struct):
 
     def disclose(self, call: FieldCall, searched: int) -> None:
         """Notes the page, for which so many sources were searched, and its rows that are given out."""
-        if not call.selected & _ROWS:
+        if not call.selected & ROWS:
             self.context.tally.page(call.at, searched, 0)
             return
         rows = len(self.straight.rows) if self.straight is not None else len(self.nodes)
@@ -147,6 +172,17 @@ class Connection(msgspec.Struct):
             note_rows(noted, person_id, self.straight)
         else:
             note_resources(noted, person_id, [node.resource for node in self.nodes])
+            if "edges" in call.selected and self.question.collapses:
+                same = [node.resource for edge in self.edges for node in edge.duplicates]
+                note_resources(noted, person_id, same)
+
+
+def require(context: RequestContext, question: Question, outcomes: Sequence[SourceOutcome]) -> None:
+    """Raises AnswerIncomplete where a caller wants a complete answer and this is none."""
+    if question.requires_complete:
+        for outcome in outcomes:
+            context.note(outcome)
+        require_complete(outcomes)
 
 
 def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: FieldCall) -> None:

@@ -12,6 +12,7 @@ from permissions.principal import Principal
 from resolvers.attachment_ids import Attachments
 from resolvers.budget import Look
 from resolvers.cache import Kept
+from resolvers.conflict import IdentityConflict
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
 from resolvers.errors import AccessForbidden, FieldUnauthorized, OperationUnauthorized
@@ -21,10 +22,13 @@ from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.partial import patient_record
 from resolvers.persons import Person
 from resolvers.question import FIRST_MAX
+from resolvers.refill import ElementSource
+from resolvers.resource import Resource
 from resolvers.shape import Shape
 from resolvers.tally import Tally
 from resolvers.turns import Turns
 from resolvers.upstreams.upstream import Call, Upstream
+from resolvers.warnings import IDENTITY_CONFLICT, ResponseWarning, Warnings
 
 _WORST_LAST = (
     SourceStatus.OK,
@@ -68,6 +72,9 @@ class RequestContext:
     """Sources that may not be asked about a person whom a record marks as restricted."""
     errors: list[LocatedError] = field(default_factory=list)
     disclosures: Disclosures = field(default_factory=Disclosures)
+    warnings: Warnings = field(default_factory=Warnings)
+    element_sources: dict[Resource, tuple[ElementSource, ...]] = field(default_factory=dict)
+    """Of Patients that were made of several records: from which each declared element is."""
     tally: Tally = field(default_factory=Tally)
     budget: Look | None = None
     """What is left to the caller; None where no budget is kept."""
@@ -82,6 +89,7 @@ class RequestContext:
     turns: Turns = field(default_factory=Turns)
     """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
+    _warned: set[tuple[str, str, str, str]] = field(default_factory=set)
     _own: "asyncio.Future[Person | None] | None" = None
     _denials: set[tuple[tuple[str | int, ...], str]] = field(default_factory=set)
 
@@ -90,7 +98,8 @@ class RequestContext:
         (None: perhaps all)."""
         self.shapes = shapes
         if of_patient is not None and not self.permissions.looks_into("Patient"):
-            self.loaders.narrow(patient_record(of_patient, self.is_located))
+            elements = of_patient | self.identity.elements
+            self.loaders.narrow(patient_record(elements, self.is_located))
 
     async def own_person(self) -> Person:
         """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""
@@ -158,6 +167,13 @@ class RequestContext:
         if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
             self._outcomes[outcome.source] = outcome
 
+    def warn_of_conflicts(self, conflicts: Iterable[IdentityConflict]) -> None:
+        """Warns of records that state an identifier of somebody who is told of, and are not linked."""
+        for one in conflicts:
+            if one.record.key not in self._warned:
+                self._warned.add(one.record.key)
+                self.warnings.add(ResponseWarning(IDENTITY_CONFLICT, one.message, one.source))
+
     def statuses(self) -> dict[str, str]:
         """How each source that was asked fared, in order of precedence."""
         known = self._outcomes
@@ -166,7 +182,11 @@ class RequestContext:
     def source_summary(self) -> list[dict[str, Any]]:
         """What `extensions.sources` says: each source that was asked, in order of precedence."""
         known = (self._outcomes[name] for name in self.upstreams if name in self._outcomes)
-        return [_told(outcome) for outcome in known]
+        return [outcome.told() for outcome in known]
+
+    def told(self) -> dict[str, list[dict[str, Any]]]:
+        """What `extensions` says of the sources, and what the answer should be read with."""
+        return {"sources": self.source_summary(), "warnings": self.warnings.told()}
 
     def close(self) -> None:
         """Ends the work that nobody waits for any more."""
@@ -192,10 +212,3 @@ class RequestContext:
         if patient.startswith("Patient/") and self.principal.patient_source:
             return f"{self.principal.patient_source}/{patient}"
         return patient
-
-
-def _told(outcome: SourceOutcome) -> dict[str, Any]:
-    told = {"source": outcome.source, "status": outcome.status.value}
-    if outcome.message:
-        told["message"] = outcome.message
-    return told

@@ -1,9 +1,9 @@
 """Cursors: where a walk stands, sealed for the one who walks (docs/schema.md).
 
-A cursor holds the last row given out (a keyset position over all sources) and, per stream, the
-page in which the walk goes on. It is encrypted and bound to the question, the issuer, the client
-and the subject; it expires. Page marks too long for it lie in the cache under their hash; where
-one is lost, that stream is walked again from its start.
+A cursor holds the last row given out (a keyset position over all sources), per stream the page in
+which the walk goes on, and which sources had missed nothing up to there. It is encrypted and bound
+to the question, the issuer, the client and the subject; it expires. Page marks too long for it lie
+in the cache under their hash; where one is lost, that stream is walked again from its start.
 """
 
 import base64
@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -33,12 +34,27 @@ _TEXT_LENGTH_MAX = 1024
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row given out: its sort key (`Ordering.dump`), source and id; and a page mark per stream."""
+    """The last row given out: its sort key (`Ordering.dump`), source and id; and a page mark per stream.
+
+    `whole`: the sources that had missed nothing so far, in order of precedence, each as `source_tag`.
+    `is_single`: rows of this key are no longer compared with each other (`resolvers.collapse`).
+    """
 
     key: list[Any]
     source: str
     id: str
     marks: Mapping[str, str]
+    whole: bytes = b""
+    is_single: bool = False
+
+
+TAG_BYTES = 3
+
+
+@lru_cache(maxsize=1024)
+def source_tag(name: str) -> bytes:
+    """A source's name as short as a cursor needs it."""
+    return hashlib.blake2s(name.encode(), digest_size=TAG_BYTES).digest()
 
 
 def _is_long(value: Any) -> bool:
@@ -94,14 +110,20 @@ class Cursors:
         whole = {stream: await self.lengthen(mark) for stream, mark in marks.items()}
         return {stream: mark for stream, mark in whole.items() if mark is not None}
 
-    def seal(self, position: Position, bound_to: bytes) -> str:
+    def expires_at(self) -> int:
+        """When a cursor that is made now expires, in seconds of `time.time()`."""
+        return int(time.time() + self._ttl_s)
+
+    def seal(self, position: Position, bound_to: bytes, expires_at: int | None = None) -> str:
         """The cursor's text. `bound_to` is what it is good for, and nothing else."""
         body = (
-            int(time.time() + self._ttl_s),
+            self.expires_at() if expires_at is None else expires_at,
             position.key,
             position.source,
             position.id,
             dict(position.marks),
+            position.whole,
+            position.is_single,
         )
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, msgspec.msgpack.encode(body), bound_to)
@@ -116,7 +138,7 @@ class Cursors:
             plain = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
         except (ValueError, InvalidTag):
             raise CursorInvalid("after: not a cursor of this list for this caller") from None
-        expires_at, key, source, id_, marks = msgspec.msgpack.decode(plain)
+        expires_at, key, source, id_, marks, *more = msgspec.msgpack.decode(plain)
         if expires_at < time.time():
             raise CursorInvalid("after: the cursor has expired; start again without it")
-        return Position(key, source, id_, marks)
+        return Position(key, source, id_, marks, *more)

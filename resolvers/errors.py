@@ -7,12 +7,13 @@
     +-- ReferenceNotFound    a reference that leads nowhere              REFERENCE_NOT_FOUND
     +-- AccessForbidden      a question outside the caller's rights      FORBIDDEN
     +-- OperationUnauthorized  an operation with such a field, where none is answered in part  FORBIDDEN
+    +-- AnswerIncomplete     part of a record, for a caller who must not act on that  INCOMPLETE
     +-- FieldUnauthorized    a field or type that the scopes do not permit  UNAUTHORIZED_FIELD_OR_TYPE
 
 Faults of a source are `resolvers.upstreams.errors`. Messages are safe to show.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 
@@ -25,6 +26,11 @@ class RequestError(Exception):
         super().__init__(message)
         self.message = message
         self.source = source
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """What the error says beside its code."""
+        return {}
 
 
 class ArgumentInvalid(RequestError):
@@ -45,6 +51,25 @@ class AccessForbidden(RequestError):
     """The caller's rights do not cover the question."""
 
     code = "FORBIDDEN"
+
+
+class AnswerIncomplete(RequestError):
+    """The answer would lack what some sources hold, and the caller wants all of it or nothing.
+
+    `gaps`: the sources to blame, each with its status and, where there is one, a message.
+    """
+
+    code = "INCOMPLETE"
+
+    def __init__(self, gaps: Sequence[Mapping[str, object]]) -> None:
+        names = ", ".join(str(one["source"]) for one in gaps)
+        super().__init__(f"The answer is not complete ({names}), and a complete one is required.")
+        self.gaps = [dict(one) for one in gaps]
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """What the error says beside its code."""
+        return {"sources": self.gaps}
 
 
 class FieldUnauthorized(RequestError):

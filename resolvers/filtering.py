@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
+from clinical.compartment import patient_parameter
 from clinical.parameters import SearchParameter, parameters
 from clinical.references import parse_reference
 from clinical.search import compile_search, is_exact
@@ -90,6 +91,19 @@ def told_at(location: Location, references: Iterable[Filter]) -> tuple[Filter, .
 
 def _base(location: Location) -> str:
     return location.base_url.rstrip("/") + "/"
+
+
+def parameter_of_patient(upstream: Upstream, resource_type: str, abilities: Abilities) -> str:
+    """The parameter that names the patient: the rule's, or `subject` where the source has only that.
+
+    Raises SearchNotSupported.
+    """
+    ruled = patient_parameter(resource_type)
+    candidates = [ruled, "subject"] if ruled == "patient" else [ruled]
+    found = next((one for one in candidates if one and one in abilities.parameters), None)
+    if found is None:
+        raise SearchNotSupported(upstream.name, f"the source cannot search {resource_type} by patient")
+    return found
 
 
 def is_checked(resource_type: str, one: Filter) -> bool:

@@ -1,9 +1,15 @@
-"""Which identifier links a record to a person: of a configured system, verified, from a trusted source."""
+"""Which identifiers link a record to a person: of configured systems, verified, from trusted sources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
+
+from clinical.dates import DateInvalid, interval
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
+from resolvers.agreement import BIRTH_DATE, Demographic
 from resolvers.person import PersonKey
 from resolvers.resource import Resource
 from resolvers.upstreams.upstream import Upstream
@@ -14,11 +20,27 @@ _VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_numb
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """How a deployment links: identifier systems, and the sources trusted to state them."""
+    """How a deployment links: identifier systems in order of preference, the sources trusted to state them,
+    what else must agree, and the elements of Patient that one record may lend another."""
 
     systems: tuple[str, ...]
     trusted_sources: frozenset[str]
     key: PersonKey
+    agree_on: tuple[Demographic, ...] = (BIRTH_DATE,)
+    refill: tuple[str, ...] = ()
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """The linking identifiers that a record states, in order of their systems.
+
+    `is_ambiguous`: it states two current values of one system, so that it links by none.
+    """
+
+    tokens: tuple[Token, ...] = ()
+    is_ambiguous: bool = False
+
+
+NOTHING = Statement()
 
 
 class Links:
@@ -31,33 +53,63 @@ class Links:
         self._systems = linking.systems
         by_table = {name for name, one in upstreams.items() if one.links_by_table}
         self._trusted = linking.trusted_sources | by_table
-        self._known: dict[tuple[str, str], Token | None] = {}
+        self._known: dict[tuple[str, str], Statement] = {}
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
         system, code = identifier.system, identifier.code
-        return system in self._systems and self._verified(system or "", code or "") == identifier
+        return system in self._systems and self._verified(system or "", code or "").tokens == (identifier,)
 
-    def identifier_of(self, record: Resource) -> Token | None:
-        """The verified identifier by which a record links, if a trusted source states one."""
+    def of(self, record: Resource) -> Statement:
+        """The verified identifiers by which a record links, if a trusted source states any."""
         entries = record.json.get("identifier")
         if type(entries) is not list or record.source not in self._trusted:
-            return None
-        systems, known = self._systems, self._known
+            return NOTHING
+        systems, known, only = self._systems, self._known, NOTHING
+        more: set[Token] = set()
         for entry in entries:
-            if type(entry) is not dict or entry.get("use") == "old":
+            if type(entry) is not dict:
                 continue
             system, value = entry.get("system"), entry.get("value")
-            if system in systems and type(value) is str:
-                key = (system, value)
-                token = known[key] if key in known else self._verified(system, value)
-                if token is not None:
-                    return token
-        return None
+            if system not in systems or type(value) is not str:
+                continue
+            key = (system, value)
+            stated = known[key] if key in known else self._verified(system, value)
+            if stated is NOTHING or stated is only or not _is_current(entry):
+                continue
+            if only is not NOTHING:
+                more.update(only.tokens, stated.tokens)
+            only = stated
+        return self._several(more) if len(more) > 1 else only
 
-    def _verified(self, system: str, value: str) -> Token | None:
-        """The token of an identifier as stated; None where the value fails its system's check."""
-        code, check = value.replace(" ", ""), _VERIFIED.get(system, bool)
-        token = Token(system, code) if check(code) else None
-        self._known[system, value] = token
-        return token
+    def _several(self, stated: Iterable[Token]) -> Statement:
+        ranks = self._systems
+        tokens = sorted(stated, key=lambda one: (ranks.index(one.system or ""), one.code or ""))
+        systems = {one.system for one in tokens}
+        return Statement(tuple(tokens), len(systems) < len(tokens))
+
+    def _verified(self, system: str, value: str) -> Statement:
+        """The token of an identifier as stated; nothing where the value fails its system's check."""
+        code, check = value.replace(" ", ""), _VERIFIED.get(system, _is_value)
+        made = self._known[system, value] = Statement((Token(system, code),)) if check(code) else NOTHING
+        return made
+
+
+def _is_value(code: str) -> bool:
+    return bool(code) and "\0" not in code
+
+
+def _is_current(entry: Mapping[str, Any]) -> bool:
+    """Whether an Identifier counts now: not `use: old`, its period not over (R4 datatypes, Identifier)."""
+    if entry.get("use") == "old":
+        return False
+    period = entry.get("period")
+    if period is None:
+        return True
+    end = period.get("end") if type(period) is dict else None
+    if type(end) is not str:
+        return True
+    try:
+        return interval(end).high > datetime.now(UTC)
+    except DateInvalid:
+        return False  # it ends, nobody knows when

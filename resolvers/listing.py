@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from resolvers.connection import OF_THE_PAGE, TELLING, Connection, tell
+from resolvers.connection import OF_THE_PAGE, TELLING, Connection, require, tell
 from resolvers.context import RequestContext
+from resolvers.errors import AnswerIncomplete
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.narrowed_shape import are_within
@@ -31,7 +32,7 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
     for place, connection in enumerate(connections):
         selected = calls[place].selected
         connection.tells = not selected.isdisjoint(TELLING)
-        if selected.isdisjoint(OF_THE_PAGE):
+        if selected.isdisjoint(OF_THE_PAGE) and not connection.question.requires_complete:
             tell(context, [one.outcome for one in connection.plans if one.outcome], calls[place])
             context.tally.page(calls[place].at, 0, 0)
         else:
@@ -43,8 +44,16 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
         if connection.straight is None:
             found[place] = _page(connection, calls[place])
         else:
-            _give_out(connection, calls[place])
+            found[place] = _given_out(connection, calls[place])
     return found
+
+
+def _given_out(connection: Connection, call: FieldCall) -> Connection | AnswerIncomplete:
+    try:
+        _give_out(connection, call)
+    except AnswerIncomplete as problem:
+        return problem
+    return connection
 
 
 async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connection]:
@@ -144,5 +153,7 @@ def _may_be_short(connection: Connection) -> bool:
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:
+    """Notes what goes out and what is missing. Raises AnswerIncomplete."""
+    require(connection.context, connection.question, connection.outcomes)
     connection.disclose(call, connection.searched)
     tell(connection.context, connection.outcomes, call)

@@ -23,7 +23,9 @@ def root_list(resource_type: str) -> Callable[[FieldCall], Awaitable[Connection 
         if asked is None:
             return None
         (found,) = await connect((call,), (asked,))
-        made: Connection = await found if isawaitable(found) else found
+        made: Connection | BaseException = await found if isawaitable(found) else found
+        if isinstance(made, BaseException):
+            raise made
         return made
 
     return fetch

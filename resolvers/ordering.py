@@ -17,6 +17,9 @@ from resolvers.resource import Json, Resource
 Key = tuple[tuple[Any, ...], ...]
 """For each term `(0, value)`, or `(1,)` where there is none: what is missing comes last."""
 
+Place = tuple[Key, int, str]
+"""Where a row stands among all rows of all sources: its sort key, its source's rank, its id."""
+
 MISSING = (1,)
 """The key of a term that a resource has no value for."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,6 +49,8 @@ class _Term:
         self._is_id = parameter.code == "_id"
         plain = _ONE_ELEMENT.fullmatch(parameter.expression) if parameter.type == "date" else None
         self.elements = (plain["element"], f"{plain['element']}DateTime") if plain else ()
+        self.is_one_date = bool(plain) or parameter.code == "_lastUpdated"
+        """Whether it is a date of which a resource has one."""
 
     def key(self, resource: Json) -> tuple[Any, ...]:
         """The resource's value, to be compared with others' of this term."""
@@ -103,6 +108,41 @@ class Ordering:
     def key_of(self, json: Json) -> Key:
         """The sort key of a resource's JSON, or of those of its elements that are sorted by."""
         return tuple([one.key(json) for one in self._terms])
+
+    def place(self, resource: Resource, rank: int) -> Place:
+        """Where a row of the source of this rank stands among all rows of all sources."""
+        return (self.key(resource), rank, resource.id)
+
+    def place_of(self, key: Key, rank: int, id_: str) -> Place:
+        """The place of a row by its key."""
+        return (key, rank, id_)
+
+    def before_all(self, key: Key) -> Place:
+        """The place before every row of a key."""
+        return (key, -1, "")
+
+    def is_undated(self, key: Key) -> bool:
+        """Whether the row has no value for what is sorted by first."""
+        return key[0] == MISSING
+
+    def is_reversible(self, *, has_cursor: bool) -> bool:
+        """Whether a source that sorts the other way round gives the rows in just the reverse order.
+
+        Not by what may have several values, of which each direction sorts by another; nor where undated
+        rows, which come last in either direction, belong to what is asked for.
+        """
+        terms = self._terms
+        if any(one.parameter.code != "_id" for one in terms[1:]):
+            return False
+        return terms[0].parameter.code == "_id" or (has_cursor and terms[0].is_one_date)
+
+    def newer_than(self, key: Key) -> tuple[str, datetime] | None:
+        """The search parameter and the moment from which on all rows are that come before a dated key, where
+        the newest come first; None for any other order."""
+        first = self._terms[0]
+        if not (first.descends and first.is_one_date) or key[0] == MISSING:
+            return None
+        return first.parameter.code, _EPOCH - key[0][1] * _MICROSECOND
 
     def dump(self, key: Key) -> list[Any]:
         """A key as plain values, for a cursor."""

@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from resolvers.errors import AnswerIncomplete
+
 
 class SourceStatus(Enum):
     """A source's part in one answer (docs/schema.md)."""
@@ -46,6 +48,11 @@ class SourceOutcome(msgspec.Struct, frozen=True):
         """Whether the source said nothing at all."""
         return self.is_gap and self.status is not SourceStatus.PARTIAL
 
+    def told(self) -> dict[str, str]:
+        """The outcome as an error's extensions say it."""
+        told = {"source": self.source, "status": self.status.value}
+        return {**told, "message": self.message} if self.message else told
+
 
 class Answered:
     """The outcomes of sources that answered. Answers that came together are as old, and share one."""
@@ -67,3 +74,10 @@ def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
         if one.status is not SourceStatus.OK and one.is_gap:
             return Completeness.PARTIAL
     return Completeness.COMPLETE
+
+
+def require_complete(outcomes: Iterable[SourceOutcome]) -> None:
+    """Raises AnswerIncomplete, with the sources that are missing, unless the answer is complete."""
+    gaps = [one for one in outcomes if one.is_gap]
+    if gaps:
+        raise AnswerIncomplete([one.told() for one in gaps])

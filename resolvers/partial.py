@@ -20,6 +20,7 @@ class _Meta(TypedDict, total=False):
 
 class _Identifier(TypedDict, total=False):
     use: Any
+    period: Any
     system: Any
     value: Any
 
@@ -34,6 +35,8 @@ _NEEDED: Final[Mapping[str, Any]] = {
     "id": Any,
     "meta": _Meta,
     "identifier": list[_Identifier],
+    "link": Any,
+    "active": Any,
     "birthDate": Any,
     "contained": Any,
     "status": Any,

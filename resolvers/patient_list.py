@@ -7,26 +7,29 @@ from typing import Any, Final
 from msgspec import structs
 
 from clinical.parameters import parameters
-from clinical.search import compile_search, is_exact
+from clinical.search import is_exact
 from resolvers.admission import is_labelled, person_node
-from resolvers.connection import TELLING, Connection, tell
+from resolvers.cohort import cohort
+from resolvers.collapse import Collapsed
+from resolvers.connection import TELLING, Connection, require, tell
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.field import FieldCall
 from resolvers.hidden import is_entered_in_error
 from resolvers.listing import plan
+from resolvers.matched import matches, search_at
 from resolvers.merge import Merge, Taken
-from resolvers.merging import open_merge, outcomes_after
+from resolvers.merging import open_merge, show_page
 from resolvers.ordering import MISSING, Key, Ordering
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.plan import Asked, SourcePlan
-from resolvers.question import Question, question_of
+from resolvers.question import CHANGED, Question, question_of
 from resolvers.reach import reached, told_by
 from resolvers.resource import Node, Resource
 from resolvers.restriction import withheld_searches
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.upstream import Filter, Page, Search
+from resolvers.upstreams.upstream import Filter, Page
 
 _BY_ID: Final = ("_id",)
 
@@ -42,6 +45,13 @@ class SourceFirst(Ordering):
         """The source's rank, then the sort key."""
         return ((0, self._ranks[resource.source]), *super().key(resource))
 
+    def is_reversible(self, *, has_cursor: bool) -> bool:
+        """By id alone: a row's whole source may come before it, undated rows and all."""
+        return self.sort == _BY_ID
+
+    def newer_than(self, key: Key) -> None:
+        """None: what comes before a row is not all newer."""
+
     def dump(self, key: Key) -> list[Any]:
         """As `Ordering.dump`, the rank in front."""
         return [key[0][1], *super().dump(key[1:])]
@@ -53,9 +63,14 @@ class SourceFirst(Ordering):
 
 async def patients(call: FieldCall) -> Connection | None:
     """`patients(...)`: sources in order of precedence, a person once."""
-    question = question_of("Patient", call.arguments, call.context.first_max)
+    if (identifiers := call.arguments.get("identifiers")) is not None:
+        return await cohort(call, identifiers)
     context = call.context
-    ordering = SourceFirst("Patient", call.arguments.get("sort"), list(context.upstreams))
+    question = question_of("Patient", _searching(call.arguments), context.first_max)
+    sort = call.arguments.get("sort")
+    if sort is None and question.changed_since is not None:
+        sort = CHANGED
+    ordering = SourceFirst("Patient", sort, list(context.upstreams))
     told = told_by(call, question)
     asked = await reached(call, question, None)
     if asked is None:
@@ -66,9 +81,14 @@ async def patients(call: FieldCall) -> Connection | None:
     connection.tells = bool(call.selected & TELLING)
     is_own = asked.person is not None
     await (_load_own(connection) if is_own else _load_persons(connection))
+    require(context, connection.question, connection.outcomes)
     connection.disclose(call, 0 if is_own else connection.searched)
     tell(context, connection.outcomes, call)
     return connection
+
+
+def _searching(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "identifiers"}
 
 
 async def _load_own(connection: Connection) -> None:
@@ -78,15 +98,15 @@ async def _load_own(connection: Connection) -> None:
     # Where no record is known to match, a source that cannot be asked leaves that open.
     unsure = {one.upstream.name: one.outcome for one in connection.plans if one.outcome}
     plans = {one.upstream.name: one for one in connection.plans}
-    if connection.question.after is not None:
-        connection.sealer.open(connection.question.after)
+    if connection.question.cursor is not None:
+        connection.sealer.open(connection.question.cursor)
         return
     for record in person.records:
         if _is_withheld(connection, person):
             return
         if not _is_told(connection, record):
             continue
-        if connection.question.first and _matches(plans[record.source], record):
+        if connection.question.first and matches(plans[record.source], record):
             node = await _node(connection, person)
             if node is None:
                 return
@@ -153,7 +173,7 @@ def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
 
 
 async def _load_merged(connection: Connection) -> None:
-    merge = await open_merge(connection)
+    merge = await open_merge(connection, is_by_source=True)
     question = connection.question
     wanted = question.first
     edges: list[Edge] = []
@@ -161,18 +181,18 @@ async def _load_merged(connection: Connection) -> None:
         taken = await merge.take(wanted - len(edges))
         shown = await _first_sights(connection, taken)
         fresh = [(one, node) for one, node in zip(taken, shown, strict=True) if node is not None]
-        made = await edges_of([one for one, _ in fresh], question, connection.sealer, connection.context)
+        rows = [one for one, _ in fresh]
+        made = await edges_of(rows, question, connection.sealer, connection.context, connection.missed)
         for edge, (_, node) in zip(made, fresh, strict=True):
             edge.node = node
         edges.extend(made)
         if not taken:
             break
-    connection.edges = edges
-    connection.has_next = await _has_more(connection, merge)
-    connection.outcomes = outcomes_after(connection, merge)
+    connection.edges = edges[::-1] if question.is_backward else edges
+    show_page(connection, has_more=await _has_more(connection, merge))
 
 
-async def _has_more(connection: Connection, merge: Merge) -> bool:
+async def _has_more(connection: Connection, merge: Merge | Collapsed) -> bool:
     """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
     is_plain = not connection.question.codes & withheld_searches()
     while taken := await merge.take(1):
@@ -206,7 +226,7 @@ async def _first_sight(
         return None
     for source in connection.plans[:rank]:
         outcome = person.outcomes.get(source.upstream.name)
-        if outcome is not None and outcome.is_gap:
+        if outcome is not None and outcome.is_unanswered:
             _tell_unsure(connection, source)
         for one in person.records_of(source.upstream.name):
             if _is_told(connection, one) and await _source_matches(connection, source, one):
@@ -222,8 +242,11 @@ def _is_shown(connection: Connection, record: Resource, plan: SourcePlan, person
     """Whether a row stands for its person, as far as its own source is concerned."""
     if _is_withheld(connection, person):
         return False
+    if not any(one.is_same(record) for one in person.records):
+        # It was replaced: found by what only the old record says, the person is shown all the same.
+        return not any(matches(plan, one) for one in person.records_of(record.source))
     same = person.records_of(record.source) if len(person.records) > 1 else ()
-    return len(same) < 2 or not any(one.id < record.id and _matches(plan, one) for one in same)
+    return len(same) < 2 or not any(one.id < record.id and matches(plan, one) for one in same)
 
 
 def _is_told(connection: Connection, record: Resource) -> bool:
@@ -254,27 +277,12 @@ async def _source_matches(connection: Connection, source: SourcePlan, record: Re
         return False
     known = parameters("Patient")
     if all(is_exact(known[one.code]) and one.modifier is None for one in source.searches[0].filters):
-        return _matches(source, record)
+        return matches(source, record)
     only = Filter("_id", (record.id,))
-    asked = structs.replace(_at(source, record), filters=(*source.searches[0].filters, only), count=1)
+    asked = structs.replace(search_at(source, record), filters=(*source.searches[0].filters, only), count=1)
     try:
         page = await connection.context.loaders.search(source.upstream.name, asked)
     except UpstreamError:
         _tell_unsure(connection, source)
         return False
     return any(one.id == record.id for one in page.resources)
-
-
-def _at(source: SourcePlan, record: Resource) -> Search:
-    return next((one for one in source.searches if one.location == record.location), source.searches[0])
-
-
-def _matches(source: SourcePlan, record: Resource) -> bool:
-    if not source.searches or not all(keep(record) for keep in source.keeps):
-        return False
-    known = parameters("Patient")
-    tests = (
-        compile_search(known[one.code], one.values, one.modifier, record.location.base_url)
-        for one in source.searches[0].filters
-    )
-    return all(test(record.json) for test in tests)

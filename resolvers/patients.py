@@ -2,6 +2,7 @@
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
 from resolvers.admission import is_labelled, person_node
+from resolvers.conflict import IdentityConflict
 from resolvers.connection import TELLING, gap_error
 from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
@@ -9,10 +10,13 @@ from resolvers.field import FieldCall
 from resolvers.given import give, note_resources
 from resolvers.identity import IdentifierAmbiguous
 from resolvers.names import patient_lists
-from resolvers.outcome import Completeness, SourceOutcome, completeness
+from resolvers.outcome import Completeness, SourceOutcome, completeness, require_complete
 from resolvers.persons import Person
+from resolvers.question import Requirement
+from resolvers.refill import ElementSource, refilled
 from resolvers.resource import Node, Resource
 
+_CONFLICTS = "Patient.identityConflicts"
 _OF_THE_PERSON = frozenset({"id", "resourceType", "__typename"})
 """Fields that are the same whichever source answers."""
 
@@ -25,14 +29,17 @@ async def patient(call: FieldCall) -> Node | None:
         raise ArgumentInvalid("patient: give either id or identifier")
     identity = call.context.identity
     if id_ is not None:
-        if not _may_find(call, "r"):
+        if not may_find(call, "r"):
             return None
         return give(call, await show(call, await identity.of_id(id_)))
     told = call.context.permissions.rules.told_by("Patient", ("identifier",))
-    if not _may_find(call, "s", told):
+    if not may_find(call, "s", told):
         return None
     try:
-        person = await identity.of_identifier(_identifier(identifier or ""))
+        token = parse_identifier(identifier or "")
+        person = await identity.of_identifier(token)
+        if person is None and call.context.permissions.sees_all("s", "Patient", told):
+            call.context.warn_of_conflicts(identity.contested.get(token, ()))
         return give(call, await show(call, person, "s", told=told))
     except IdentifierAmbiguous:
         if not call.context.permissions.sees_all("s", "Patient", told):
@@ -40,7 +47,7 @@ async def patient(call: FieldCall) -> Node | None:
         raise
 
 
-def _may_find(call: FieldCall, action: str, told: frozenset[str] = frozenset()) -> bool:
+def may_find(call: FieldCall, action: str, told: frozenset[str] = frozenset()) -> bool:
     """Whether the scopes permit to find a Patient by id (`r`) or identifier (`s`); told where they do not."""
     permissions = call.context.permissions
     if permissions.reaches(action, "Patient", told):
@@ -70,12 +77,15 @@ async def show(
 
     A source that did not answer and might have changed what is shown is told: where the caller asks
     how complete the Patient or one of its lists is, there, and else as an error. Not where a
-    reference was `followed`: every row of a list would tell the same.
+    reference was `followed`: every row of a list would tell the same. Raises AnswerIncomplete where a
+    complete lookup is required and this was none.
     """
     context = call.context
     node = await person_node(context, person, action, told) if person is not None else None
     if person is None or node is None:
         return None
+    if call.arguments.get("require") is Requirement.COMPLETE:
+        require_complete(person.outcomes.values())
     for outcome in person.outcomes.values():
         context.note(outcome)
         if outcome.is_unanswered and not followed and _is_missed(outcome, person, call):
@@ -92,7 +102,7 @@ def _is_missed(outcome: SourceOutcome, person: Person, call: FieldCall) -> bool:
     return not (call.selected <= _OF_THE_PERSON or call.selected & told_there)
 
 
-def _identifier(text: str) -> Token:
+def parse_identifier(text: str) -> Token:
     """A bare NHS number, or `system|value`. Raises ArgumentInvalid."""
     bare = text.replace(" ", "")
     if "|" not in text:
@@ -116,6 +126,24 @@ async def records(call: FieldCall) -> list[Resource]:
     found = [one for one in person.records if not is_labelled(call.context.permissions, one)]
     note_resources(call.context.disclosures, person.id, found)
     return found
+
+
+async def identity_conflicts(call: FieldCall) -> list[IdentityConflict]:
+    """`Patient.identityConflicts`: records that state an identifier of the person and are not linked, where
+    the caller may see such a record."""
+    person = await _person(call)
+    permissions = call.context.permissions
+    reaches = permissions.reaches("r", "Patient", frozenset({_CONFLICTS}))
+    if not any(one.is_whole for one in reaches):
+        return []
+    return [one for one in person.conflicts if not is_labelled(permissions, one.record)]
+
+
+async def element_sources(call: FieldCall) -> list[ElementSource]:
+    """`Patient.elementSources`: from which record each element is that records may lend each other."""
+    context, resource = call.context, call.parent.resource
+    known = context.element_sources.get(resource)
+    return list(known if known is not None else refilled(call.parent, (), context.identity.refill).sources)
 
 
 async def outcomes_of(call: FieldCall) -> list[SourceOutcome]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from resolvers.agreement import agreeing
+from resolvers.conflict import ConflictReason, IdentityConflict
 from resolvers.outcome import Answered, SourceOutcome, SourceStatus
+from resolvers.person import PREFIX
 from resolvers.resource import Resource
 from resolvers.restriction import is_restricted, without_whereabouts
 from resolvers.upstreams.errors import UpstreamError
@@ -20,6 +21,13 @@ class Person(msgspec.Struct, eq=False):
     outcomes: Mapping[str, SourceOutcome]
     is_withheld: bool = False
     """Whether where the person is, or can be reached, is not to be told from any record."""
+
+    conflicts: tuple[IdentityConflict, ...] = ()
+    """Records that state an identifier of the person and are not linked; of a person who is such a record
+    alone, that record."""
+
+    doubted: tuple[Resource, ...] = ()
+    """Of a person whose record is not linked: the records that state the same. They may withhold."""
 
     _bare: Resource | None = None
 
@@ -38,6 +46,11 @@ class Person(msgspec.Struct, eq=False):
         return bare
 
     @property
+    def is_linked(self) -> bool:
+        """Whether an identifier names the person, whichever sources answer."""
+        return self.id.startswith(PREFIX)
+
+    @property
     def is_restricted(self) -> bool:
         """Whether a record marks the person as restricted, or nobody can tell who would know."""
         return self.is_withheld or any(map(is_restricted, self.records))
@@ -49,12 +62,6 @@ class Person(msgspec.Struct, eq=False):
 
 Answer = Sequence[Resource] | UpstreamError
 """What a source says to a lookup: the records that state the identifier, or why it cannot."""
-
-
-def linked_records(stated: Sequence[Resource], found: Resource | None) -> tuple[Resource, ...]:
-    """The records that are one person's: those that agree, else the record `found` that was asked about."""
-    records = tuple(stated) if len(stated) < 2 else agreeing(stated)
-    return records if records or found is None else (found,)
 
 
 class Outcomes:
@@ -72,22 +79,47 @@ class Outcomes:
             self._only = (found, {**self._unlinked, record.source: found})
         return self._only[1]
 
-    def of(self, answers: Iterable[Answer], records: Sequence[Resource]) -> dict[str, SourceOutcome]:
-        """How the lookup of one person ended in each source, where these records turned out to be theirs."""
+    def of(
+        self,
+        answers: Iterable[Answer],
+        records: Sequence[Resource],
+        conflicts: Sequence[IdentityConflict] = (),
+    ) -> dict[str, SourceOutcome]:
+        """How the lookup of one person ended in each source, where these records turned out to be theirs, and
+        these to speak against it."""
         return {
-            name: self._outcome(name, answer, records)
+            name: self._outcome(name, answer, records, conflicts)
             for name, answer in zip(self._unlinked, answers, strict=True)
         }
 
-    def _outcome(self, source: str, answer: Answer, records: Sequence[Resource]) -> SourceOutcome:
+    def _outcome(
+        self,
+        source: str,
+        answer: Answer,
+        records: Sequence[Resource],
+        conflicts: Sequence[IdentityConflict],
+    ) -> SourceOutcome:
         if isinstance(answer, UpstreamError):
             return SourceOutcome(source, answer.status, answer.message, code=answer.code)
-        mine = [record for record in records if record.source == source]
-        if len(mine) < len(answer):
-            # Not linked, and not nobody either: what this record holds is missing from the answer.
-            message = "a record with this identifier disagrees on the birth date; it is left out"
-            return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
-        return self._answered.at(source, mine[0].retrieved_at) if mine else self._unlinked[source]
+        for one in conflicts:
+            if one.source == source:
+                # Not linked, and not nobody either: what this record holds is missing from the answer.
+                return conflict_outcome(one)
+        mine = next((record for record in records if record.source == source), None)
+        return self._answered.at(source, mine.retrieved_at) if mine else self._unlinked[source]
+
+
+def alone(record: Resource, reason: ConflictReason | None, sources: Iterable[str]) -> Person:
+    """The person of a record that links to nothing; `reason`: why it does not, where it states something."""
+    record.person_id = f"{record.source}/Patient/{record.id}"
+    ended = {**unlinked(sources), record.source: found_outcome(record)}
+    conflicts = (IdentityConflict(record, reason),) if reason is not None else ()
+    for one in conflicts:
+        if one.reason is ConflictReason.REPLACED_RECORD_UNREADABLE:
+            ended[record.source] = conflict_outcome(one)
+    # Where it is not known what a record in doubt has to do with others, they may withhold.
+    is_withheld = reason is not None or is_restricted(record)
+    return Person(record.person_id, (record,), ended, is_withheld, conflicts=conflicts)
 
 
 def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:
@@ -98,6 +130,12 @@ def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:
 def found_outcome(record: Resource) -> SourceOutcome:
     """The outcome of a source that has the record."""
     return SourceOutcome(record.source, SourceStatus.OK, None, record.retrieved_at)
+
+
+def conflict_outcome(conflict: IdentityConflict) -> SourceOutcome:
+    """The outcome of a source of which a record is left out."""
+    message, code = conflict.message, "UPSTREAM_INVALID_RESPONSE"
+    return SourceOutcome(conflict.source, SourceStatus.PARTIAL, message, code=code)
 
 
 def first_error(answers: Iterable[Any]) -> UpstreamError | None:

@@ -7,8 +7,9 @@ import msgspec
 
 from clinical.compartment import patient_parameter
 from permissions.narrowing import Narrowing
+from resolvers.changed import changed_filters, or_unsaid
 from resolvers.context import RequestContext
-from resolvers.filtering import divide, is_checked, references_of, test_of, told_at
+from resolvers.filtering import divide, is_checked, parameter_of_patient, references_of, test_of, told_at
 from resolvers.hidden import hidden_filter
 from resolvers.narrowed import narrowed
 from resolvers.narrowed_shape import narrowed_shape
@@ -22,7 +23,8 @@ from resolvers.upstreams.closed import restriction_outcome
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.upstream import Abilities, Filter, Search, Upstream
 
-_TIE_BREAK = ("_id",)
+_TIE_BREAK = (("_id",), ("-_id",))
+"""By whether the list is read from its end."""
 LABELS = "_security"
 """The search parameter that finds by security label (R4 search, 3.1.1.5)."""
 
@@ -55,6 +57,8 @@ class SourcePlan(msgspec.Struct):
     counts_labelled: bool = False
     outcome: SourceOutcome | None = None
     problems: tuple[str, ...] = ()
+    abilities: Abilities | None = None
+    """What the source can do with the type; None where it is not asked."""
     is_simple: bool = False
     """Whether the source is asked once, answers in the order asked for, and leaves nothing to be tested."""
 
@@ -106,6 +110,7 @@ class _Draft:
             plan.counts_labelled,
             None,
             (*problems, *plan.problems) if problems else plan.problems,
+            plan.abilities,
             plan.is_simple and not problems and len(searches) == 1,
         )
 
@@ -209,7 +214,7 @@ async def _drafted(
             shape = narrowed_shape(shape, question.narrowing) if question.narrowing is not None else None
         key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
         is_general = not question.narrowings or question.narrowing is not None
-        if not question.filters and not question.references and is_general:
+        if not question.filters and not question.references and is_general and not question.changed_since:
             draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
             return draft
         references, gaps = await references_of(upstream, question, context)
@@ -238,23 +243,26 @@ def _draft_of(
     narrowings = narrowed(upstream, question, abilities)
     only, others = (narrowings[0], ((),)) if len(narrowings) == 1 else ((), narrowings)
     parts = tuple((*((one,) if one else ()), *more) for one in partition.filters for more in others)
-    is_sorted = question.ordering.code_set <= abilities.sorts
+    changed_sent, changed_kept = changed_filters(question, abilities)
+    is_sorted = question.ordering.code_set <= abilities.sorts and question.is_in_order
     by_id = is_sorted and "_id" in abilities.sorts
-    tie_break = _TIE_BREAK if by_id and "_id" not in question.ordering.codes else ()
+    tie_break = _TIE_BREAK[question.is_backward] if by_id and "_id" not in question.ordering.codes else ()
+    is_lazy = is_sorted and not kept and not more_kept and not changed_kept
     base = Search(
         type=question.type,
         location=upstream.locations()[0],
-        filters=(*sent, *only),
-        patient_parameter=None if about_nobody else _patient_parameter(upstream, question.type, abilities),
-        sort=(*question.ordering.sort, *tie_break) if is_sorted else (),
-        count=_count(question, abilities, is_lazy=is_sorted and not kept and not more_kept),
+        filters=(*sent, *only, *changed_sent),
+        patient_parameter=None if about_nobody else parameter_of_patient(upstream, question.type, abilities),
+        sort=(*question.direction.sort, *tie_break) if is_sorted else (),
+        count=_count(question, abilities, is_lazy=is_lazy),
         shape=shape,
     )
     checks = tuple(test_of(question.type, one) for one in filters if is_checked(question.type, one))
+    checks += tuple(or_unsaid(test_of(question.type, one)) for one in changed_sent)
     told = (*problems, *(() if partition.exhaustive else (_BY_PARTS,)))
     plan = SourcePlan(
         upstream,
-        keeps=tuple(test_of(question.type, one) for one in (*kept, *more_kept)),
+        keeps=tuple(test_of(question.type, one) for one in (*kept, *more_kept, *changed_kept)),
         checks=checks,
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
@@ -264,23 +272,19 @@ def _draft_of(
         counts_hidden=_counts_hidden(question, abilities),
         counts_labelled=LABELS in abilities.parameters,
         problems=told,
-        is_simple=by_id and not kept and not more_kept and not checks and not told and parts == _WHOLE,
+        abilities=abilities,
+        is_simple=is_lazy
+        and by_id
+        and not question.is_backward
+        and not checks
+        and not told
+        and parts == _WHOLE,
     )
     return _Draft(plan, base, more_sent, parts, not more_sent and parts == _WHOLE)
 
 
 def _problem(gap: SourceOutcome) -> str:
     return gap.message or "the lookup of a person fell short in this source"
-
-
-def _patient_parameter(upstream: Upstream, resource_type: str, abilities: Abilities) -> str:
-    """The parameter that names the patient: the rule's, or `subject` where the source has only that."""
-    ruled = patient_parameter(resource_type)
-    candidates = [ruled, "subject"] if ruled == "patient" else [ruled]
-    found = next((one for one in candidates if one and one in abilities.parameters), None)
-    if found is None:
-        raise SearchNotSupported(upstream.name, f"the source cannot search {resource_type} by patient")
-    return found
 
 
 def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:

@@ -12,9 +12,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from resolvers.loaders import Loaders
-from resolvers.ordering import MISSING, Key, Ordering
+from resolvers.ordering import MISSING, Key, Ordering, Place
 from resolvers.resource import Resource
-from resolvers.upstreams.errors import PageExpired
+from resolvers.upstreams.errors import PageExpired, SearchNotSupported
 from resolvers.upstreams.upstream import Page, Search
 
 Keep = Callable[[Resource], bool]
@@ -24,15 +24,13 @@ Admit = Callable[[Resource, "Stream"], bool]
 """Whether a resource of a stream belongs in the answer. It may note a problem of the stream."""
 
 
-Place = tuple[Key, int, str]
-"""Where a row stands among all rows of all sources: its sort key, its source's rank, its id."""
-
-
 @dataclass(slots=True, eq=False)
 class Row:
-    """A resource in its place; `mark` names the page where a walk may resume."""
+    """A resource in its place; `mark` names the page where a walk may resume. `rank`: its source's, in order
+    of precedence."""
 
     place: Place
+    rank: int
     resource: Resource
     mark: str | None
     stream: str
@@ -42,14 +40,12 @@ class Row:
         """What orders the row."""
         return self.place[0]
 
-    @property
-    def rank(self) -> int:
-        """Its source's, in order of precedence."""
-        return self.place[1]
-
 
 class Stream:
-    """The rows of one search. `head` is the next row once `fill` has been awaited, None at the end."""
+    """The rows of one search. `head` is the next row once `fill` has been awaited, None at the end.
+
+    `ordering` may be that of a list read from its end (`is_backward`). `is_cut`: rows are missing at its end.
+    """
 
     def __init__(
         self,
@@ -61,6 +57,7 @@ class Stream:
         is_sorted: bool,
         is_sorted_by_id: bool = False,
         is_batched: bool = False,
+        is_backward: bool = False,
         pages_max: int,
     ) -> None:
         self.source = source
@@ -71,12 +68,16 @@ class Stream:
         self.problems: list[str] = []
         self.has_answered = False
         self.has_strays = False
+        self.is_cut = False
+        self.counts_changed = [0, 0]
+        """How many records tell when they changed, and how many do not, where the gateway has to know."""
         self.retrieved_at: datetime | None = None
         self._search = search
         self._ordering = ordering
         self._walks = not is_sorted
         self._has_runs = not is_sorted_by_id
         self._is_batched = is_batched
+        self._is_backward = is_backward
         self._pages_left = pages_max
         self._after: Place | None = None
         self._resumed = False
@@ -98,6 +99,13 @@ class Stream:
         self._after = after
         if mark is not None and not self._walks:
             self._next, self._resumed = mark, True
+
+    async def touch(self, loaders: Loaders) -> None:
+        """Asks for the first page, and learns whether the source answers. Raises UpstreamError."""
+        if not self.has_answered:
+            await self._fetch(loaders)
+            self._settle()
+            self.head = self._ready[-1] if self._ready else None
 
     async def fill(self, loaders: Loaders) -> None:
         """Makes `head` the next row. Raises UpstreamError where its page cannot be had."""
@@ -141,11 +149,17 @@ class Stream:
         if page.next is None:
             self._ended = True
         elif page.next == mark:
-            self._ended = True
-            self.note_problem("the source repeats its pages")
+            self._cut("the source repeats its pages")
         elif self._pages_left <= 0:
-            self._ended = True
-            self.note_problem("more pages than the gateway reads")
+            self._cut("more pages than the gateway reads")
+
+    def _cut(self, problem: str) -> None:
+        """Ends the walk before the end of the list."""
+        if self._is_backward and self._walks:
+            # What was read is the list's beginning, and says nothing of its end.
+            raise SearchNotSupported(self.source, f"the list cannot be read from its end: {problem}")
+        self._ended = self.is_cut = True
+        self.note_problem(problem)
 
     def _start_again(self, loaders: Loaders, expired: Search) -> None:
         """The source has forgotten the page: walk from the start, past what has been given out."""
@@ -153,8 +167,7 @@ class Stream:
             loaders.forget(self.source, search)
         self._pages_left -= 1
         if self._pages_left <= 0:
-            self._ended = True
-            self.note_problem("the source forgets its pages faster than they are read")
+            self._cut("the source forgets its pages faster than they are read")
         self._after = self._given or self._after
         self._next, self._pending, self._newest = None, [], None
         self._seen.clear()
@@ -167,12 +180,13 @@ class Stream:
     def _take(self, page: Page, mark: str | None) -> None:
         fresh = [one for one in page.resources if one.id not in self._seen]
         if page.resources and not fresh:
-            self._ended = True
-            self.note_problem("the source repeats its pages")
+            self._cut("the source repeats its pages")
         self._seen.update(one.id for one in fresh)
-        key = self._ordering.key
+        place, rank = self._ordering.place, self.rank
         for resource in fresh:
-            row = Row((key(resource), self.rank, resource.id), resource, mark, self.id)
+            row = Row(place(resource, rank), rank, resource, mark, self.id)
+            if self._is_backward and not self._walks and self._ordering.is_undated(row.key):
+                continue  # they come after all that is read here, wherever the source puts them
             self._check_order(row)
             if self._is_wanted(row):
                 self._pending.append(row)

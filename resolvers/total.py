@@ -19,10 +19,12 @@ async def total_count(call: FieldCall) -> int | None:
     """The sum of the sources' counts, less what is hidden, and what security labels withhold.
 
     Null where a source cannot count, the gateway filters, one row may come from two sources
-    (patients), or a source is missing. Raises UpstreamError where a count fails and the caller
-    does not ask how complete the list is.
+    (patients), duplicates are collapsed, or a source is missing. Raises UpstreamError where a count
+    fails and the caller does not ask how complete the list is.
     """
     connection: Connection = call.parent
+    if connection.lookups is not None:
+        return len(connection.nodes)
     try:
         return await _total(connection, call)
     except UpstreamError as error:
@@ -35,7 +37,7 @@ async def total_count(call: FieldCall) -> int | None:
 async def _total(connection: Connection, call: FieldCall) -> int | None:
     plans = connection.plans
     known = [*connection.outcomes, *(plan.outcome for plan in plans if plan.outcome)]
-    if completeness(known) is Completeness.PARTIAL or connection.has_strays:
+    if completeness(known) is Completeness.PARTIAL or connection.has_strays or connection.question.collapses:
         return None
     asked = [plan for plan in plans if plan.searches]
     if not all(plan.is_counted and plan.counts_hidden and not plan.keeps for plan in asked):

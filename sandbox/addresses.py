@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from sandbox.serving import HOST
 
 UPSTREAMS = ("ehr", "gp", "wearable")
+VENDORS = ("laboratory", "practice", "document")
+"""Further sources, started only when asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """URLs by the ports of `gateway`, `issuer`, `ehr`, `gp` and `wearable`."""
+    """URLs by the ports of `gateway`, `issuer` and every source."""
 
     ports: Mapping[str, int]
 
@@ -27,17 +29,18 @@ class Addresses:
         return f"{self.origin('gateway')}/graphql"
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that there are."""
+        return (*UPSTREAMS, *(name for name in VENDORS if name in self.ports))
+
+    @property
     def upstreams(self) -> dict[str, str]:
         """The ehr's base URL, the origin of the others."""
-        return {
-            "ehr": f"{self.origin('ehr')}/fhir",
-            "gp": self.origin("gp"),
-            "wearable": self.origin("wearable"),
-        }
+        return {name: self.origin(name) for name in self.sources} | {"ehr": f"{self.origin('ehr')}/fhir"}
 
     @property
     def readiness(self) -> dict[str, str]:
         """What answers 200 as soon as a process can serve."""
-        probes = {name: f"{self.origin(name)}/_sandbox/requests" for name in UPSTREAMS}
+        probes = {name: f"{self.origin(name)}/_sandbox/requests" for name in self.sources}
         probes["issuer"] = f"{self.issuer}/.well-known/openid-configuration"
         return probes | {"gateway": f"{self.origin('gateway')}/readyz"}

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sandbox.addresses import UPSTREAMS, Addresses
+from sandbox.addresses import UPSTREAMS, VENDORS, Addresses
 from sandbox.example import first_example
 from sandbox.files import write_private
 from sandbox.greeting import greeting
@@ -23,6 +23,7 @@ from sandbox.processes import Process, Processes
 from sandbox.settings import link_accounts, register_clients, write_settings
 from sandbox.state import State, hold
 from sandbox.summary import PersonId, describe
+from sandbox.vendors import Vendors, vendors_of, write_vendors
 
 READY_WITHIN_S = 90.0
 POLL_S = 0.1
@@ -35,7 +36,8 @@ class StartFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the sandbox is started with. `port` is the gateway's; 0 takes any."""
+    """What the sandbox is started with. `port` is the gateway's; 0 takes any. `has_vendors`: a laboratory, a
+    practice and a source of documents beside the usual sources."""
 
     port: int = 8000
     patients: int = 100
@@ -43,6 +45,7 @@ class Options:
     state: Path = Path(".sandbox")
     wearable_rate_per_minute: int = 100_000
     budget: int = 20_000
+    has_vendors: bool = False
 
 
 @dataclass(slots=True)
@@ -67,17 +70,20 @@ class Launch:
         population = building.wait(self.stop)
         if population is None:
             return
-        link_accounts(self.state, population.wearable)
+        vendors = vendors_of(population, self.options.seed) if self.options.has_vendors else None
+        if vendors is not None:
+            write_vendors(self.state, vendors)
+        link_accounts(self.state, population.wearable, vendors)
         write_settings(self.state, addresses, population, self.options.budget)
         module, *arguments = self.gateway
         self._start("gateway", module, [*arguments, "--config", str(self.state.settings)])
         if self._is_ready(addresses):
-            self._announce(addresses, population)
+            self._announce(addresses, population, vendors)
             self._watch()
 
     def _prepare(self) -> Addresses:
         self.state.ensure_secrets()
-        free = ("issuer", *UPSTREAMS)
+        free = ("issuer", *UPSTREAMS, *(VENDORS if self.options.has_vendors else ()))
         ports = choose_ports({"gateway": self.options.port}, free, self.state.recorded_ports())
         addresses = Addresses(ports)
         write_private(self.state.ports, msgspec.json.encode(ports))
@@ -86,7 +92,7 @@ class Launch:
 
     def _start_sources(self, addresses: Addresses) -> None:
         options = self.options
-        for name in ("issuer", *UPSTREAMS):
+        for name in ("issuer", *addresses.sources):
             arguments = ["--port", str(addresses.ports[name]), "--state", str(self.state.folder)]
             arguments += ["--patients", str(options.patients), "--seed", str(options.seed)]
             if name == "wearable":
@@ -110,10 +116,11 @@ class Launch:
                 raise StartFailed(f"Not ready after {READY_WITHIN_S:.0f} s: {', '.join(awaited)}.")
         return not awaited
 
-    def _announce(self, addresses: Addresses, population: Population) -> None:
+    def _announce(self, addresses: Addresses, population: Population, vendors: Vendors | None) -> None:
         pids = {name: process.popen.pid for name, process in self.processes.running.items()}
         seal = self.seal_with(self.state.identity_key)
-        summary = describe(self.state, addresses, population, seal, pids)
+        accounts = vendors.accounts if vendors else ()
+        summary = describe(self.state, addresses, population, seal, pids, accounts)
         write_private(self.state.summary, msgspec.json.encode(summary))
         example = first_example(population)
         patient_id = summary["patients"][population.people.index(example.person)]["id"]

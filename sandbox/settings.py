@@ -15,6 +15,7 @@ from sandbox.issuer.registration import APP_SCOPES
 from sandbox.issuer.tokens import AUDIENCE
 from sandbox.population.model import Account, Population
 from sandbox.state import State
+from sandbox.vendors import Vendors, vendor_tables
 
 KEY_HEADER = "X-Practice-Key"
 TEMPLATE = Path(__file__).with_name("gateway.template.toml")
@@ -53,9 +54,9 @@ def _without(scope: str) -> tuple[str, ...]:
     return tuple(one for one in APP_SCOPES if one != scope)
 
 
-def link_accounts(state: State, accounts: Mapping[str, Account]) -> None:
-    """Writes the wearable's links (account to NHS number) and its users' tokens."""
-    links = [_link(account) for account in accounts.values()]
+def link_accounts(state: State, accounts: Mapping[str, Account], vendors: Vendors | None = None) -> None:
+    """Writes the vendors' links (account to NHS number) and the tokens of the wearable's users."""
+    links = [_link(account) for account in accounts.values()] + (vendors.links if vendors else [])
     write_private(state.links, b"".join(msgspec.json.encode(link) + b"\n" for link in links))
     tokens = {user_id: account.token for user_id, account in accounts.items()}
     write_private(state.secret("upstream_wearable_grants"), msgspec.json.encode(tokens))
@@ -77,7 +78,10 @@ def write_settings(state: State, addresses: Addresses, population: Population, b
         restore_per_s=max(1, budget // 40),
         gp_locations="".join(map(_location, gp_locations(addresses, population))),
         gp_categories=json.dumps(_categories(population)),
+        trusted_sources=json.dumps(["ehr", "gp", *(["document"] if "document" in addresses.ports else [])]),
     )
+    if "document" in addresses.ports:
+        text += vendor_tables(state, addresses)
     write_private(state.settings, text.encode())
 
 

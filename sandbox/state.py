@@ -37,6 +37,11 @@ class State:
         return self.folder / "links.ndjson"
 
     @property
+    def orders(self) -> Path:
+        """The laboratory's orders that webhooks told of."""
+        return self.folder / "orders.ndjson"
+
+    @property
     def issuer_key(self) -> Path:
         return self.folder / "issuer-key.json"
 
@@ -76,6 +81,7 @@ class State:
             self.secret("identity_key"): 64,
             self.secret("cursor_key"): 32,
             self.secret("upstream_ehr_client_secret"): 32,
+            self.secret("upstream_document_id_key"): 64,
             self.partner_secret: 32,
         }
 

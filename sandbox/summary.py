@@ -1,6 +1,6 @@
 """sandbox.json: what a running sandbox tells programs (docs/sandbox.md)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM
@@ -18,9 +18,19 @@ TOKEN_TTL_S = 24 * 3600
 
 
 def describe(
-    state: State, addresses: Addresses, population: Population, person_id: PersonId, pids: Mapping[str, int]
+    state: State,
+    addresses: Addresses,
+    population: Population,
+    person_id: PersonId,
+    pids: Mapping[str, int],
+    accounts: Iterable[tuple[str, str, str]] = (),
 ) -> dict[str, Any]:
-    """The content of sandbox.json."""
+    """The content of sandbox.json. `accounts`: (source, account, NHS number) of further vendors."""
+    patients = _patients(addresses, population, person_id)
+    for source, account, number in accounts:
+        for patient in patients:
+            if patient["nhs_number"] == number:
+                patient["sources"][source] = f"Patient/{account}"
     return {
         "graphql_url": addresses.graphql,
         "base_url": addresses.origin("gateway"),
@@ -30,7 +40,7 @@ def describe(
         "locations": {"gp": gp_locations(addresses, population)},
         "tokens": _tokens(state, addresses, population),
         "clinician": _practitioner(addresses, population),
-        "patients": _patients(addresses, population, person_id),
+        "patients": patients,
         "pids": dict(pids),
     }
 

@@ -6,8 +6,10 @@ from resolvers.outcome import completeness
 from resolvers.total import total_count
 from schema.cost import of_count, of_edge_node
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
+from schema.identity import lookup_type
 from schema.making import definition, list_of, make_type, optional
-from schema.provenance import CompletenessEnum, SourceOutcomeType
+from schema.provenance import CompletenessEnum, SourceOutcomeType, instant
+from schema.scalars import Instant
 
 PageInfo = make_type("PageInfo", "Where a page lies in its list.")
 
@@ -18,13 +20,19 @@ definition(PageInfo).fields.extend(
         computed_field(
             "hasPreviousPage",
             bool,
-            lambda one: one.question.after is not None,
-            description="Whether the page was asked for by a cursor: rows precede it.",
+            lambda one: one.has_previous,
+            description="Whether rows precede; that of the cursor `after` does.",
         ),
         computed_field(
             "startCursor", optional(str), lambda one: one.cursor(0), description="The first row's."
         ),
         computed_field("endCursor", optional(str), lambda one: one.cursor(-1), description="The last row's."),
+        computed_field(
+            "cursorExpiresAt",
+            optional(Instant),
+            lambda one: instant(one.cursors_expire_at),
+            description="Until when the page's cursors can be used; null where it has no rows.",
+        ),
     )
 )
 
@@ -32,15 +40,7 @@ definition(PageInfo).fields.extend(
 def connection_type(resource: type, sources: int) -> type:
     """The connection of a resource type that so many sources can hold, with its edge."""
     name = definition(resource).name
-    edge = make_type(f"{name}Edge", f"A row of a list of {name}.")
-    definition(edge).fields.extend(
-        (
-            computed_field(
-                "cursor", str, lambda one: one.cursor, description="Where to go on after this row."
-            ),
-            computed_field("node", resource, _node, description="The row.", costs=of_edge_node()),
-        )
-    )
+    edge = _edge_type(name, resource)
     made = make_type(f"{name}Connection", f"One page of a list of {name}, merged from every source.")
     definition(made).fields.extend(
         (
@@ -70,7 +70,39 @@ def connection_type(resource: type, sources: int) -> type:
             ),
         )
     )
+    if name == "Patient":
+        definition(made).fields.append(
+            computed_field(
+                "lookups",
+                optional(list_of(lookup_type(resource))),
+                lambda one: one.lookups,
+                description="How the lookup of each of `identifiers` ended, in order; null without them.",
+            )
+        )
     return made
+
+
+def _edge_type(name: str, resource: type) -> type:
+    edge = make_type(f"{name}Edge", f"A row of a list of {name}.")
+    definition(edge).fields.extend(
+        (
+            computed_field(
+                "cursor", str, lambda one: one.cursor, description="Where to go on after this row."
+            ),
+            computed_field("node", resource, _node, description="The row.", costs=of_edge_node()),
+        )
+    )
+    if name != "Patient":
+        definition(edge).fields.append(
+            computed_field(
+                "duplicates",
+                list_of(resource),
+                lambda one: one.duplicates,
+                description="Other records of the same clinical fact, in order of precedence, where "
+                "duplicates are collapsed.",
+            )
+        )
+    return edge
 
 
 def _rows(name: str, resource: type) -> ComputedField:

@@ -20,6 +20,7 @@ SEARCH: Final = 5
 FOUND: Final = 1
 """Of a resource that is asked for by id or followed to by a reference."""
 
+_PAGED: Final = ("first", "last")
 ROW_FIELDS: Final = ("edges", "nodes")
 """The fields of a connection that hold its rows; both hold the same ones."""
 
@@ -100,10 +101,19 @@ def counts_of(sources: Iterable[HasTypes]) -> SourceCounts:
 
 def of_connection(sources: int) -> Costs:
     """A list over so many sources: a search of each, and its rows."""
+    return _of_list(sources, _PAGED, ROW_FIELDS)
+
+
+def of_patients(sources: int) -> Costs:
+    """A list of persons over so many sources: by search, or as many as there are identifiers."""
+    return _of_list(sources, (*_PAGED, "identifiers"), (*ROW_FIELDS, "lookups"))
+
+
+def _of_list(sources: int, slicing: Iterable[str], sized: Iterable[str]) -> Costs:
     size = ListSize(
         assumed_size=FIRST_DEFAULT,
-        slicing_arguments=["first"],
-        sized_fields=list(ROW_FIELDS),
+        slicing_arguments=list(slicing),
+        sized_fields=list(sized),
         require_one_slicing_argument=False,
     )
     return (Cost(weight=str(SEARCH * sources)), size)

@@ -133,6 +133,8 @@ class FetchField(StrawberryField):
     fetch: Fetch
     reads: Reads | None = None
     """The resources of one type that it fetches, where it fetches such; what it needs follows from it."""
+    reads_whole: bool = False
+    """Whether it looks at elements of what it stands on."""
     is_own: bool = False
     """Whether it tells the caller of the caller's own request alone, and no source is asked: no rule needs to
     cover it."""
@@ -224,12 +226,14 @@ def fetch_field(
     description: str,
     arguments: tuple[StrawberryArgument, ...] = (),
     reads: Reads | None = None,
+    reads_whole: bool = False,
     costs: Costs = (),
     is_own: bool = False,
 ) -> FetchField:
     """A fetching field under a name of ours; `costs` where it costs other than its kind does."""
     field = _named(FetchField, name, annotation, description)
     field.fetch, field.arguments, field.reads = fetch, list(arguments), reads
+    field.reads_whole = reads_whole
     field.is_own = is_own
     field.directives = list(costs)
     return field

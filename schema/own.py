@@ -11,12 +11,19 @@ from permissions.coordinates import Reads
 from resolvers.ids import global_id
 from resolvers.lists import reverse_list
 from resolvers.names import plural
-from resolvers.patients import outcomes_of, patient_completeness, records
+from resolvers.patients import (
+    element_sources,
+    identity_conflicts,
+    outcomes_of,
+    patient_completeness,
+    records,
+)
 from resolvers.reference import follow
 from resolvers.resource import Node
 from schema.attachment import attachment_url
 from schema.cost import SourceCounts, of_connection, of_found
 from schema.field import computed_field, fetch_field
+from schema.identity import ElementSourceType, IdentityConflictType
 from schema.making import list_of, optional
 from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
 from schema.record import PatientRecord
@@ -92,6 +99,24 @@ class OwnFields:
             CompletenessEnum,
             patient_completeness,
             description="Whether every source was asked for this person and answered.",
+        )
+        yield fetch_field(
+            "identityConflicts",
+            optional(list_of(IdentityConflictType)),
+            identity_conflicts,
+            description="Records that state an identifier of this person and are not linked, and why.",
+            reads=Reads("r", "Patient"),
+        )
+        yield fetch_field(
+            "elementSources",
+            list_of(ElementSourceType),
+            element_sources,
+            description=(
+                "From which record each element is that one record may lend another, as the deployment "
+                "declares it; empty where it declares none."
+            ),
+            reads=Reads("rs", "Patient"),
+            reads_whole=True,
         )
         for one in self._resources:
             parameter = patient_parameter(one)

@@ -13,13 +13,18 @@ from resolvers.patient_list import patients
 from resolvers.patients import me, patient
 from resolvers.rate_limit import rate_limit
 from resolvers.sources import source_outcomes
-from schema.cost import SourceCounts, free, of_connection, of_found, of_ids, of_sources
+from schema.cost import SourceCounts, free, of_connection, of_found, of_ids, of_patients, of_sources
 from schema.field import argument, fetch_field
 from schema.making import definition, list_of, make_type, optional, optional_list
 from schema.provenance import SourceOutcomeType
 from schema.rate_limit import RateLimitType
-from schema.search import list_arguments
+from schema.search import REQUIRE, list_arguments
 
+_IDENTIFIERS = argument(
+    "identifiers",
+    optional(list_of(str)),
+    "1 to 100 NHS numbers, or `system|value`; each gets an outcome in `lookups`. No filters go with it.",
+)
 _ID = argument("id", ID, "A global id.")
 
 
@@ -89,6 +94,7 @@ def _persons(
     arguments = (
         argument("id", optional(ID), "Any id of the person: of a source's record, or the person's own."),
         argument("identifier", optional(str), "An NHS number, or `system|value` of a linking system."),
+        REQUIRE,
     )
     yield fetch_field(
         "patient",
@@ -104,6 +110,7 @@ def _persons(
         optional(types["Patient"]),
         me,
         description="The patient that the token is for.",
+        arguments=(REQUIRE,),
         reads=Reads("r", "Patient"),
         costs=of_found(),
     )
@@ -112,9 +119,9 @@ def _persons(
         optional(connections["Patient"]),
         patients,
         description="One node per person: sources in order of precedence, `sort` within a source.",
-        arguments=list_arguments("Patient"),
+        arguments=(*list_arguments("Patient"), _IDENTIFIERS),
         reads=Reads("s", "Patient"),
-        costs=of_connection(sources.holding("Patient")),
+        costs=of_patients(sources.holding("Patient")),
     )
 
 

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import strawberry
 from strawberry import ID
 from strawberry.types.arguments import StrawberryArgument
 
 from clinical.parameters import SearchParameter
-from resolvers.question import arguments_of
+from resolvers.question import Duplicates, Requirement, arguments_of
 from schema.field import argument, input_field
 from schema.making import definition, list_of, make_type, optional
-from schema.scalars import DecimalNumber, FHIRDateTime
+from schema.scalars import DecimalNumber, FHIRDateTime, Instant
 
 _COMPARISONS = ("eq", "ge", "gt", "le", "lt")
 
@@ -50,24 +51,53 @@ _TYPES: dict[str, tuple[Any, str]] = {
     "number": (QuantityFilter, "A number."),
 }
 
+RequirementEnum = strawberry.enum(
+    Requirement, description="COMPLETE: an answer that lacks a source's part is null, and an error."
+)
+DuplicatesEnum = strawberry.enum(
+    Duplicates,
+    description="What becomes of rows that are one clinical fact. COLLAPSE: one row, which names the others.",
+)
+REQUIRE = argument(
+    "require",
+    optional(RequirementEnum),
+    "COMPLETE: null and the error INCOMPLETE where any source is missing. For who must not act on a part.",
+)
+
 _PAGING = (
     argument("first", optional(int), "How many rows, 0 to 100; 20 where not given."),
     argument("after", optional(str), "The cursor of the row to go on after."),
+    argument("last", optional(int), "How many rows from the end, 0 to 100; not with `first` or `after`."),
+    argument("before", optional(str), "The cursor of the row to end before; not with `first` or `after`."),
     argument(
         "sort",
         optional(str),
         "As FHIR `_sort`: `-date,code`. Newest first where not given; undated rows come last.",
     ),
+    REQUIRE,
+    argument(
+        "changedSince",
+        optional(Instant),
+        "Records that a source has changed at or after this instant, those entered in error as well; by "
+        "`_lastUpdated`, oldest change first, unless sorted otherwise.",
+    ),
+)
+_DUPLICATES = argument(
+    "duplicates",
+    optional(DuplicatesEnum),
+    "COLLAPSE: rows with equal sort values that are one clinical fact are one row. SHOW where not given.",
 )
 
 
 def list_arguments(resource_type: str, but: str | None = None) -> tuple[StrawberryArgument, ...]:
     """The arguments of a list of a type. `but` is the search parameter that the list itself fixes."""
     known = arguments_of(resource_type)
-    taken = {one.python_name for one in _PAGING} & set(known)
+    # Persons come once each as it is.
+    paging = _PAGING if resource_type == "Patient" else (*_PAGING, _DUPLICATES)
+    taken = {one.python_name for one in paging} & set(known)
     if taken:
         raise ArgumentNameTaken(f"{resource_type}: a search parameter is called {', '.join(sorted(taken))}")
-    return _PAGING + tuple(_argument(name, one) for name, one in known.items() if one.code != but)
+    return paging + tuple(_argument(name, one) for name, one in known.items() if one.code != but)
 
 
 def _argument(name: str, parameter: SearchParameter) -> StrawberryArgument:

@@ -33,9 +33,11 @@ Found = TypeVar("Found")
 
 
 @contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, its output in `log`, until the end of the block."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def running(
+    command: Sequence[str], log: Path, packages: Sequence[Path] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program, its output in `log`, until the end of the block; `packages`: folders of more of them."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *packages)))}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -172,11 +174,11 @@ class Sandbox:
 
 
 @contextmanager
-def sandbox(folder: Path, patients: int, seed: int = 1) -> Iterator[Sandbox]:
+def sandbox(folder: Path, patients: int, seed: int = 1, *more: str) -> Iterator[Sandbox]:
     """A whole sandbox from the command that a newcomer types, ready; its folder is made below `folder`."""
     state, log = folder / "state", folder / "sandbox.log"
     options = ["--port", "0", "--patients", str(patients), "--seed", str(seed), "--state", str(state)]
-    options += ["--budget", str(BUDGET)]
+    options += ["--budget", str(BUDGET), *more]
     with running([sys.executable, "-m", "gateway.cli.main", "sandbox", *options], log) as process:
         until((state / "sandbox.json").exists, process, log)
         summary = json.loads((state / "sandbox.json").read_text("utf-8"))

@@ -97,6 +97,7 @@ class Entry:
             breaks_glass=context is not None and context.permissions.breaks_glass,
             denied=tuple(sorted(self.denied)),
             sources=context.statuses() if context else {},
+            identity_conflicts=context.identity.conflict_counts() if context else {},
             disclosed=context.disclosures.rows() if context and self._has_data else [],
         )
 

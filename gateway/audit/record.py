@@ -57,6 +57,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     measured."""
     sources: Mapping[str, str] = {}
     """How each source that was asked fared (its status), by its name."""
+    identity_conflicts: Mapping[str, int] = {}
+    """How many records of each source were found and not linked, as they are in doubt."""
     disclosed: Sequence[Disclosure] = []
 
 

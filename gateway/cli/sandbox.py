@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the vendor's limit for the whole application (its documented one is 120)",
     )
     parser.add_argument(
+        "--vendors",
+        action="store_true",
+        help="a laboratory, a practice and a source of documents beside the usual sources",
+    )
+    parser.add_argument(
         "--budget",
         type=_budget,
         default=usual.budget,
@@ -40,9 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs until it is told to stop; 0 then, 1 where the sandbox could not start or lost its gateway."""
-    options = Options(
-        args.port, args.patients, args.seed, args.state, args.wearable_rate_per_minute, args.budget
-    )
+    limit = args.wearable_rate_per_minute
+    options = Options(args.port, args.patients, args.seed, args.state, limit, args.budget, args.vendors)
     try:
         launch(options, GATEWAY, seal_with=lambda key: PersonKey(key).seal, say=_say)
     except (StateInUse, PortTaken, StartFailed, OSError) as problem:

@@ -211,7 +211,8 @@ class _Analyst:
         if sizing is None:
             return {}
         size = size_term(sizing, weight, definition, node)
-        lower = tuple(one for one in sizing.arguments)
+        given = {one.name.value for one in node.arguments or ()}
+        lower = tuple(one for one in sizing.arguments if one.split(".")[0] in given) or sizing.arguments[:1]
         if sizing.fields:
             return {"rows": size, "sized": sizing.fields, "lower": lower}
         return {"count": size, "lower": lower}

@@ -32,7 +32,7 @@ class Selection:
     `own` is what it costs once, `count` how many items it has, None where that is one or where the items are
     those of `sized` fields below: then `rows` is how many each of these has. `weighs_items`: each item costs
     what its type weighs. `is_searched`: it costs by the sources that are searched for it. `lower`: the
-    arguments by which a client makes the list shorter.
+    arguments by which a client makes the list shorter: those that are given, else the usual one.
     """
 
     key: str

@@ -19,7 +19,7 @@ from schema.field import ComputedField, ElementField, FetchField, RowsField
 TYPENAME: Final = "__typename"
 PATIENT: Final = "Patient"
 PATIENTS: Final = "PatientConnection"
-_PAGING: Final = frozenset({"first", "after"})
+_PAGING: Final = frozenset({"first", "after", "identifiers"})
 
 
 class NotElements(Exception):
@@ -75,7 +75,9 @@ class Survey:
             return
         if isinstance(field, ElementField):
             self._of_patient.add(field.element)
-        elif not isinstance(field, FetchField):
+        elif isinstance(field, FetchField):
+            self._reads_all |= field.reads_whole
+        else:
             self._reads_all |= not isinstance(field, ComputedField) or field.of_row is None
 
     def _below(self, inner: Any, nodes: Sequence[FieldNode]) -> None:

@@ -35,10 +35,14 @@ class StaticCredentials(_Table):
 
 
 class BasicCredentials(_Table):
-    """HTTP Basic (RFC 7617). `secret`, the password, defaults to `upstream_<name>_password`."""
+    """HTTP Basic (RFC 7617). `secret`, the password, defaults to `upstream_<name>_password`.
+
+    Without a `user` the secret, by default `upstream_<name>_token`, is an API key that goes out as the user,
+    with an empty password.
+    """
 
     kind: Literal["basic"]
-    user: str = Field(pattern=r"^[^:\x00-\x1f\x7f]+$")
+    user: str | None = Field(default=None, pattern=r"^[^:\x00-\x1f\x7f]+$")
     secret: str | None = None
 
 

@@ -85,9 +85,7 @@ def open_credential(settings: CredentialSettings, parts: CredentialParts) -> Cre
             value = header_secret(parts.secrets, parts.secret_name(settings.secret, "token"))
             return StaticCredential(settings.header, settings.prefix + value)
         case BasicCredentials():
-            password = required_secret(parts.secrets, parts.secret_name(settings.secret, "password"))
-            pair = b64encode(f"{settings.user}:{password}".encode()).decode()
-            return StaticCredential("Authorization", f"Basic {pair}")
+            return StaticCredential("Authorization", f"Basic {_basic(settings, parts)}")
         case ClientCredentials():
             endpoint = parts.endpoint(settings.token_url, parts.client(settings))
             return OAuthClientCredential(endpoint, settings.scope)
@@ -104,6 +102,16 @@ def open_credential(settings: CredentialSettings, parts: CredentialParts) -> Cre
             return _granted(settings, parts)
         case _:
             return NoCredential()
+
+
+def _basic(settings: BasicCredentials, parts: CredentialParts) -> str:
+    """User and password, or an API key as user (RFC 7617 section 2)."""
+    if settings.user is None:
+        pair = required_secret(parts.secrets, parts.secret_name(settings.secret, "token")) + ":"
+    else:
+        password = required_secret(parts.secrets, parts.secret_name(settings.secret, "password"))
+        pair = f"{settings.user}:{password}"
+    return b64encode(pair.encode()).decode()
 
 
 def _of_certificate(settings: MtlsCredentials, parts: CredentialParts) -> Credential:

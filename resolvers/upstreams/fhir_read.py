@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
+from clinical.identifiers import is_nhs_number
+from clinical.references import is_resource_id, parse_reference
 from resolvers.resource import Json, Location, Resource
 from resolvers.upstreams.errors import (
     SearchNotSupported,
@@ -130,11 +134,41 @@ def _single(source: str, read: Read, answer: Answer | UpstreamError) -> Found:
     except UpstreamError as problem:
         return problem
     if resource["resourceType"] != read.type or resource.get("id") != read.id:
-        # A merged or superseded record answers with another id: somebody else's, as far as we know.
+        if has_replaced(resource, read):
+            return _resource(source, replace(read, id=resource["id"]), resource, answer.retrieved_at)
+        # Without a word of the one that was asked for it is somebody else's, as far as we know.
         return UpstreamInvalidResponse(
             source, f"{source} answered with another record than the one asked for."
         )
     return _resource(source, read, resource, answer.retrieved_at)
+
+
+def has_replaced(resource: Json, read: Read) -> bool:
+    """Whether a Patient that a source gives in the place of another says that it has taken the other's place:
+    by `link`, or as the other's id is an NHS number, which it states (NHS PDS)."""
+    id_ = resource.get("id")
+    if (resource["resourceType"], read.type) != ("Patient", "Patient") or not (
+        isinstance(id_, str) and is_resource_id(id_)
+    ):
+        return False
+    if is_nhs_number(read.id) and any(
+        one.get("value") == read.id for one in _objects(resource.get("identifier"))
+    ):
+        return True
+    return any(_names(one, read) for one in _objects(resource.get("link")))
+
+
+def _names(link: Json, read: Read) -> bool:
+    other = link.get("other")
+    text = other.get("reference") if isinstance(other, dict) else None
+    if link.get("type") != "replaces" or not isinstance(text, str):
+        return False
+    named, own = parse_reference(text), read.location.base_url.rstrip("/")
+    return named.local == f"Patient/{read.id}" and (named.base or own).rstrip("/") == own
+
+
+def _objects(value: object) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _resource(source: str, read: Read, resource: Json, at: datetime) -> Resource:

@@ -1,7 +1,7 @@
 """Which vendor account is whose: a table that somebody vouches for, never a guess by name."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,14 @@ class LinksInvalid(ValueError):
 
 
 class LinkTable:
-    """Links, looked up from either side."""
+    """Links, looked up from either side.
 
-    def __init__(self, links: Iterable[Link] = ()) -> None:
+    `account_systems`: by source, the identifier system in which other sources' Patients name its accounts.
+    An account is then found by such an identifier too, and states it of itself; who states it, links.
+    """
+
+    def __init__(self, links: Iterable[Link] = (), account_systems: Mapping[str, str] | None = None) -> None:
+        self._account_systems = account_systems or {}
         self._patients: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._identifiers: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for link in links:
@@ -36,11 +41,15 @@ class LinkTable:
         """The accounts of a source that belong to the person with this identifier, in the table's order."""
         if not token.system or not token.code:
             return ()
+        if token.system == self._account_systems.get(source):
+            return (token.code,)
         return tuple(self._patients.get((source, token.system, token.code), ()))
 
     def identifiers(self, source: str, patient: str) -> tuple[Token, ...]:
-        """The identifiers of the person whose account this is; empty where the table does not know it."""
-        return tuple(Token(*pair) for pair in self._identifiers.get((source, patient), {}).items())
+        """The identifiers of the person whose account this is; empty where nobody can know it."""
+        system = self._account_systems.get(source)
+        own = (Token(system, patient),) if system is not None else ()
+        return (*(Token(*pair) for pair in self._identifiers.get((source, patient), {}).items()), *own)
 
     def accounts(self, source: str) -> tuple[str, ...]:
         """Every linked account of a source, sorted."""
@@ -55,11 +64,12 @@ class LinkTable:
             accounts.append(link.patient)
 
 
-def read_links(path: Path) -> LinkTable:
+def read_links(path: Path, account_systems: Mapping[str, str] | None = None) -> LinkTable:
     """The table in a file of JSON lines `{"source", "patient", "system", "value"}`. Raises LinksInvalid and
     OSError."""
     lines = path.read_text("utf-8").splitlines()
-    return LinkTable(_link(number, line) for number, line in enumerate(lines, 1) if line.strip())
+    links = (_link(number, line) for number, line in enumerate(lines, 1) if line.strip())
+    return LinkTable(links, account_systems)
 
 
 def _link(number: int, line: str) -> Link:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Final, cast
 
+from resolvers.upstreams.document import open_document
 from resolvers.upstreams.fhir import open_fhir
+from resolvers.upstreams.laboratory import open_laboratory
+from resolvers.upstreams.practice import open_practice
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Upstream
 from resolvers.upstreams.wearable import open_wearable
@@ -15,7 +18,13 @@ ENTRY_POINTS: Final = "clinical_gateway.upstreams"
 Factory = Callable[[UpstreamSettings, Wiring], Upstream]
 """Builds one source; opens nothing. Raises ValueError with a sentence for the operator."""
 
-KINDS: Final[Mapping[str, Factory]] = {"fhir": open_fhir, "wearable": open_wearable}
+KINDS: Final[Mapping[str, Factory]] = {
+    "fhir": open_fhir,
+    "fhir-document": open_document,
+    "laboratory": open_laboratory,
+    "practice": open_practice,
+    "wearable": open_wearable,
+}
 
 
 class UpstreamInvalid(ValueError):

@@ -89,10 +89,11 @@ class UpstreamSettings(_Table):
     whole request, or one for each call (then `X-Correlation-ID` joins them; NHS PDS).
     `is_registered_once`: a patient has a record at one of the locations only, so that one which is found
     stands although another location did not answer. `timezone`, `walk_accounts_max` (how many users a search
-    that names none may ask) and `ambiguous` (what becomes of measurements that may be another person's) are
-    for vendor accounts; `options` for kinds of other packages. `purposes` of use that the source may be asked
-    for, any where nothing is said; `restricted_patients`: whether it may be asked about a person whom a
-    record marks as restricted (`resolvers.upstreams.closed`).
+    that names none may ask), `account_system` (the identifier system in which other sources' Patients name
+    accounts here, and so link them) and `ambiguous` (what becomes of measurements that may be another
+    person's) are for vendor accounts; `options` for kinds of other packages. `purposes` of use that the
+    source may be asked for, any where nothing is said; `restricted_patients`: whether it may be asked about a
+    person whom a record marks as restricted (`resolvers.upstreams.closed`).
     """
 
     name: Name
@@ -111,6 +112,7 @@ class UpstreamSettings(_Table):
     request_ids: Literal["request", "call"] = "request"
     timezone: str = "UTC"
     walk_accounts_max: int = Field(default=8, ge=0)
+    account_system: str | None = Field(default=None, min_length=1)
     ambiguous: Literal["preliminary", "withhold"] = "preliminary"
     purposes: tuple[Purpose, ...] | None = Field(default=None, min_length=1)
     restricted_patients: Literal["allow", "deny"] = "allow"

@@ -102,12 +102,19 @@ class Abilities(msgspec.Struct, frozen=True, cache_hash=True):
     pages_max: int = 50
 
 
+class OneRequest:
+    """What the calls of one request share and no others do; what is kept for it goes with it."""
+
+    __slots__ = ("__weakref__",)
+
+
 class Call(msgspec.Struct, frozen=True):
     """What a fetch inherits from its request: time left, correlation, and on whose behalf.
 
     `deadline` is in seconds of `time.monotonic()`. `patient_record`: the type of what is read of a Patient
     that is searched for (`resolvers.partial`); a source may always give more. `turns`: what comes before a
     long piece of work. `token`: the caller's own, for the credentials that are made of it and nothing else.
+    `request`: the same for every call that was made from this one (`msgspec.structs.replace`).
     """
 
     deadline: float
@@ -117,6 +124,7 @@ class Call(msgspec.Struct, frozen=True):
     patient_record: Any = dict
     turns: Turns | None = None
     token: CallerToken | None = None
+    request: OneRequest = msgspec.field(default_factory=OneRequest)
 
 
 class Upstream(Protocol):

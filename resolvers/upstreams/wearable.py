@@ -14,12 +14,12 @@ from permissions.principal import Principal
 from resolvers.resource import Location, Resource
 from resolvers.upstreams.credentials_grant import FixedGrants, RenewedGrants
 from resolvers.upstreams.errors import GrantMissing, SearchNotSupported, UpstreamError
+from resolvers.upstreams.evaluation import exact_parameters, patients_asked
 from resolvers.upstreams.exchange import Exchange
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wearable_accounts import Accounts
 from resolvers.upstreams.wearable_api import WearableApi
-from resolvers.upstreams.wearable_filters import exact_parameters, patients_asked
 from resolvers.upstreams.wearable_history import History
 from resolvers.upstreams.wearable_mapping import user_of
 from resolvers.upstreams.wearable_read import read_user

@@ -7,9 +7,9 @@ from clinical.identifiers import Token
 from resolvers.resource import Json, Location, Resource
 from resolvers.upstreams.credentials_grant import PatientGrants, no_grant
 from resolvers.upstreams.errors import SearchNotSupported
+from resolvers.upstreams.evaluation import patients_asked
 from resolvers.upstreams.links import LinkTable
 from resolvers.upstreams.upstream import Search
-from resolvers.upstreams.wearable_filters import patients_asked
 from resolvers.upstreams.wearable_mapping import patient
 
 

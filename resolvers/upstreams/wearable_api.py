@@ -21,7 +21,7 @@ from resolvers.upstreams.errors import (
     UpstreamUnavailable,
 )
 from resolvers.upstreams.exchange import Exchange, Question
-from resolvers.upstreams.throttling import retry_after_s
+from resolvers.upstreams.http_answers import http_refusal
 from resolvers.upstreams.transport import Response
 from resolvers.upstreams.upstream import Call
 
@@ -117,7 +117,7 @@ class WearableApi:
 
     def _envelope(self, response: Response) -> dict[str, Any]:
         if response.status != 200:
-            raise self._http_refusal(response)
+            raise http_refusal(self.source, response)
         try:
             envelope = decode_json(response.body)
         except JsonInvalid as problem:
@@ -125,21 +125,6 @@ class WearableApi:
         if not isinstance(envelope, dict):
             raise self._strange("no envelope")
         return envelope
-
-    def _http_refusal(self, response: Response) -> UpstreamError:
-        status, detail = response.status, f"HTTP {response.status}"
-        wait = retry_after_s(response.headers)
-        if status == 429 or (status == 503 and wait is not None):
-            return UpstreamThrottled(
-                self.source, f"{self.source} is asked too often at the moment.", detail, wait
-            )
-        if status in (408, 504):
-            return UpstreamTimeout(self.source, f"{self.source} did not answer in time.", detail)
-        if status >= 500:
-            return UpstreamUnavailable(self.source, f"{self.source} failed.", detail)
-        if status >= 400:
-            return UpstreamRejected(self.source, f"{self.source} refused the request.", detail)
-        return self._strange(detail)
 
     def _refusal(self, status: int, envelope: Mapping[str, Any]) -> UpstreamError:
         detail = f"status {status}"

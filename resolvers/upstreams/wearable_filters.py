@@ -1,53 +1,20 @@
-"""The search parameters of a source that has none: evaluated here, on whole resources, therefore exactly."""
+"""What the filters of a search say of where its answer lies among a user's rows."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from clinical.dates import EARLIEST, LATEST, DateInvalid, Interval, interval
-from clinical.parameters import parameters
-from clinical.search import SearchValueInvalid, compile_search, is_exact
 from clinical.syntax import split_alternatives, split_prefix
 from resolvers.resource import Json
-from resolvers.upstreams.errors import SearchNotSupported
-from resolvers.upstreams.upstream import Filter, Search
+from resolvers.upstreams.evaluation import filter_test
+from resolvers.upstreams.upstream import Filter
 from resolvers.upstreams.wearable_measures import category, measures
-
-Predicate = Callable[[Mapping[str, Any]], bool]
 
 _FROM: Final = frozenset(("ge", "gt", "sa"))
 _TO: Final = frozenset(("le", "lt", "eb"))
 _LONGEST: Final = timedelta(days=8)
-_REFERENCE: Final = re.compile(r"(?:.*/)?(?:Patient/)?([A-Za-z0-9.-]+)")
-
-
-@cache
-def exact_parameters(resource_type: str) -> frozenset[str]:
-    """The parameters of a type that are evaluated alike everywhere."""
-    return frozenset(code for code, row in parameters(resource_type).items() if is_exact(row))
-
-
-def predicate(source: str, search: Search, base_url: str) -> Predicate:
-    """Whether a resource answers a search. Raises SearchNotSupported."""
-    tests = [_test(source, search.type, one, base_url) for one in search.filters]
-    return lambda resource: all(test(resource) for test in tests)
-
-
-def patients_asked(search: Search) -> frozenset[str] | None:
-    """The users a search is about; None where it names nobody."""
-    if search.patient is not None:
-        return frozenset((search.patient,))
-    named = [
-        one
-        for one in search.filters
-        if one.code in ("patient", "subject") and one.modifier in (None, "Patient")
-    ]
-    if not named:
-        return None
-    texts = (part for one in named for value in one.values for part in split_alternatives(value))
-    return frozenset(found[1] for text in texts if (found := _REFERENCE.fullmatch(text)))
 
 
 def period_asked(filters: Iterable[Filter]) -> Interval:
@@ -65,7 +32,9 @@ def period_asked(filters: Iterable[Filter]) -> Interval:
 def kinds_asked(source: str, filters: Sequence[Filter]) -> frozenset[str]:
     """The keys of the measures whose Observations the `code` and `category` filters can let through. Raises
     SearchNotSupported."""
-    tests = [_test(source, "Observation", one, None) for one in filters if one.code in ("code", "category")]
+    tests = [
+        filter_test(source, "Observation", one, None) for one in filters if one.code in ("code", "category")
+    ]
     return frozenset(key for key, row in _templates().items() if all(test(row) for test in tests))
 
 
@@ -76,16 +45,6 @@ def began(resource: Json) -> datetime:
         return interval(str(text)).low
     except DateInvalid:
         return EARLIEST
-
-
-def _test(source: str, resource_type: str, one: Filter, base_url: str | None) -> Predicate:
-    message = f"{source} does not support this search."
-    if one.code not in exact_parameters(resource_type):
-        raise SearchNotSupported(source, message, detail=one.code)
-    try:
-        return compile_search(parameters(resource_type)[one.code], one.values, one.modifier, base_url)
-    except SearchValueInvalid as problem:
-        raise SearchNotSupported(source, message, detail=str(problem)) from problem
 
 
 def _bounds(text: str) -> Interval:

@@ -6,9 +6,10 @@ from typing import Final
 
 from clinical.dates import Interval
 from resolvers.resource import Json
+from resolvers.upstreams.evaluation import predicate
 from resolvers.upstreams.upstream import Call, Page, Search
 from resolvers.upstreams.wearable_accounts import Accounts
-from resolvers.upstreams.wearable_filters import kinds_asked, period_asked, predicate
+from resolvers.upstreams.wearable_filters import kinds_asked, period_asked
 from resolvers.upstreams.wearable_history import History, everything
 from resolvers.upstreams.wearable_measures import measures
 from resolvers.upstreams.wearable_order import Mark, Order, mark_of, order_of

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sandbox.control import Control
 from sandbox.population.build import build
+from sandbox.quota import Quota
 from sandbox.serving import serve
 from sandbox.wearable.app import PAGE_SIZE, REQUESTS_PER_MINUTE, build_wearable
-from sandbox.wearable.quota import Quota
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.population.model import Account
+from sandbox.quota import Quota
 from sandbox.wearable.actions import ACTIONS
 from sandbox.wearable.answers import (
     ActionUnknown,
@@ -20,7 +21,6 @@ from sandbox.wearable.answers import (
     success,
 )
 from sandbox.wearable.params import Params
-from sandbox.wearable.quota import Quota
 
 REQUESTS_PER_MINUTE = 120
 PAGE_SIZE = 40

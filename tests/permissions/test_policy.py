@@ -54,8 +54,10 @@ def test_the_default_policy_gives_a_reason_for_each_row() -> None:
 
 
 def test_the_default_policy_asks_for_no_more_than_scopes_mean() -> None:
+    """But for the ids of records that may be somebody else's."""
     default = default_policy()
-    assert not any(one.scopes or one.purposes for one in default.rules)
+    asking = [one.coordinates for one in default.rules if one.scopes or one.purposes]
+    assert asking == [("Patient.identityConflicts",)]
     assert default.break_glass.purposes == ()
     assert default.practitioners == ()
 

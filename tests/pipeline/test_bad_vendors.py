@@ -10,8 +10,8 @@ import pytest
 from starlette.types import ASGIApp
 
 from sandbox.population.model import Population
+from sandbox.quota import Quota
 from sandbox.wearable.app import build_wearable
-from sandbox.wearable.quota import Quota
 from tests.pipeline import odd_source
 from tests.pipeline.asking import Gateway
 from tests.pipeline.holdings import of_population

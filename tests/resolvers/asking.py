@@ -1,6 +1,6 @@
 """Asks a federation of sources in memory, through the schema."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -59,13 +59,15 @@ class Asker:
         subject: str = "s",
         trusted: frozenset[str] | None = None,
         scopes: str | None = None,
+        linking: Mapping[str, Any] | None = None,
         **facts: Any,
     ) -> None:
         cache_ = MemoryCache()
         names = frozenset(one.name for one in upstreams)
-        linking = Linking((NHS,), names if trusted is None else trusted, KEY)
+        settings = {"systems": (NHS,), "trusted_sources": names if trusted is None else trusted}
+        linked = Linking(key=KEY, **{**settings, **(linking or {})})
         self.federation = Federation(
-            upstreams, linking, Cursors(b"c" * 32, cache_), cache_, frozenset(TYPES), pages_max=1000
+            upstreams, linked, Cursors(b"c" * 32, cache_), cache_, frozenset(TYPES), pages_max=1000
         )
         said = scopes or ("system/*.rs" if patient is None else "patient/*.rs")
         self.principal = Principal(

@@ -75,9 +75,9 @@ class SearchsetUpstream(MemoryUpstream):
 class OpenCursors(Cursors):
     """Cursors that anybody can read: two ways to one page must come to the same."""
 
-    def seal(self, position: Position, bound_to: bytes) -> str:
+    def seal(self, position: Position, bound_to: bytes, expires_at: int | None = None) -> str:
         marks = sorted(position.marks.items())
-        return encode_json([position.key, position.source, position.id, marks]).decode()
+        return encode_json([position.key, position.source, position.id, marks, position.whole.hex()]).decode()
 
 
 def federation(sources: Sequence[MemoryUpstream], types: Sequence[str]) -> Federation:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from sandbox.population.build import build
 from sandbox.population.model import Account
+from sandbox.quota import Quota
 from sandbox.wearable.actions import getmeas
 from sandbox.wearable.app import build_wearable
 from sandbox.wearable.params import Params
-from sandbox.wearable.quota import Quota
 
 ACCOUNTS = build(20, 1).wearable
 ACCOUNT = max(ACCOUNTS.values(), key=lambda account: len(account.measuregrps))

@@ -44,7 +44,7 @@ def test_choice_elements_and_primitive_extensions_are_fields(schema) -> None:  #
 
 
 def test_clinical_fields_are_nullable(schema) -> None:  # type: ignore[no-untyped-def]
-    ours = {"id", "resourceType", "origin", "records", "sources", "completeness"}
+    ours = {"id", "resourceType", "origin", "records", "sources", "completeness", "elementSources"}
     for name in DEFAULT_RESOURCES:
         for field, made in schema.type_map[name].fields.items():
             assert field in ours or not str(made.type).endswith("!"), (name, field)

@@ -14,8 +14,10 @@ from schema.build import DEFAULT_RESOURCES, BuiltSchema, build_schema
 from schema.cost import SourceCounts, counts_of
 from tests.resolvers.memory import MemoryUpstream
 
-SIZE = '@listSize(assumedSize: 20, slicingArguments: ["first"], sizedFields: ["edges", "nodes"], '
+SIZE = '@listSize(assumedSize: 20, slicingArguments: ["first", "last"], sizedFields: ["edges", "nodes"], '
 SIZE += "requireOneSlicingArgument: false)"
+PERSONS = '@listSize(assumedSize: 20, slicingArguments: ["first", "last", "identifiers"], '
+PERSONS += 'sizedFields: ["edges", "nodes", "lookups"], requireOneSlicingArgument: false)'
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_introspection_shows_the_directives(built: BuiltSchema) -> None:
     ("coordinate", "expected"),
     [
         ("Query.observations", ['@cost(weight: "5")', SIZE]),
-        ("Query.patients", ['@cost(weight: "5")', SIZE]),
+        ("Query.patients", ['@cost(weight: "5")', PERSONS]),
         ("Patient.observations", ['@cost(weight: "5")', SIZE]),
         ("Query.observation", ['@cost(weight: "1")']),
         ("Query.patient", ['@cost(weight: "1")']),

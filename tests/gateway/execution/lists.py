@@ -57,6 +57,18 @@ LIKED = {
     "Identifier": "system value period",
     "EncounterLocation": "location status",
 }
+PAGES = ["", "(first: 0)", "(first: 1)", "(first: 2)", "(first: 3)", "(first: $n)"]
+OTHER_PAGES = [
+    "(last: 2)",
+    "(last: $n)",
+    "(require: COMPLETE)",
+    "(first: 2, duplicates: COLLAPSE)",
+    "(last: 2, duplicates: COLLAPSE)",
+    "(duplicates: SHOW)",
+    '(changedSince: "2020-01-01T00:00:00Z")',
+    "(first: 1, last: 1)",
+]
+"""What never goes the short way, or may be refused."""
 OTHER = {
     "Observation": "origin { name }",
     "Condition": "contained { id }",
@@ -92,15 +104,13 @@ class Lists:
     def _list(self) -> str:
         type_ = self._draw(st.sampled_from(self._types))
         rows = self._type(type_)
-        first = self._draw(
-            st.sampled_from(["", "(first: 0)", "(first: 1)", "(first: 2)", "(first: 3)", "(first: $n)"])
-        )
+        first = self._draw(st.sampled_from(PAGES if self._draw(st.integers(0, 3)) else OTHER_PAGES))
         parts = [f"nodes {{ {self._selections(rows, 0)} }}"]
         parts += self._draw(st.lists(st.sampled_from(sorted(BESIDE)), max_size=3, unique=True))
         if self._draw(st.integers(0, 7)) == 0:
             parts.append(f"again: nodes {{ {self._selections(rows, 0)} }}")
         if not self._elements_only and self._draw(st.booleans()):
-            parts.append(f"edges {{ cursor node {{ {self._selections(rows, 0)} }} }}")
+            parts.append(f"edges {{ cursor node {{ {self._selections(rows, 0)} }} duplicates {{ id }} }}")
         return f"{FIELDS[type_]}{first} {{ {' '.join(parts)} }}"
 
     def _type(self, name: str) -> GraphQLObjectType:

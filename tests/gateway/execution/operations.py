@@ -28,6 +28,9 @@ VALUES = {
     "StringFilter": ('{startsWith: "s"}', '{contains: "m"}', '{exact: "Smith"}'),
     "QuantityFilter": ("{gt: 5.10}", '{le: 7, code: "kg"}'),
     "[ID!]": ('["a/Encounter/1"]', '"b/Patient/1"', '["nowhere/x/1"]'),
+    "Requirement": ("COMPLETE",),
+    "Duplicates": ("SHOW", "COLLAPSE"),
+    "Instant": ('"2020-01-01T00:00:00Z"', '"2020"'),
     "Int": ("0", "1", "2", "5", "100", "101", "-1"),
 }
 VARIABLES = {"$t": "$t: Boolean = true", "$f": "$f: Boolean = false", "$n": "$n: Int"}
@@ -173,7 +176,7 @@ class Operations:
             return self._choose.one(['"-date"', '"date"', '"_id"', '"nonsense"'])
         if name == "first" and self._choose.number(0, 4) == 0:
             return "$n"
-        if name == "after":
+        if name in ("after", "before"):
             return None
         if name in ("identifier", "url"):
             return '"9990000018"'

@@ -304,6 +304,12 @@ async def test_a_user_and_a_password_go_out_as_basic() -> None:
     assert (kind, b64decode(pair).decode()) == ("Basic", "gateway:pass:w\u00f6rd")
 
 
+async def test_an_api_key_goes_out_as_the_user_of_basic() -> None:
+    credential = opened(BasicCredentials(kind="basic", secret="the_key"), {"the_key": "k-uk1"})
+    kind, _, pair = (await token(credential)).partition(" ")
+    assert (kind, b64decode(pair).decode()) == ("Basic", "k-uk1:")
+
+
 @pytest.mark.parametrize("user", ["a:b", "", "a\nb"])
 def test_a_user_that_basic_cannot_say_is_refused(user: str) -> None:
     with pytest.raises(ValidationError):

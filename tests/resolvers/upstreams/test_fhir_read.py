@@ -208,6 +208,41 @@ async def test_another_record_than_the_one_asked_for_is_refused(body: Any) -> No
     assert isinstance(problem, UpstreamInvalidResponse)
 
 
+def _patient(id_: str, **more: Any) -> Json:
+    return {"resourceType": "Patient", "id": id_, **more}
+
+
+def _link(kind: str, reference: str) -> Json:
+    return {"link": [{"type": kind, "other": {"reference": reference}}]}
+
+
+@pytest.mark.parametrize(
+    ("asked_id", "body", "is_taken"),
+    [
+        ("5", _patient("6", **_link("replaces", "Patient/5")), True),
+        ("5", _patient("6", **_link("replaces", f"{BASE}/Patient/5")), True),
+        ("9990000018", _patient("6", identifier=[{"use": "old", "value": "9990000018"}]), True),
+        ("5", _patient("6", **_link("replaces", "http://other.test/fhir/Patient/5")), False),
+        ("5", _patient("6", **_link("replaces", "Patient/7")), False),
+        ("5", _patient("6", **_link("seealso", "Patient/5")), False),
+        ("5", _patient("6", **_link("replaced-by", "Patient/5")), False),
+        ("5", _patient("6", identifier=[{"value": "5"}]), False),
+        ("5", _patient("a/b", **_link("replaces", "Patient/5")), False),
+        ("9990000018", _patient("6", identifier=[None, {"value": 9990000018}]), False),
+    ],
+)
+async def test_a_merged_patient_is_taken_for_the_one_asked_for_only_where_it_says_so(
+    asked_id: str, body: Json, is_taken: bool
+) -> None:
+    server = Server(lambda request: fhir_json(body))
+    (found,) = await server.source().read([Read("Patient", asked_id, PLACE)], call())
+    if is_taken:
+        assert isinstance(found, Resource)
+        assert found.id == "6"
+    else:
+        assert isinstance(found, UpstreamInvalidResponse)
+
+
 @pytest.mark.parametrize(
     "own_id", ["..", ".", "", "a/b", "../Patient/1", "1?x=y", "1#", "a b", "é", "x" * 65]
 )

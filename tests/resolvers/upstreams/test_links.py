@@ -65,3 +65,12 @@ def test_a_line_that_is_no_link_refuses_the_table_and_names_itself(tmp_path: Pat
 def test_one_account_cannot_be_two_people(tmp_path: Path) -> None:
     with pytest.raises(LinksInvalid, match="two people"):
         read_links(write(tmp_path, row("8", "a"), row("8", "b")))
+
+
+def test_an_account_is_found_by_the_identifier_of_its_own_system() -> None:
+    table = LinkTable([Link("wearable", "8", NHS, "a")], {"wearable": "urn:account"})
+    assert table.patients("wearable", Token("urn:account", "7")) == ("7",)
+    assert table.patients("other", Token("urn:account", "7")) == ()
+    assert table.identifiers("wearable", "8") == (Token(NHS, "a"), Token("urn:account", "8"))
+    assert table.identifiers("other", "8") == ()
+    assert table.accounts("wearable") == ("8",)

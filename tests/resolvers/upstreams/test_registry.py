@@ -31,7 +31,7 @@ def test_sources_come_in_the_order_of_the_settings() -> None:
 
 def test_an_unknown_kind_is_a_sentence() -> None:
     with pytest.raises(
-        UpstreamInvalid, match=r"'ehr' is of kind 'hl7v2', which is not known.*fhir, wearable"
+        UpstreamInvalid, match=r"'ehr' is of kind 'hl7v2', which is not known.*fhir,.* wearable"
     ):
         open_upstreams([table(kind="hl7v2")], Wiring({}))
 

@@ -36,7 +36,7 @@ def test_defaults() -> None:
         {"rate_limit": {"calls": 10, "per": "minute"}},
         {"time_out": 3},
         {"credentials": {"kind": "static", "token": "abc"}},
-        {"credentials": {"kind": "basic"}},
+        {"credentials": {"kind": "basic", "user": ""}},
         {"credentials": {"kind": "client_credentials", "client_id": "x"}},
         {"credentials": {"kind": "client_credentials", "client_id": "x", "token_url": "nowhere"}},
         {"credentials": {"kind": "grants"}},

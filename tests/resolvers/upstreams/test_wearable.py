@@ -37,8 +37,8 @@ from resolvers.upstreams.wearable_days import map_days, map_nights
 from resolvers.upstreams.wearable_groups import map_groups
 from resolvers.upstreams.wearable_mapping import Mapped, User
 from sandbox.population.build import build
+from sandbox.quota import Quota
 from sandbox.wearable.app import build_wearable
-from sandbox.wearable.quota import Quota
 from tests.resolvers.upstreams.sources import PRINCIPAL, call
 from tests.resolvers.upstreams.vendor import (
     NAME,

@@ -1,0 +1,1 @@
+"""Peak flow diaries in a CSV file, as a source of Clinical Gateway."""

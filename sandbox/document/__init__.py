@@ -1,0 +1,1 @@
+"""A source that gives one Bundle for each patient and knows no search."""
