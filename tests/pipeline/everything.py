@@ -22,7 +22,14 @@ fragment T on __Type {
 }"""
 RESOURCE = "Resource"
 FETCHED = frozenset(
-    (("Patient", "records"), ("Patient", "sources"), ("Patient", "completeness"), ("Reference", "resource"))
+    (
+        ("Patient", "records"),
+        ("Patient", "sources"),
+        ("Patient", "completeness"),
+        ("Patient", "elementSources"),
+        ("Patient", "identityConflicts"),
+        ("Reference", "resource"),
+    )
 )
 ORIGIN = "origin { name fhirId versionId lastUpdated retrievedAt cached }"
 ORIGIN_KEYS = {"name", "fhirId", "retrievedAt"}
