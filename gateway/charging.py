@@ -139,6 +139,8 @@ class Bill:
             context = self._context
             left = context.loaders.unanswered_searches if context is not None else 0
             self._settle(min(self.requested, self._actual() + SEARCH * left))
+        # The context looks at the bill: else all that was loaded would wait for the garbage collector.
+        self._context = None
 
     def told(self, header: CostHeader) -> dict[str, Any]:
         """`extensions.cost`."""

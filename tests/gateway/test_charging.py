@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from typing import Any
 
 import pytest
 
 from gateway.authn.authenticator import Credentials
+from gateway.charging import Bill
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.stock import StockExecutor
 from gateway.prepare import Preparation
@@ -43,6 +45,18 @@ async def test_budget_stands_still_where_nothing_was_executed() -> None:
         assert (await door.ask(query)).status_code == 400
     assert (await door.ask("query ($t: String!) { echo(text: $t) thing { id } }")).status_code == 400
     assert ((state := await budget(door)).remaining, state.in_flight) == (100, 0)
+
+
+async def test_a_bill_lets_go_of_what_the_request_loaded() -> None:
+    """The context can look at the bill: were that mutual, all would wait for the garbage collector."""
+    door = FrontDoor(ratelimit=strict())
+    gc.disable()
+    try:
+        assert (await door.ask(THREE)).status_code == 200
+        bills = [one for one in gc.get_objects() if isinstance(one, Bill)]
+    finally:
+        gc.enable()
+    assert [one for one in bills if one._context is not None] == []
 
 
 @pytest.mark.parametrize(
