@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 NODE_DIR := tests/interop
 CODE := gateway schema resolvers permissions clinical sandbox scripts tests bench examples
 
-.PHONY: run test check bench schema setup setup-test setup-node lock lock-node sbom format clean
+.PHONY: run test check bench schema release-schema setup setup-test setup-node lock lock-node sbom format clean
 .DELETE_ON_ERROR:
 
 run: setup
@@ -34,6 +34,10 @@ bench: setup-test
 schema: setup
 	$(BIN)/clinical-gateway schema $(ARGS) > schema/schema.graphql.new
 	mv schema/schema.graphql.new schema/schema.graphql
+
+# At a release: what clients are promised until the next one (tests/house/test_schema_changes.py).
+release-schema: setup
+	$(BIN)/python -m scripts.released_schema
 
 # ---------------------------------------------------------------- environment
 

@@ -149,8 +149,8 @@ def application() -> ASGIApp:
 
 
 def _schema(settings: Settings, types: tuple[str, ...], federation: Federation) -> BuiltSchema:
-    sources = counts_of(federation.upstreams.values())
-    return build_schema(types, read_policy(settings.permissions.policy), sources)
+    policy, sources = read_policy(settings.permissions.policy), counts_of(federation.upstreams.values())
+    return build_schema(types, policy, sources, preferred=settings.schema.preferred_systems)
 
 
 def _limits(settings: Settings, secrets: Secrets) -> Limits:

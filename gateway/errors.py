@@ -75,6 +75,7 @@ ERROR_TABLE: Final[tuple[ErrorRow, ...]] = (
     ErrorRow(documents.DocumentUnknown, "PERSISTED_QUERY_NOT_FOUND", 400, 200),
     ErrorRow(VariablesInvalid, "BAD_USER_INPUT", 400, 200),
     # fields
+    ErrorRow(requests.AmountNotConvertible, "UNIT_NOT_CONVERTIBLE", 422, 200),
     ErrorRow(requests.ReferenceNotFound, "REFERENCE_NOT_FOUND", 404, 200),
     ErrorRow(requests.AccessForbidden, "FORBIDDEN", 403, 200),
     ErrorRow(requests.FieldUnauthorized, "UNAUTHORIZED_FIELD_OR_TYPE", 403, 200),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from clinical.display import PREFERRED_SYSTEMS
 from clinical.identifiers import NHS_NUMBER_SYSTEM
 from gateway.audit.sink import AuditSettings
 from gateway.authn.certificate import ClientCertificateSettings
@@ -55,9 +56,10 @@ Resources = Annotated[Literal["default", "all"] | tuple[str, ...], BeforeValidat
 
 
 class SchemaSettings(_Table):
-    """The `[schema]` table: which FHIR resource types can be asked for."""
+    """The `[schema]` table: which FHIR resource types can be asked for, and in whose words concepts show."""
 
     resources: Resources = "default"
+    preferred_systems: tuple[str, ...] = PREFERRED_SYSTEMS
 
 
 class IdentitySettings(_Table):

@@ -18,7 +18,7 @@ class Coordinate:
     `resource`: the FHIR resource type that the field stands on, None for any other type. `reads` is set
     where the field fetches resources of one type. `is_fetched`: a resolver answers it; everything else is
     a part of what it stands on. `is_element`: it is an element of FHIR JSON. `may_be_null`: null may stand
-    in its place.
+    in its place. `shows`: the coordinates of elements whose values it tells in another form.
     """
 
     type: str
@@ -28,6 +28,7 @@ class Coordinate:
     is_fetched: bool = False
     is_element: bool = False
     may_be_null: bool = True
+    shows: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """As the GraphQL specification writes it (3.14, schema coordinates)."""

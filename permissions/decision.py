@@ -131,6 +131,7 @@ class Permissions:
         if known is None:
             rule = self.rules.of(coordinate)
             known = frozenset(one for one in self.levels if rule is None or self._permits(rule, one))
+            known = known.intersection(*map(self.granted, self.rules.behind(coordinate)))
             self._granted[coordinate] = known
         return known
 
@@ -173,12 +174,21 @@ class Permissions:
         """Those of some fields that the policy denies, though it is only measured."""
         if not self._measures:
             return _NONE
-        rules = ((one, self.rules.of(one)) for one in coordinates)
         return frozenset(
-            name
-            for name, rule in rules
-            if rule is not None and not any(self._row_permits(rule, level) for level in self.levels)
+            one for one in coordinates if any(map(self._row_denies, (one, *self.rules.behind(one))))
         )
+
+    def required(self, coordinate: str) -> tuple[tuple[str, ...], ...]:
+        """The scopes that a denied field would need: any of the lists, each as a whole."""
+        for one in (coordinate, *self.rules.behind(coordinate)):
+            rule = self.rules.of(one)
+            if rule is not None and not self.granted(one):
+                return rule.required()
+        return ()
+
+    def _row_denies(self, coordinate: str) -> bool:
+        rule = self.rules.of(coordinate)
+        return rule is not None and not any(self._row_permits(rule, level) for level in self.levels)
 
     def _whole(self, coordinate: str, resource_type: str) -> frozenset[Level]:
         """The levels that permit an element on all that they reach."""

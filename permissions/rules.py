@@ -63,11 +63,12 @@ class Rules:
         if problems:
             raise PolicyInvalid("\n".join(problems))
         self._rules: Mapping[str, Rule] = {str(one.coordinate): one for one in made if not one.is_open}
+        self._behind = {str(one): names for one in known if (names := self._ruled(one.shows))}
         self._searches = searches or {}
         self.policy = policy
 
     def __contains__(self, coordinate: str) -> bool:
-        return coordinate in self._rules
+        return coordinate in self._rules or coordinate in self._behind
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules.values())
@@ -75,6 +76,10 @@ class Rules:
     def of(self, coordinate: str) -> Rule | None:
         """The rule of a coordinate, None where it needs no more than what it stands on."""
         return self._rules.get(coordinate)
+
+    def behind(self, coordinate: str) -> tuple[str, ...]:
+        """The ruled fields whose values a field tells in another form: what they need, it needs too."""
+        return self._behind.get(coordinate, ())
 
     def told_by(self, resource_type: str, codes: Iterable[str]) -> frozenset[str]:
         """The ruled fields of which a search by these parameters tells, or a sort by them."""
@@ -84,6 +89,9 @@ class Rules:
     def on(self, type_name: str) -> tuple[Rule, ...]:
         """The rules of a type's fields."""
         return tuple(one for one in self if one.coordinate.type == type_name)
+
+    def _ruled(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(one for one in names if one in self._rules)
 
 
 def _rows_by_coordinate(

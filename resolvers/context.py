@@ -12,6 +12,7 @@ from permissions.principal import Principal
 from resolvers.attachment_ids import Attachments
 from resolvers.budget import Look
 from resolvers.cache import Kept
+from resolvers.cautions import Cautions
 from resolvers.conflict import IdentityConflict
 from resolvers.cursor import Cursors
 from resolvers.disclosure import Disclosures
@@ -80,6 +81,7 @@ class RequestContext:
     """What is left to the caller; None where no budget is kept."""
     first_max: int = FIRST_MAX
     """How many rows a list may be asked for at once."""
+    cautions: Cautions = field(default_factory=Cautions)
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)
@@ -142,8 +144,7 @@ class RequestContext:
     def _required(self, coordinate: str, action: str) -> Iterable[Sequence[str]]:
         if "." not in coordinate:
             return [one.told() for one in type_needs(action, coordinate)]
-        rule = self.permissions.rules.of(coordinate)
-        return rule.required() if rule is not None else ()
+        return self.permissions.required(coordinate)
 
     @property
     def own_found(self) -> Person | None:
@@ -186,7 +187,8 @@ class RequestContext:
 
     def told(self) -> dict[str, list[dict[str, Any]]]:
         """What `extensions` says of the sources, and what the answer should be read with."""
-        return {"sources": self.source_summary(), "warnings": self.warnings.told()}
+        warnings = [*self.warnings.told(), *self.cautions.told()]
+        return {"sources": self.source_summary(), "warnings": warnings}
 
     def close(self) -> None:
         """Ends the work that nobody waits for any more."""

@@ -4,6 +4,7 @@
     +-- ArgumentInvalid      an argument's value cannot be used          BAD_USER_INPUT
     |   +-- CursorInvalid    a cursor that is not ours, or not for this  BAD_USER_INPUT
     |   +-- IdentifierAmbiguous (identity.py)  several people have it    BAD_USER_INPUT
+    +-- AmountNotConvertible an amount that cannot be told in a unit     UNIT_NOT_CONVERTIBLE
     +-- ReferenceNotFound    a reference that leads nowhere              REFERENCE_NOT_FOUND
     +-- AccessForbidden      a question outside the caller's rights      FORBIDDEN
     +-- OperationUnauthorized  an operation with such a field, where none is answered in part  FORBIDDEN
@@ -39,6 +40,15 @@ class ArgumentInvalid(RequestError):
 
 class CursorInvalid(ArgumentInvalid):
     """The cursor is not one of ours, has expired, or belongs to another question or caller."""
+
+
+class AmountNotConvertible(RequestError):
+    """An amount that cannot be told in the unit asked for; the message says why, without the amount."""
+
+    code = "UNIT_NOT_CONVERTIBLE"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The amount cannot be told in this unit: {reason}.")
 
 
 class ReferenceNotFound(RequestError):

@@ -29,12 +29,17 @@ _MARGIN: Final = timedelta(days=2)
 _MISSED: Final = "the source missed an earlier page; its rows that belong before this page are not given"
 
 
-async def load_merged(connection: Connection) -> None:
-    """Fills the connection with its page. Raises CursorInvalid."""
+async def load_merged(connection: Connection, *, is_short: bool = False) -> None:
+    """Fills the connection with its page; `is_short`: with what the first page of each source that sorts has
+    of it. Raises CursorInvalid."""
     rows = await open_merge(connection)
     question = connection.question
+    streams = [one for of_source in connection.streams.values() for one in of_source]
+    for one in streams:
+        one.is_short = is_short
     taken = await rows.take(question.first)
-    show_page(connection, has_more=await rows.has_more())
+    has_more = await rows.has_more()
+    show_page(connection, has_more=has_more or any(one.has_left for one in streams))
     if question.is_backward:
         taken.reverse()
     connection.edges = await edges_of(
@@ -49,7 +54,7 @@ def show_page(connection: Connection, *, has_more: bool) -> None:
         connection.has_next = connection.question.before is not None
     else:
         connection.has_next = has_more
-    connection.outcomes = _outcomes_after(connection)
+    connection.outcomes = outcomes_after(connection)
 
 
 async def open_merge(connection: Connection, *, is_by_source: bool = False) -> Merge | Collapsed:
@@ -105,7 +110,8 @@ async def _start(connection: Connection) -> _Start | None:
     return _Start(place, begins, await cursors.unpack(position.marks), position.is_single)
 
 
-def _outcomes_after(connection: Connection) -> list[SourceOutcome]:
+def outcomes_after(connection: Connection) -> list[SourceOutcome]:
+    """How each source did its part of what has been read."""
     streams, merge = connection.streams, connection.merge
     assert merge is not None
     outcomes = [_outcome(plan, streams[plan.upstream.name], merge) for plan in connection.plans]

@@ -7,6 +7,8 @@ from clinical.compartment import patient_parameter
 _IRREGULAR = {"Basic": "basics", "Media": "mediaItems", "List": "lists"}
 """Plurals that the rule gets wrong, reviewed one by one."""
 
+_SERIES = ("latestObservation", "observationStats")
+
 
 def field_name(resource_type: str) -> str:
     """The root field of one: the type's name with a small first letter."""
@@ -27,5 +29,6 @@ def plural(resource_type: str) -> str:
 
 @cache
 def patient_lists(served_types: frozenset[str]) -> frozenset[str]:
-    """The reverse connections of Patient."""
-    return frozenset(plural(one) for one in served_types if patient_parameter(one) and one != "Patient")
+    """The reverse connections of Patient, and what else tells how complete it is."""
+    lists = (plural(one) for one in served_types if patient_parameter(one) and one != "Patient")
+    return frozenset((*lists, *_SERIES))

@@ -24,13 +24,16 @@ from resolvers.visibility import is_about
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-async def reached(call: FieldCall, question: Question, person: Person | None) -> Asked | None:
-    """The list that may be answered; None, and told at its field, where the scopes permit none of it.
+async def reached(
+    call: FieldCall, question: Question, person: Person | None, told: frozenset[str] = _NONE
+) -> Asked | None:
+    """The list that may be answered; None, and told at its field, where the scopes permit none of it. `told`:
+    ruled fields of which the answer tells, beside those of which the question does.
 
     Raises AccessForbidden for a type that a token for one patient cannot list, UpstreamError.
     """
     permissions = call.context.permissions
-    told = told_by(call, question)
+    told = told | told_by(call, question)
     reaches = permissions.reaches("s", question.type, told)
     if reaches and reaches[0].is_whole:
         return Asked(question, person, _every if _is_masked(call, question) else None)

@@ -68,6 +68,13 @@ class Stream:
         self.problems: list[str] = []
         self.has_answered = False
         self.has_strays = False
+        self.searches = 0
+        """How many pages the source was asked for."""
+        self.forgets = False
+        """Whether pages are let go once they have been read: for walks that keep no rows."""
+        self.is_short = False
+        """Whether a source that sorts is asked for its first page alone; `has_left`: it has more."""
+        self.has_left = False
         self.is_cut = False
         self.counts_changed = [0, 0]
         """How many records tell when they changed, and how many do not, where the gateway has to know."""
@@ -132,6 +139,7 @@ class Stream:
     async def _fetch(self, loaders: Loaders) -> None:
         mark = self._next
         asked = replace(self._search, page=mark)
+        self.searches += 1
         try:
             page = await loaders.search(self.source, asked, is_batched=self._is_batched)
         except PageExpired:
@@ -139,6 +147,8 @@ class Stream:
                 raise
             self._start_again(loaders, asked)
             return
+        if self.forgets:
+            loaders.forget(self.source, asked)
         if loaders.turns.is_over:
             await loaders.turns.take()
         self.has_answered = True
@@ -150,6 +160,8 @@ class Stream:
             self._ended = True
         elif page.next == mark:
             self._cut("the source repeats its pages")
+        elif self.is_short and not self._walks:
+            self._ended = self.has_left = True
         elif self._pages_left <= 0:
             self._cut("more pages than the gateway reads")
 

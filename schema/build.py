@@ -1,14 +1,18 @@
 """The schema, built once at start from the list of resource types."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.field import StrawberryField
 
+from clinical.age import utc_today
+from clinical.display import PREFERRED_SYSTEMS
 from permissions.policy import Policy, default_policy
 from permissions.rules import Rules
 from resolvers.resource import Node
@@ -16,12 +20,15 @@ from schema.connection import connection_type
 from schema.coordinates import Fields
 from schema.cost import SourceCounts
 from schema.directives import annotate
+from schema.display import Displays
 from schema.fhir import FHIRTypes
 from schema.fhir_model import ResourceTypeUnknown, all_resource_types
 from schema.making import definition, make_type
 from schema.own import OwnFields, resource_fields
 from schema.query import make_query
 from schema.scalars import SCALARS
+from schema.series import series_fields
+from schema.summary import summary_field
 
 DEFAULT_RESOURCES = (
     "Patient",
@@ -101,11 +108,17 @@ class BuiltSchema:
 
 
 def build_schema(
-    resources: tuple[str, ...], policy: Policy | None = None, sources: SourceCounts | None = None
+    resources: tuple[str, ...],
+    policy: Policy | None = None,
+    sources: SourceCounts | None = None,
+    *,
+    preferred: tuple[str, ...] = PREFERRED_SYSTEMS,
+    today: Callable[[], date] = utc_today,
 ) -> BuiltSchema:
     """The schema of these resource types under a policy (the gateway's own where none is given), with the
     costs of so many sources (one where nothing is said).
 
+    `preferred`: the code systems whose words a concept is shown in; `today`: up to when ages count.
     Raises where two names would meet, and PolicyInvalid.
     """
     interface = make_type("Resource", "Any FHIR resource.", is_interface=True, resolve_type=_resolve_type)
@@ -117,7 +130,17 @@ def build_schema(
             connections[name] = connection_type(types.resource(name), sources.holding(name))
         return connections[name]
 
-    types = FHIRTypes(resources, interface, OwnFields(resources, interface, connection, sources))
+    displays = Displays(preferred, today)
+
+    def views(name: str) -> Iterator[StrawberryField]:
+        yield from displays.fields(name)
+        if name == "Patient":
+            yield summary_field(resources, sources, preferred)
+        if name == "Patient" and "Observation" in resources:
+            yield from series_fields(types.resource("Observation"), sources.holding("Observation"))
+
+    own = OwnFields(resources, interface, connection, sources, views)
+    types = FHIRTypes(resources, interface, own, displays.chosen)
     made = {name: types.resource(name) for name in resources}
     types.finish()
     definition(interface).fields.extend([*resource_fields(), *types.common_fields()])

@@ -4,7 +4,7 @@ from resolvers.connection import Connection
 from resolvers.edge import Edge
 from resolvers.outcome import completeness
 from resolvers.total import total_count
-from schema.cost import of_count, of_edge_node
+from schema.cost import of_edge_node, of_searches
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.identity import lookup_type
 from schema.making import definition, list_of, make_type, optional
@@ -54,7 +54,7 @@ def connection_type(resource: type, sources: int) -> type:
                 optional(int),
                 total_count,
                 description="All rows of all pages; null where a source cannot say or the gateway filters.",
-                costs=of_count(sources),
+                costs=of_searches(sources),
             ),
             computed_field(
                 "sources",

@@ -9,8 +9,10 @@ from strawberry.types.field import StrawberryField
 
 from clinical.parameters import parameters
 from permissions.coordinates import Coordinate
+from resolvers.shape import Parts
 from schema.field import ElementField, FetchField
 from schema.making import definition
+from schema.view import PreparedField, ViewField
 
 # The forms of FHIRPath that search parameters are written in (clinical/paths.py).
 _CHOICE: Final = re.compile(r"\.ofType\((\w)(\w*)\)")
@@ -46,7 +48,23 @@ class Fields:
             isinstance(field, FetchField) and not field.is_own,
             isinstance(field, ElementField),
             isinstance(field.type, StrawberryOptional),
+            tuple(self._shown(type_name, field)),
         )
+
+    def _shown(self, type_name: str, field: StrawberryField) -> Iterator[str]:
+        """The coordinates of the elements that a field shows otherwise."""
+        if isinstance(field, FetchField | PreparedField):
+            yield from field.shows
+        elif isinstance(field, ViewField):
+            yield from self._needed(type_name, field.needs)
+
+    def _needed(self, type_name: str, needs: Parts) -> Iterator[str]:
+        for field in self.types[type_name].fields:
+            part = dict(needs).get(field.python_name)
+            inner = _inner(field.type)
+            if part is not None:
+                yield f"{type_name}.{field.python_name}"
+                yield from self._needed(inner.name, part.parts) if inner is not None else ()
 
     def _read(self, type_: str, base: str, expression: str) -> Iterator[str]:
         chosen = _CHOICE.sub(lambda one: one[1].upper() + one[2], expression)

@@ -15,10 +15,15 @@ from strawberry.schema_directive import Location
 from resolvers.question import FIRST_DEFAULT
 
 SEARCH: Final = 5
-"""Of one source, whatever pages, parts and retries it takes."""
+"""Of one source, whatever pages, parts and retries it takes; of a series that is read to its end, of
+a page."""
 
 FOUND: Final = 1
 """Of a resource that is asked for by id or followed to by a reference."""
+
+PAGES_ASSUMED: Final = 20
+"""Of each source, where all that a person has of something is read: 2,000 rows of a source that gives a
+hundred at once. More are read where there are more, and not charged."""
 
 _PAGED: Final = ("first", "last")
 ROW_FIELDS: Final = ("edges", "nodes")
@@ -119,9 +124,22 @@ def _of_list(sources: int, slicing: Iterable[str], sized: Iterable[str]) -> Cost
     return (Cost(weight=str(SEARCH * sources)), size)
 
 
-def of_count(sources: int) -> Costs:
-    """How many rows so many sources have in all: a search of each besides the list's own."""
-    return (Cost(weight=str(SEARCH * sources)),)
+def of_searches(count: int) -> Costs:
+    """A value for which so many searches are made: how many rows the sources have in all, a search of each
+    besides the list's own; or what is made of rows that nobody is shown."""
+    return (Cost(weight=str(SEARCH * count)),)
+
+
+def of_rows(searches: int, assumed: int) -> Costs:
+    """A plain list of what so many searches find, `first` of it."""
+    size = ListSize(assumed_size=assumed, slicing_arguments=["first"], require_one_slicing_argument=False)
+    return (Cost(weight=str(SEARCH * searches)), size)
+
+
+def of_states(searches: int, count: int) -> Costs:
+    """A list of so many things, for which so many searches are made."""
+    size = ListSize(assumed_size=count, require_one_slicing_argument=False)
+    return (Cost(weight=str(SEARCH * searches)), size)
 
 
 def of_found() -> Costs:

@@ -19,6 +19,9 @@ from schema.scalars import URI, Base64Binary, DecimalNumber, FHIRDate, FHIRDateT
 OwnFields = Callable[[str], Iterable[StrawberryField]]
 """Our fields for a FHIR type, by its name."""
 
+Chosen = Callable[[str, ElementField], ElementField]
+"""An element of a type, with an argument where it takes one."""
+
 _TEXT, _INTEGER = (str, Primitive.TEXT), (int, Primitive.INTEGER)
 _URI = (URI, Primitive.TEXT)
 
@@ -59,13 +62,16 @@ class FHIRTypes:
     """The GraphQL types of FHIR's types, each made once.
 
     `resources` are the served resource types; `interface` is the GraphQL interface that they
-    implement; `own_fields` gives our fields for a type.
+    implement; `own_fields` gives our fields for a type, `chosen` an element its argument.
     """
 
-    def __init__(self, resources: tuple[str, ...], interface: type, own_fields: OwnFields) -> None:
+    def __init__(
+        self, resources: tuple[str, ...], interface: type, own_fields: OwnFields, chosen: Chosen
+    ) -> None:
         self._resources = frozenset(resources)
         self._interface = interface
         self._own_fields = own_fields
+        self._chosen = chosen
         self._made: dict[str, type] = {}
         self._unfinished: list[tuple[str, type[BaseModel]]] = []
 
@@ -99,12 +105,12 @@ class FHIRTypes:
         taken = {one.name for one in elements(model)} & (own_names - _REPLACED.get(name, _IDS))
         if taken:
             raise FieldNameTaken(f"{name}: our field would hide the FHIR element {', '.join(sorted(taken))}")
-        return own + [self._field(one) for one in elements(model) if one.name not in own_names]
+        return own + [self._field(one, name) for one in elements(model) if one.name not in own_names]
 
-    def _field(self, element: Element) -> StrawberryField:
+    def _field(self, element: Element, of: str = "Resource") -> StrawberryField:
         if element.name in ("extension", "modifierExtension"):
             return extension_field(element.name, self._of(element.model), element.description)  # type: ignore[arg-type]
-        return self._element_field(element)
+        return self._chosen(of, self._element_field(element))
 
     def _element_field(self, element: Element) -> ElementField:
         resources, primitive = None, None

@@ -138,6 +138,10 @@ class FetchField(StrawberryField):
     is_own: bool = False
     """Whether it tells the caller of the caller's own request alone, and no source is asked: no rule needs to
     cover it."""
+    shows: tuple[str, ...] = ()
+    """The coordinates of elements whose values it tells in another form."""
+    whole_types: frozenset[str] = frozenset()
+    """Types of which it reads more than what is selected: lists of these are not decoded in part."""
 
     @property
     def is_basic_field(self) -> bool:
@@ -229,6 +233,7 @@ def fetch_field(
     reads_whole: bool = False,
     costs: Costs = (),
     is_own: bool = False,
+    whole_types: frozenset[str] = frozenset(),
 ) -> FetchField:
     """A fetching field under a name of ours; `costs` where it costs other than its kind does."""
     field = _named(FetchField, name, annotation, description)
@@ -236,6 +241,7 @@ def fetch_field(
     field.reads_whole = reads_whole
     field.is_own = is_own
     field.directives = list(costs)
+    field.whole_types = whole_types
     return field
 
 

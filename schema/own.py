@@ -19,7 +19,7 @@ from resolvers.patients import (
     records,
 )
 from resolvers.reference import follow
-from resolvers.resource import Node
+from resolvers.resource import Json
 from schema.attachment import attachment_url
 from schema.cost import SourceCounts, of_connection, of_found
 from schema.field import computed_field, fetch_field
@@ -28,6 +28,7 @@ from schema.making import list_of, optional
 from schema.provenance import CompletenessEnum, Origin, SourceOutcomeType
 from schema.record import PatientRecord
 from schema.search import list_arguments
+from schema.view import DECIMAL, view_field
 
 _WITH_VALUE_TEXT = frozenset({"Quantity", "Money", "Age", "Count", "Distance", "Duration"})
 
@@ -56,8 +57,8 @@ def resource_fields() -> list[StrawberryField]:
 
 
 class OwnFields:
-    """Our fields for each FHIR type. `connection` gives a served type's connection; `sources`: for how many
-    of them costs are told."""
+    """Our fields for each FHIR type. `connection` gives a served type's connection, `displays` the fields
+    that show elements otherwise; `sources`: for how many of them costs are told."""
 
     def __init__(
         self,
@@ -65,11 +66,13 @@ class OwnFields:
         interface: type,
         connection: Callable[[str], type],
         sources: SourceCounts,
+        displays: Callable[[str], Iterable[StrawberryField]],
     ) -> None:
         self._resources = resources
         self._interface = interface
         self._connection = connection
         self._sources = sources
+        self._displays = displays
 
     def __call__(self, type_name: str) -> Iterable[StrawberryField]:
         """The fields of one type."""
@@ -83,6 +86,7 @@ class OwnFields:
             yield attachment_url()
         if type_name in _WITH_VALUE_TEXT:
             yield _value_text()
+        yield from self._displays(type_name)
 
     def _patient_fields(self) -> Iterable[StrawberryField]:
         yield fetch_field(
@@ -145,16 +149,17 @@ class OwnFields:
 
 
 def _value_text() -> StrawberryField:
-    return computed_field(
+    return view_field(
         "valueText",
         optional(str),
-        _digits,
+        lambda element, _: _digits(element),
+        needs=(("value", DECIMAL),),
         description="The value's digits as recorded: `5.10`, of which JavaScript's `JSON.parse` makes `5.1`.",
     )
 
 
-def _digits(node: Node) -> str | None:
+def _digits(element: Json) -> str | None:
     try:
-        return digits(node.element["value"])
-    except (KeyError, DecimalInvalid):
+        return digits(element.get("value"))
+    except DecimalInvalid:
         return None

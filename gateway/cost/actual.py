@@ -98,7 +98,7 @@ class _Count:
             if below is None or not self._is_there(one):
                 continue
             if one.is_searched:
-                found += self._search(one, below)
+                found += self._searched(one, below)
             elif one.body is not None:
                 found += self._noted(one, one.body, below)
         return found
@@ -129,12 +129,26 @@ class _Count:
         for below in kind.selections:
             if below not in fields and self._is_there(below):
                 found += self._plain_field(below)
-                found += self._search(below, tree.get(below.key, {})) if below.is_searched else 0
+                found += self._searched(below, tree.get(below.key, {})) if below.is_searched else 0
         for below in fields:
             if below.body is not None and below.key in tree:
                 entries = _entries(tree[below.key])
                 found += sum(self._looked_up(below.body.alternatives[0], entry) for entry in entries)
         return found
+
+    def _searched(self, one: Selection, tree: _Tree) -> Number:
+        """A value for which sources were searched, with what is below it; of a list, the rows that came."""
+        page: tuple[int, int] | None = tree.get(_PAGE)
+        if page is None:
+            return 0
+        found = self._search(one, tree)
+        if one.body is None:
+            return found
+        kind = one.body.alternatives[0]
+        if not one.is_list:
+            return found + self._weight(one, kind) + self._object(kind, tree)
+        found += page[1] * (self._weight(one, kind) + self._plain(kind))
+        return found + sum(self._looked_up(kind, entry) for entry in _entries(tree))
 
     def _search(self, one: Selection, tree: _Tree) -> Number:
         """What the searches cost that were made for a field."""

@@ -130,7 +130,7 @@ class Weights:
     def _field(self, parent: GraphQLObjectType, name: str, held: GraphQLField) -> FieldWeight:
         where, kind = f"{parent.name}.{name}", get_named_type(held.type)
         is_list = isinstance(get_nullable_type(held.type), GraphQLList)
-        own = weight_of(self.schema, held, where)
+        own = declared = weight_of(self.schema, held, where)
         if own is None and parent is self.schema.mutation_type:
             own = MUTATION
         elif own is None and is_list:
@@ -141,15 +141,18 @@ class Weights:
         lists = (
             key for key, one in held.args.items() if isinstance(get_nullable_type(one.type), GraphQLList)
         )
-        is_fetched = isinstance(held.extensions.get(DEFINITION), FetchField)
+        definition = held.extensions.get(DEFINITION)
+        is_fetched = isinstance(definition, FetchField) and not definition.is_own
+        sizing, is_found = sizing_of(self.schema, held, where), is_fetched and _is_resource(kind)
+        holds_rows = sizing is not None and bool(sizing.fields)
         return FieldWeight(
             kind,
             own,
             is_list,
-            sizing_of(self.schema, held, where),
+            sizing,
             arguments,
-            is_fetched and _is_resource(kind),
-            is_fetched and is_leaf_type(kind) and bool(own),
+            is_found,
+            is_fetched and not is_found and not holds_rows and declared is not None,
             frozenset(lists),
             is_leaf_type(kind) and not own and not arguments and not (is_list and self.types[kind.name]),
         )

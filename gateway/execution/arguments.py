@@ -62,6 +62,12 @@ class Arguments:
             return None  # told at each request anew, at its own path
 
 
+def cannot_fail(node: FieldNode) -> bool:
+    """Whether arguments that may all be null come without an error: none has a variable inside of it."""
+    values = (one.value for one in node.arguments or ())
+    return all(isinstance(one, VariableNode) or not _has_variable(one) for one in values)
+
+
 def _has_variable(value: ValueNode) -> bool:
     if isinstance(value, VariableNode):
         return True

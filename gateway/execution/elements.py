@@ -29,22 +29,40 @@ _OWN_RESULT: Final[dict[Primitive, frozenset[str]]] = {
 class ElementCode:
     """Writes one element field of an object."""
 
-    def __init__(self, writer: ObjectWriter, site: Site, parent: Parent, field: ElementField) -> None:
+    def __init__(
+        self,
+        writer: ObjectWriter,
+        site: Site,
+        parent: Parent,
+        field: ElementField,
+        arguments: str | None = None,
+    ) -> None:
         self._writer = writer
         self._site = site
         self._parent = parent
         self._field = field
         self._source = site.source
+        self._arguments = arguments
 
     def write(self, kind: GraphQLOutputType) -> str:
         """The code; the name of the result."""
         value = self._source.fresh("v")
         self._source.line(f"{value} = {self._parent.element}.get({self._field.element!r})")
+        if self._arguments is not None:
+            self._choose(value, self._arguments)
         if self._field.is_list:
             self._list(kind, value)
         else:
             self._entry(self._site, kind, value)
         return value
+
+    def _choose(self, value: str, arguments: str) -> None:
+        """The entries that the field's arguments ask for (`ChosenField`)."""
+        source, site = self._source, self._site
+        source.line(f"try: {value} = {source.constant(self._field)}.choose({value}, {arguments})")
+        with source.block("except Exception as problem:"):
+            source.line(f"{site.odd()}.fail(x, problem, {site.at})")
+            source.line(f"{value} = None")
 
     def _list(self, kind: Any, value: str) -> None:
         source, site = self._source, self._site

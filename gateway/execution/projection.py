@@ -23,13 +23,15 @@ from gateway.execution.collect import Collector
 from gateway.execution.elements import ElementCode
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of
+from gateway.execution.modifiers import left_out, write_checks
 from gateway.execution.rows import RowCode
-from gateway.execution.run import Complete, Pending, Step
+from gateway.execution.run import Complete, Pending, Step, unchanged
 from gateway.execution.site import Parent, Site
 from gateway.execution.values import Place, possible_type, unpacked, write_value
 from resolvers.resource import Node
 from resolvers.shape import Shape
 from schema.field import ComputedField, DerivedField, ElementField, FetchField, RowsField
+from schema.view import ChosenField, ViewField
 
 _NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
 
@@ -118,6 +120,9 @@ class Projector:
                 entries.append(f"{key!r}: None")
             else:
                 entries.append(f"{key!r}: {self._field(below, definition, field, parent)}")
+        if parent.element is not None:
+            missing = left_out(self._collector, kind, fields)
+            write_checks(site.source, kind, missing, parent.element, site.path)
         made = site.source.fresh("o")
         site.source.line(f"{made} = {{{', '.join(entries)}}}")
         for key, below, step in fetches:
@@ -127,7 +132,9 @@ class Projector:
 
     def _field(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
         if isinstance(field, ElementField):
-            return ElementCode(self, site, parent, field).write(definition.type)
+            is_chosen = isinstance(field, ChosenField) and site.nodes[0].arguments
+            arguments = self._arguments(definition, site) if is_chosen else None
+            return ElementCode(self, site, parent, field, arguments).write(definition.type)
         source, value = site.source, site.source.fresh("v")
         if isinstance(field, RowsField) and field.row_type in self._shapes:
             return self._rows(site, definition, field, parent)
@@ -144,7 +151,7 @@ class Projector:
         rows_of = RowCode(self._collector, self._shapes[field.row_type]).function(kind, site.nodes)
         source.line(f"{value} = {source.constant(field.straight)}({parent.whole})")
         with source.block(f"if {value} is not None:"):
-            source.line(f"{value} = {source.constant(rows_of)}({value}.rows, {value}.pages)")
+            source.line(f"{value} = {source.constant(rows_of)}({value}.rows, {value}.pages, x, {site.path})")
         with source.block("else:"):
             source.line(f"{value} = {source.constant(field.compute)}({parent.whole})")
             apart = source.constant(self._when_met(definition.type, site.nodes))
@@ -165,20 +172,26 @@ class Projector:
 
     def _call(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
         if isinstance(field, DerivedField):
-            step = site.source.constant(self._step(definition, site, None))
-            return f"{site.source.constant(field.derive)}({parent.whole}, x.arguments({step}))"
+            return (
+                f"{site.source.constant(field.derive)}({parent.whole}, {self._arguments(definition, site)})"
+            )
+        if isinstance(field, ViewField):
+            arguments = self._arguments(definition, site)
+            return f"{site.source.constant(field.view)}({parent.element}, {arguments})"
         if isinstance(field, ComputedField):
             return f"{site.source.constant(field.compute)}({parent.whole})"
         raise TypeError(f"a field of no known kind: {site.nodes[0].name.value}")
 
+    def _arguments(self, definition: GraphQLField, site: Site) -> str:
+        """An expression for a field's arguments."""
+        step = self._step(definition, site, None)
+        known = step.arguments.constant
+        return f"x.arguments({site.source.constant(step)})" if known is None else site.source.constant(known)
+
     def _step(self, definition: GraphQLField, site: Site, field: FetchField | None) -> Step:
         """What a fetch needs, or a derived field's arguments alone."""
         if field is None:
-            return Step(site.nodes, Arguments(definition, site.nodes[0]), None, _unchanged, frozenset())
+            return Step(site.nodes, Arguments(definition, site.nodes[0]), None, unchanged, frozenset())
         selected = self._collector.names(node.selection_set for node in site.nodes)
         complete = self.value_apart(definition.type, site.nodes)
         return Step(site.nodes, Arguments(definition, site.nodes[0]), field.fetch, complete, selected)
-
-
-def _unchanged(value: Any, run: Any, path: Any) -> Any:
-    return value

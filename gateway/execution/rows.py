@@ -8,16 +8,21 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from graphql import FieldNode, GraphQLObjectType
+from graphql import FieldNode, GraphQLField, GraphQLObjectType
 
+from gateway.execution.arguments import Arguments
 from gateway.execution.collect import Collector
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of
+from gateway.execution.modifiers import left_out, write_row_checks
+from gateway.execution.run import Step, unchanged
 from gateway.execution.shapes import TYPENAME
-from resolvers.shape import Part, Parts, Shape, attribute, is_same
+from resolvers.shape import NULL, Part, Parts, Shape, attribute, is_same
 from schema.field import ComputedField, ElementField
+from schema.view import ChosenField, ViewField
 
 _ANSWERS_KEPT: Final = 2_000
+_NAMESPACE: Final = {"NULL": NULL}
 
 
 @lru_cache(maxsize=_ANSWERS_KEPT)
@@ -28,7 +33,7 @@ def answer_of(keys: tuple[str, ...]) -> type[msgspec.Struct]:
 
 
 class RowCode:
-    """Writes the function that makes the answers of a list's rows: `(rows, pages) -> list`."""
+    """Writes the function that makes the answers of a list's rows: `(rows, pages, run, path) -> list`."""
 
     def __init__(self, collector: Collector, shape: Shape) -> None:
         self._collector = collector
@@ -37,9 +42,11 @@ class RowCode:
     def function(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Any:
         """The function for rows of a type with these fields' selections."""
         source = Source(unpacks=True)
+        fields = self._collector.fields(kind, [node.selection_set for node in nodes])
+        write_row_checks(source, kind, left_out(self._collector, kind, fields))
         made = self._object(source, kind, nodes, self._shape.parts, "row", is_row=True)
         source.line(f"return [{made} for row, page in zip(rows, pages)]")
-        return source.function("rows_of", "rows, pages", {})
+        return source.function("rows_of", "rows, pages, x, path", _NAMESPACE)
 
     def _object(
         self,
@@ -72,25 +79,32 @@ class RowCode:
             return repr(kind.name)
         if self._collector.is_denied(kind, name):
             return "None"
-        fact = fact_of(kind.fields[name])
+        definition = kind.fields[name]
+        fact = fact_of(definition)
         field, inner = fact.field, fact.inner
         if is_row and isinstance(field, ComputedField):
             return f"({field.of_row})"
+        if isinstance(field, ViewField):
+            seen, arguments = _plain(source, field.needs, value), _arguments(source, definition, nodes)
+            return f"{source.constant(field.view)}({seen}, {arguments})"
         assert isinstance(field, ElementField)
         held, part = f"{value}.{attribute(field.element)}", known[field.element]
-        if part.primitive is not None or self._is_as_decoded(inner, nodes, part.parts):
+        is_whole = part.primitive is not None or self._is_as_decoded(inner, nodes, part.parts)
+        if is_whole and not nodes[0].arguments:
             return held
-        return self._converted(source, inner, nodes, part, held)
+        return self._converted(source, definition, nodes, part, held)
 
     def _converted(
-        self, source: Source, inner: Any, nodes: Sequence[FieldNode], part: Part, held: str
+        self, source: Source, definition: GraphQLField, nodes: Sequence[FieldNode], part: Part, held: str
     ) -> str:
         """What stands in an element whose struct holds other things than were asked for here."""
-        item = source.fresh("e")
+        item, inner = source.fresh("e"), fact_of(definition).inner
+        assert isinstance(inner, GraphQLObjectType)
         made = self._object(source, inner, nodes, part.parts, item)
         if not part.is_list:
             return f"(None if ({item} := {held}) is None else {made})"
-        entries = f"[None if {item} is None else {made} for {item} in {held}]"
+        listed = _chosen(source, definition, nodes, held)
+        entries = f"[None if {item} is None else {made} for {item} in {listed}]"
         return f"(None if {held} is None else {entries})"
 
     def _is_as_decoded(self, kind: Any, nodes: Sequence[FieldNode], parts: Parts) -> bool:
@@ -100,9 +114,46 @@ class RowCode:
         if not is_same(parts, tuple(fields)):
             return False
         for key, below in fields.items():
-            if below[0].name.value != key:
+            if below[0].name.value != key or below[0].arguments:
                 return False
             part, inner = known[key], fact_of(kind.fields[key]).inner
             if part.primitive is None and not self._is_as_decoded(inner, below, part.parts):
                 return False
         return True
+
+
+def _chosen(source: Source, definition: GraphQLField, nodes: Sequence[FieldNode], held: str) -> str:
+    """The entries of a list that the field's arguments ask for."""
+    field = fact_of(definition).field
+    if not isinstance(field, ChosenField) or not nodes[0].arguments:
+        return held
+    wanted, one = source.fresh("w"), source.fresh("e")
+    source.line(f"{wanted} = {_arguments(source, definition, nodes)}.get({field.by!r})")
+    is_wanted = f"{one} is not None and {one}.{attribute(field.by)} == {wanted}"
+    return f"({held} if {wanted} is None else [{one} for {one} in {held} if {is_wanted}])"
+
+
+def _arguments(source: Source, definition: GraphQLField, nodes: Sequence[FieldNode]) -> str:
+    """An expression for a field's arguments, which cannot fail."""
+    known = Arguments(definition, nodes[0])
+    if known.constant is not None:
+        return source.constant(known.constant)
+    return f"x.arguments({source.constant(Step(tuple(nodes), known, None, unchanged, frozenset()))})"
+
+
+def _plain(source: Source, parts: Parts, held: str) -> str:
+    """An expression for a struct's elements as JSON; what is absent is None."""
+    entries = (f"{name!r}: {_element(source, part, f'{held}.{attribute(name)}')}" for name, part in parts)
+    return f"{{{', '.join(entries)}}}"
+
+
+def _element(source: Source, part: Part, held: str) -> str:
+    if part.primitive == "decimal":
+        return f"(None if {held} is NULL else {held})"
+    if part.primitive is not None:
+        return held
+    item = source.fresh("e")
+    made = _plain(source, part.parts, item)
+    if not part.is_list:
+        return f"(None if ({item} := {held}) is None else {made})"
+    return f"(None if {held} is None else [None if {item} is None else {made} for {item} in {held}])"

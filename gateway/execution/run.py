@@ -73,6 +73,10 @@ class Run:
             self.fail(error, path, nodes)
             return None
 
+    def caution(self, type_: str, element: str, path: LinkedPath, count: int = 1) -> None:
+        """Notes resources at a path that an element changes which was not asked for."""
+        self.context.cautions.add(type_, element, flat(path), count)
+
     def misshapen(
         self, field: ElementField, holder: Any, path: LinkedPath, nodes: Sequence[FieldNode]
     ) -> None:
@@ -205,6 +209,11 @@ def _batches(pending: list[Pending]) -> list[list[Pending]]:
         key = fetch.all if fetch.apart is None else (fetch.all, fetch.apart(one.parent))
         batches.setdefault(key, []).append(one)
     return list(batches.values())
+
+
+def unchanged(value: Any, run: Any, path: Any) -> Any:
+    """The answer of a step that completes nothing: one with arguments alone."""
+    return value
 
 
 def bubble(data: dict[str, Any], nulls: Sequence[LinkedPath]) -> dict[str, Any] | None:

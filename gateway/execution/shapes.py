@@ -11,10 +11,13 @@ from typing import Any, Final
 from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, is_abstract_type
 
 from clinical.compartment import patient_parameter, subject_element
+from gateway.execution.arguments import cannot_fail
 from gateway.execution.collect import Collector
 from gateway.execution.facts import fact_of, row_types
+from gateway.execution.modifiers import left_out, parts_for
 from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
 from schema.field import ComputedField, ElementField, FetchField, RowsField
+from schema.view import TEXT, ChosenField, PreparedField, ViewField
 
 TYPENAME: Final = "__typename"
 PATIENT: Final = "Patient"
@@ -50,6 +53,8 @@ class Survey:
         return {name: shape for name, parts in wanted.items() if (shape := _shape(name, parts)) is not None}
 
     def _object(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldNode]]) -> None:
+        if kind.name == PATIENT:
+            self._of_patient.update(one.element for one in left_out(self._collector, kind, fields))
         for nodes in fields.values():
             name = nodes[0].name.value
             definition = kind.fields.get(name)
@@ -57,9 +62,13 @@ class Survey:
                 continue
             fact = fact_of(definition)
             inner, field = fact.inner, fact.field
+            if isinstance(field, PreparedField):
+                field.prepare()
             self._note_patient(kind, inner, field, nodes)
             if fact.is_leaf:
                 continue
+            if isinstance(field, FetchField):
+                self._refused |= field.whole_types
             if isinstance(field, RowsField) and isinstance(inner, GraphQLObjectType):
                 self._rows(field.row_type, inner, nodes)
             elif isinstance(field, ComputedField) and _leads_to_rows(inner, row_types(kind)):
@@ -75,6 +84,8 @@ class Survey:
             return
         if isinstance(field, ElementField):
             self._of_patient.add(field.element)
+        elif isinstance(field, ViewField):
+            self._of_patient.update(name for name, _ in field.needs)
         elif isinstance(field, FetchField):
             self._reads_all |= field.reads_whole
         else:
@@ -94,6 +105,8 @@ class Survey:
     def _rows(self, row_type: str, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> None:
         try:
             found = parts_of(self._collector, kind, nodes, is_row=True)
+            fields = self._collector.fields(kind, [node.selection_set for node in nodes])
+            found = joined(found, parts_for(left_out(self._collector, kind, fields)))
             self._parts[row_type] = joined(self._parts.get(row_type, ()), found)
         except (NotElements, ShapeMixed):
             self._refused.add(row_type)
@@ -112,6 +125,9 @@ def parts_of(
         field = fact.field
         if isinstance(field, ComputedField) and field.of_row is not None and is_row:
             continue
+        if isinstance(field, ViewField) and cannot_fail(below[0]):
+            parts = joined(parts, field.needs)
+            continue
         if not isinstance(field, ElementField) or field.resources is not None:
             raise NotElements
         parts = joined(parts, ((field.element, _part(collector, field, fact.inner, below)),))
@@ -123,7 +139,12 @@ def _part(collector: Collector, field: ElementField, inner: Any, nodes: Sequence
         return Part(field.primitive.value, field.is_list)
     if not isinstance(inner, GraphQLObjectType):
         raise NotElements
-    return Part(None, field.is_list, parts_of(collector, inner, nodes, is_row=False))
+    parts = parts_of(collector, inner, nodes, is_row=False)
+    if isinstance(field, ChosenField) and nodes[0].arguments:
+        if field.order is not None or not cannot_fail(nodes[0]):
+            raise NotElements
+        parts = joined(parts, ((field.by, TEXT),))
+    return Part(None, field.is_list, parts)
 
 
 def _leads_to_rows(inner: Any, rows: frozenset[str]) -> bool:

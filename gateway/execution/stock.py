@@ -18,6 +18,7 @@ from graphql.pyutils import Path
 from gateway.execution.collect import Collector
 from gateway.execution.denials import Denied, denied_selections
 from gateway.execution.executor import ExecutionResult
+from gateway.execution.modifiers import RESOURCE, noting
 from gateway.prepare import PreparedDocument
 from permissions.rules import Rules
 from resolvers.contained import held
@@ -25,6 +26,7 @@ from resolvers.context import LocatedError, RequestContext
 from resolvers.field import Derive, Fetch, FieldCall, LinkedPath, flat
 from resolvers.resource import Node
 from schema.field import DerivedField, ElementField, FetchField
+from schema.view import ChosenField, View, ViewField
 
 _DEFINITION = "strawberry-definition"
 _BOUND = "clinical-gateway-bound"
@@ -91,12 +93,18 @@ def bind(schema: GraphQLSchema, rules: Rules) -> None:
     for made in schema.type_map.values():
         if not isinstance(made, GraphQLObjectType):
             continue
+        if any(one.name == RESOURCE for one in made.interfaces):
+            made.is_type_of = noting(made)
         for name, field in made.fields.items():
             definition = field.extensions.get(_DEFINITION)
             if isinstance(definition, FetchField):
                 field.resolve = _fetcher(definition.fetch)
             elif isinstance(definition, DerivedField):
                 field.resolve = _deriver(definition.derive)
+            elif isinstance(definition, ViewField):
+                field.resolve = _viewer(definition.view)
+            elif isinstance(definition, ChosenField):
+                field.resolve = _chooser(definition)
             elif isinstance(definition, ElementField) and definition.resources is not None:
                 field.resolve = _holder(definition)
             coordinate = f"{made.name}.{name}"
@@ -143,5 +151,19 @@ def _linked(path: Path | None) -> LinkedPath:
 def _deriver(derive: Derive) -> Callable[..., Any]:
     def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
         return derive(source, arguments)
+
+    return resolve
+
+
+def _viewer(view: View) -> Callable[..., Any]:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
+        return view(source.element, arguments)
+
+    return resolve
+
+
+def _chooser(field: ChosenField) -> Callable[..., Any]:
+    def resolve(source: Any, info: GraphQLResolveInfo[RequestContext], /, **arguments: Any) -> Any:
+        return field.chosen_result(source, arguments)
 
     return resolve

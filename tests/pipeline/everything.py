@@ -28,9 +28,14 @@ FETCHED = frozenset(
         ("Patient", "completeness"),
         ("Patient", "elementSources"),
         ("Patient", "identityConflicts"),
+        ("Patient", "latestObservation"),
+        ("Patient", "observationStats"),
+        ("Patient", "summary"),
         ("Reference", "resource"),
     )
 )
+IN_WORDS = frozenset({"Age", "CodeableConcept", "Count", "Distance", "Duration", "HumanName", "Quantity"})
+"""Types whose `display` is the gateway's, which FHIR does not have."""
 ORIGIN = "origin { name fhirId versionId lastUpdated retrievedAt cached }"
 ORIGIN_KEYS = {"name", "fhirId", "retrievedAt"}
 
@@ -62,6 +67,8 @@ class Schema:
         below = [one for value in held for one in listed(value.get(field.name)) if isinstance(one, dict)]
         if (type_name, field.name) in FETCHED or field.type.endswith("Connection"):
             return
+        if is_derived(type_name, field.name):
+            return
         if not field.has_fields:
             yield field.name
         elif field.type == "Origin":
@@ -80,6 +87,13 @@ class Schema:
         for kind, values in by_type.items():
             selected = self.selection(kind, values)
             yield f"{name}__{kind}: {name} {{ __typename ... on {kind} {{ {selected} }} }}"
+
+
+def is_derived(type_name: str, name: str) -> bool:
+    """Whether the gateway works a field out from elements that are selected too."""
+    if name == "display":
+        return type_name in IN_WORDS
+    return name == "converted" or (type_name, name) == ("Patient", "age")
 
 
 def field_of(field: Json) -> Field:

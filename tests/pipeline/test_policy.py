@@ -20,7 +20,8 @@ Json = dict[str, Any]
 BASE = """
 [[rules]]
 coordinates = ["Query.node", "Query.nodes", "Reference.resource", "Query.sources", "Patient.records",
-               "Patient.sources", "Patient.completeness", "*Connection.totalCount", "Attachment.url"]
+               "Patient.summary", "PatientSummary.sections", "Patient.sources", "Patient.completeness",
+               "*Connection.totalCount", "Attachment.url"]
 reason = "as by default"
 """
 TIGHT = """

@@ -25,6 +25,7 @@ VARIABLES: Final[list[dict[str, Any]]] = [
 ]
 _IDS: Final = ('"a/Patient/1"', '"b/Patient/9"', '"a/Patient/2"', '"a/Observation/o2"', '"x"')
 _LISTS: Final = {"observations": "Observation", "conditions": "Condition", "encounters": "Encounter"}
+_CODES: Final = 'code: ["29463-7"]'
 _DEPTH: Final = 3
 
 
@@ -90,7 +91,16 @@ class Busy:
         return self._some(made)
 
     def _patient(self, depth: int) -> str:
-        if self._random.randint(0, 3):
+        what = self._random.randint(0, 15)
+        if what == 0:
+            inner = self._of("Observation", depth + 1)
+            return f"{self._alias()}latestObservation({_CODES}) {{ observation {inner} completeness }}"
+        if what == 1:
+            return f"{self._alias()}observationStats({_CODES}) {{ groups {{ count }} sources {{ status }} }}"
+        if what == 2:
+            rows = f"a: problems({self._first()}) {{ text }} latestVitals {{ name }}"
+            return f"{self._alias()}summary {{ {rows} sections {{ state sources {{ status }} }} }}"
+        if what < 13:
             name = self._random.choice(list(_LISTS))
             return (
                 f"{self._alias()}{name}({self._first()}) {self._when()} {self._page(_LISTS[name], depth + 1)}"

@@ -118,6 +118,32 @@ async def test_a_count_is_a_search_of_its_own_and_a_name_of_a_type_none() -> Non
     assert await costs("{ observations { __typename } }") == (15, 0)
 
 
+async def test_a_series_costs_the_searches_that_were_made_for_it() -> None:
+    stats = """
+    { patient(id: "a/Patient/1") { observationStats(code: ["29463-7"]) { texts groups { count } } } }
+    """
+    assert await costs(stats) == (1 + 15 * 20 + 1, 1 + (2 + 1) * 5 + 1)
+    latest = """
+    { patient(id: "a/Patient/1") { latestObservation(code: ["29463-7"]) { observation { code { text } } } } }
+    """
+    assert await costs(latest) == (1 + 15 + 1 + 1, 1 + 10 + 1 + 1)
+    followed = latest.replace("code { text }", "performer { resource { ... on Patient { name { text } } } }")
+    assert await costs(followed) == (1 + 15 + 1 + 1 + 1 + 1, 1 + 10 + 1 + 1 + 1 + 1)
+    refused = '{ patient(id: "a/Patient/1") { observationStats(code: ["x"], timeZone: "none") { texts } } }'
+    assert await costs(refused) == (1 + 15 * 20, 1)
+
+
+async def test_a_section_of_a_summary_costs_its_searches_and_rows() -> None:
+    person = '{ patient(id: "a/Patient/1") { summary { %s } } }'
+    # The sources' rows have no category, so that none is a result; of conditions there is none.
+    assert await costs(person % "problems(first: 7) { text }") == (1 + 1 + 5 + 7, 1 + 1 + 5)
+    assert await costs(person % "results { name }") == (1 + 1 + 15 + 5, 1 + 1 + 10)
+    served = 5 + 0 + 15 + 15  # problems, medications, results, vital signs
+    told = await costs(person % "sections { state sources { status } }")
+    assert told == (1 + 1 + served + 4 + 4, 1 + 1 + 5 + 10 + 10 + 4 + 4)
+    assert await costs(person % "problems(first: 51) { text }") == (1 + 1 + 5 + 51, 1 + 1)
+
+
 async def test_references_are_noted_only_where_something_depends_on_them() -> None:
     made = built()
     preparation = Preparation(made.graphql, LimitSettings(), True, Weights(made.graphql))

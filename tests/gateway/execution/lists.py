@@ -8,6 +8,7 @@ from msgspec import Raw
 
 from gateway.execution.facts import DEFINITION
 from schema.field import ElementField
+from schema.view import ViewField
 from tests.gateway.execution.operations import VARIABLES
 
 Json = dict[str, Any]
@@ -42,10 +43,10 @@ LIKED = {
     "Procedure": "code status performedDateTime performedPeriod subject note performedString performedAge",
     "MedicationRequest": "status intent authoredOn subject dosageInstruction medicationCodeableConcept",
     "Appointment": "status start minutesDuration participant",
-    "CodeableConcept": "coding text id",
+    "CodeableConcept": "coding text id display",
     "Coding": "system code display userSelected id",
-    "Quantity": "value unit code comparator",
-    "Duration": "value unit",
+    "Quantity": "value unit code comparator valueText display",
+    "Duration": "value unit display",
     "Age": "value unit",
     "Period": "start end",
     "Reference": "reference display identifier type",
@@ -73,9 +74,26 @@ OTHER = {
     "Observation": "origin { name }",
     "Condition": "contained { id }",
     "Reference": "resource { id }",
-    "Quantity": "valueText",
+    "Quantity": 'converted(unit: "g") { value unit }',
 }
 """What is no element, or no plain one: its list goes the long way."""
+ARGUMENTS = {
+    "CodeableConcept.coding": (
+        "",
+        "",
+        '(system: "http://loinc.org")',
+        '(system: "none")',
+        "(system: null)",
+        "(system: $s)",
+    ),
+    "CodeableConcept.display": (
+        "",
+        '(preferring: ["http://loinc.org"])',
+        "(preferring: [])",
+        "(preferring: $p)",
+        "(preferring: [$d])",
+    ),
+}
 
 
 class Lists:
@@ -150,11 +168,14 @@ class Lists:
         if isinstance(inner, GraphQLObjectType):
             below = f" {{ {self._selections(inner, depth + 1)} }}"
         alias = self._draw(st.sampled_from(["", "", "", "", f"x_{name}: ", f"y_{name}: "]))
-        return f"{alias}{name} {self._directive()}{below}"
+        arguments = self._draw(st.sampled_from(ARGUMENTS.get(f"{kind.name}.{name}", ("",))))
+        if arguments:  # fields of one key have the same arguments
+            alias = f"z{self._draw(st.integers(0, 99_999))}: "
+        return f"{alias}{name}{arguments} {self._directive()}{below}"
 
     def _is_wanted(self, kind: GraphQLObjectType, name: str, depth: int) -> bool:
         field = kind.fields[name]
-        if not isinstance(field.extensions.get(DEFINITION), ElementField):
+        if not isinstance(field.extensions.get(DEFINITION), ElementField | ViewField):
             return False
         inner = get_named_type(field.type)
         is_leaf = is_leaf_type(inner)
@@ -195,7 +216,12 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     },
     "Condition": {
         "code": [_CONCEPT],
-        "verificationStatus": [{"coding": [{"code": "confirmed"}], "text": "v"}, {}],
+        "verificationStatus": [
+            {"coding": [{"code": "confirmed"}], "text": "v"},
+            {"coding": [None, {"code": "refuted"}]},
+            {},
+        ],
+        "clinicalStatus": [{"coding": [{"code": "active"}, {"code": "x"}]}, {"text": "gone"}],
         "note": _NOTES,
     },
     "Encounter": {
@@ -205,7 +231,8 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     },
     "Procedure": {"code": [_CONCEPT], "note": _NOTES, "status": ["completed"]},
     "MedicationRequest": {
-        "intent": ["order"],
+        "intent": ["order", "plan"],
+        "doNotPerform": [True, False],
         "medicationCodeableConcept": [_CONCEPT],
         "dosageInstruction": [
             [{"text": "d", "sequence": 1, "doseAndRate": [{"doseQuantity": _AMOUNTS[0]}, None]}]
@@ -214,6 +241,11 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "Appointment": {"minutesDuration": [15], "status": ["booked"]},
 }
 ODD: list[tuple[str, Any]] = [
+    ("modifierExtension", [{"url": "u"}]),
+    ("modifierExtension", []),
+    ("doNotPerform", "yes"),
+    ("status", "cancelled"),
+    ("clinicalStatus", 7),
     ("code", "text"),
     ("code", {"coding": {"code": "x"}, "text": 5}),
     ("code", [{}]),

@@ -32,8 +32,19 @@ VALUES = {
     "Duplicates": ("SHOW", "COLLAPSE"),
     "Instant": ('"2020-01-01T00:00:00Z"', '"2020"'),
     "Int": ("0", "1", "2", "5", "100", "101", "-1"),
+    "[String!]!": ('["29463-7"]', '"29463-7"', "[]"),
+    "ObservationBucketSize": ("DAY", "WEEK", "MONTH"),
+    "URI": ('"http://loinc.org"', '"x"', "$s", "null"),
+    "[URI!]": ('["http://loinc.org"]', '"x"', "[]", "$p", "[$d]"),
 }
-VARIABLES = {"$t": "$t: Boolean = true", "$f": "$f: Boolean = false", "$n": "$n: Int"}
+VARIABLES = {
+    "$t": "$t: Boolean = true",
+    "$f": "$f: Boolean = false",
+    "$n": "$n: Int",
+    "$s": "$s: URI",
+    "$p": "$p: [URI!]",
+    "$d": '$d: URI = "http://loinc.org"',
+}
 IDS = (
     "a/Patient/1",
     "a/Patient/2",
@@ -178,6 +189,12 @@ class Operations:
             return "$n"
         if name in ("after", "before"):
             return None
+        if name == "use":
+            return self._choose.one(['"official"', '"usual"', "null"])
+        if name == "timeZone":
+            return self._choose.one(['"Europe/London"', '"nowhere"'])
+        if name == "unit":
+            return self._choose.one(['"kg"', '"g"', '"mmol/L"', '"no unit"'])
         if name in ("identifier", "url"):
             return '"9990000018"'
         choices = VALUES.get(kind)

@@ -21,6 +21,8 @@ from tests.resolvers.asking import TYPES
 ROWS = (
     {"coordinates": ["Patient.telecom"], "reason": "t", "scopes": [["contact.read"]]},
     {"coordinates": ["Observation.note"], "reason": "t", "purposes": ["TREAT"]},
+    {"coordinates": ["Patient.birthDate"], "reason": "t", "scopes": [["birth.read"]]},
+    {"coordinates": ["Coding.display"], "reason": "t", "scopes": [["words.read"]]},
 )
 
 
@@ -124,3 +126,23 @@ def test_other_operations_of_a_document_are_not_this_ones() -> None:
     root = built().graphql.query_type
     assert root is not None
     assert denied_selections(built().graphql, collector, root, document.operation.selection_set) == ()
+
+
+def test_what_shows_a_denied_element_in_another_form_is_denied_too() -> None:
+    text = "{ patients { nodes { age observations { nodes { code { display text } } } } } }"
+    assert denied(text) == {
+        ("patients", "nodes", "@", "age"): "Patient.age",
+        (
+            "patients",
+            "nodes",
+            "@",
+            "observations",
+            "nodes",
+            "@",
+            "code",
+            "display",
+        ): "CodeableConcept.display",
+    }
+    assert denied(text, "system/*.rs birth.read words.read") == {}
+    told = permissions("system/*.rs").required("Patient.age")
+    assert told == permissions("system/*.rs").required("Patient.birthDate") != ()

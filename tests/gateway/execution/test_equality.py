@@ -36,7 +36,20 @@ from tests.resolvers.memory import MemoryUpstream
 NUMBER = "9990000018"
 INTERESTING = {
     "Query": ("patient", "patients", "observations", "node", "nodes", "observation"),
-    "Patient": ("observations", "conditions", "name", "id", "records", "birthDate", "generalPractitioner"),
+    "Patient": (
+        "observations",
+        "conditions",
+        "name",
+        "id",
+        "records",
+        "birthDate",
+        "generalPractitioner",
+        "age",
+        "observationStats",
+        "latestObservation",
+        "summary",
+    ),
+    "PatientSummary": ("problems", "results", "latestVitals", "medications", "sections", "sections"),
     "ObservationConnection": ("nodes", "edges", "sources", "completeness", "pageInfo", "totalCount"),
     "ConditionConnection": ("nodes", "nodes", "completeness", "pageInfo"),
     "Condition": ("id", "code", "recordedDate", "verificationStatus", "clinicalStatus", "subject", "note"),
@@ -52,8 +65,9 @@ INTERESTING = {
     ),
     "Reference": ("resource", "reference"),
     "Resource": ("id", "origin"),
-    "Quantity": ("value", "valueText", "unit"),
-    "CodeableConcept": ("coding", "text"),
+    "Quantity": ("value", "valueText", "unit", "display", "converted"),
+    "CodeableConcept": ("coding", "text", "display"),
+    "HumanName": ("family", "given", "display"),
 }
 
 
@@ -61,6 +75,7 @@ TIGHTENED = (
     {"coordinates": ["Observation.note"], "reason": "t", "scopes": [["notes.read"]]},
     {"coordinates": ["Patient.name"], "reason": "t", "scopes": [["patient/Patient.r"]]},
     {"coordinates": ["Quantity.unit"], "reason": "t", "purposes": ["TREAT"]},
+    {"coordinates": ["Patient.birthDate"], "reason": "t", "scopes": [["notes.read"]]},
 )
 
 CALLERS = (
@@ -171,7 +186,9 @@ def good_rows(patient_id: str) -> list[dict[str, Any]]:
 
 
 def sources(is_down: bool) -> list[MemoryUpstream]:
-    name = {"name": [{"family": "Smith", "given": ["A", None, "B"], "_given": [None, {"id": "x"}]}, "bad"]}
+    smith = {"use": "usual", "family": "Smith", "given": ["A", None, "B"], "_given": [None, {"id": "x"}]}
+    former = {"use": "official", "text": "A Jones", "period": {"end": "2001"}}
+    name = {"name": [smith, "bad", former, {"use": "official", "prefix": "Dr", "family": "Smith"}]}
     visit = {
         "resourceType": "Encounter",
         "id": "1",
@@ -205,14 +222,15 @@ async def execute(
     variables: Mapping[str, Any],
     is_down: bool,
     caller: tuple[str, str | None] = CALLERS[0],
-) -> tuple[ExecutionResult, list[Disclosure]]:
-    """What is answered, and what the record says was given out."""
+) -> tuple[ExecutionResult, tuple[list[Disclosure], list[str]]]:
+    """What is answered, what the record says was given out, and what the client is warned of."""
     asker = Asker(*sources(is_down), patient=caller[1])
     allowed = permissions(*caller)
     context = asker.federation.open(asker.principal, allowed, deadline_s=30, request_id="r")
     context.denied = Denials(schema(), built().rules).denied(prepared, allowed)
     try:
-        return await executor.run(prepared, variables, context), list(context.disclosures)
+        result = await executor.run(prepared, variables, context)
+        return result, (list(context.disclosures), sorted(map(str, context.cautions.told())))
     finally:
         context.close()
 
@@ -249,7 +267,9 @@ def operations(draw: Any) -> str:
 )
 @given(
     operations(),
-    st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]),
+    st.sampled_from(
+        [{}, {"t": False, "s": "http://loinc.org"}, {"f": True, "n": 2, "p": ["x"]}, {"n": None, "d": None}]
+    ),
     st.booleans(),
     st.sampled_from(CALLERS),
 )

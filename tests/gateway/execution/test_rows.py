@@ -84,8 +84,8 @@ Held = dict[str, dict[str, Any]]
 
 async def execute(
     executor: Executor, prepared: PreparedDocument, variables: Mapping[str, Any], held: Held
-) -> tuple[bytes, set[tuple[Any, ...]], list[Disclosure]]:
-    """Data, errors, and what the record says was given out."""
+) -> tuple[bytes, set[tuple[Any, ...]], list[Disclosure], list[str]]:
+    """Data, errors, what the record says was given out, and what the client is warned of."""
     made = [
         SearchsetUpstream(
             name,
@@ -100,7 +100,8 @@ async def execute(
         result = await executor.run(prepared, variables, context)
     finally:
         context.close()
-    return encode_json(result.data), told(result), list(context.disclosures)
+    warned = sorted(map(str, context.cautions.told()))
+    return encode_json(result.data), told(result), list(context.disclosures), warned
 
 
 @st.composite
@@ -133,7 +134,17 @@ def test_both_executors_list_the_same_and_often_the_short_way() -> None:
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
     )
-    @given(asked(), st.sampled_from([{}, {"t": False}, {"f": True, "n": 2}, {"n": None}]))
+    @given(
+        asked(),
+        st.sampled_from(
+            [
+                {},
+                {"t": False, "s": "http://loinc.org"},
+                {"f": True, "n": 2, "p": ["x"]},
+                {"n": None, "d": None},
+            ]
+        ),
+    )
     def every(drawn: tuple[str, Held], variables: dict[str, Any]) -> None:
         runner.run(answers_are_the_same(*drawn, variables))
 
@@ -196,9 +207,14 @@ GOOD = {
         (["nodes { valueQuantity { value @skip(if: true) } component { id } }"], 1),
         (["nodes { ...F }", "nodes { ...F id }"], 2),
         (["nodes { id } again: nodes { code { text } }"], 2),
+        # what follows from elements needs no more than these
+        (["nodes { id }", "nodes { valueQuantity { valueText display } }"], 2),
+        (["nodes { code { display } }", 'nodes { code { display(preferring: ["s"]) } }'], 2),
+        (["nodes { code { coding: display } }", "nodes { code { text display } }"], 2),
+        (['nodes { code { a: coding(system: "http://loinc.org") { code } coding { code } } }'], 1),
+        (['nodes { code { coding(system: "http://loinc.org") { system } } }'], 1),
         # what needs the whole row in one list needs it in all of the type
         (["nodes { id }", "nodes { id origin { name } }"], 0),
-        (["nodes { id }", "nodes { valueQuantity { valueText } }"], 0),
         (["nodes { id }", "edges { node { code { text } } }"], 0),
         (["nodes { subject { resource { id } } }"], 0),
         (["nodes { contained { id } }"], 0),

@@ -1,0 +1,43 @@
+"""What a client should know of an answer: elements that change its meaning and that were not asked for."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+CAUTIONS_MAX: Final = 50
+MODIFIER: Final = "MODIFIER_NOT_SELECTED"
+MORE: Final = "MORE_WARNINGS"
+
+_Caution = tuple[str, str, tuple[str, ...]]
+
+
+class Cautions:
+    """Counts, for each selection of a resource, the resources with an unusual modifier element that the
+    operation does not select. No value is kept."""
+
+    __slots__ = ("_counts", "_dropped")
+
+    def __init__(self) -> None:
+        self._counts: dict[_Caution, int] = {}
+        self._dropped = 0
+
+    def add(self, type_: str, element: str, path: Iterable[str | int], count: int = 1) -> None:
+        """Notes resources at a path; positions in lists are the same place."""
+        key = (type_, element, tuple("@" if isinstance(one, int) else one for one in path))
+        if key in self._counts or len(self._counts) < CAUTIONS_MAX:
+            self._counts[key] = self._counts.get(key, 0) + count
+        else:
+            self._dropped += count
+
+    def told(self) -> list[dict[str, Any]]:
+        """What `extensions.warnings` says (docs/display.md)."""
+        listed: list[dict[str, Any]] = [
+            {
+                "code": MODIFIER,
+                "type": type_,
+                "element": element,
+                "path": list(path),
+                "count": count,
+            }
+            for (type_, element, path), count in self._counts.items()
+        ]
+        return [*listed, {"code": MORE, "count": self._dropped}] if self._dropped else listed
