@@ -9,8 +9,8 @@ from clinical.syntax import split_bars
 NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 
 _NINE_DIGITS = re.compile(r"[0-9]{9}")
-_ZEROS = ord("0") * sum(range(2, 11))
-"""What nine characters of zero add up to, weighed as the digits of a number."""
+_ZEROS = ord("0") * sum(range(1, 11))
+"""What ten characters of zero add up to, weighed as the digits of a number."""
 
 
 class TokenInvalid(ValueError):
@@ -34,20 +34,19 @@ def nhs_check_digit(nine_digits: str) -> int | None:
     """
     if _NINE_DIGITS.fullmatch(nine_digits) is None:
         raise ValueError("an NHS number begins with nine digits")
-    return _check_digit(nine_digits)
+    return next((digit for digit in range(10) if is_nhs_number(f"{nine_digits}{digit}")), None)
 
 
 def is_nhs_number(text: str) -> bool:
-    """Whether the text is ten digits with a right check digit (it says nothing about whose it is)."""
-    is_written_so = len(text) == 10 and text.isascii() and text.isdigit()
-    return is_written_so and _check_digit(text) == int(text[9])
+    """Whether the text is ten digits with a right check digit (it says nothing about whose it is).
 
-
-def _check_digit(digits: str) -> int | None:
-    a, b, c, d, e, f, g, h, i = digits[:9].encode()
-    total = 10 * a + 9 * b + 8 * c + 7 * d + 6 * e + 5 * f + 4 * g + 3 * h + 2 * i
-    check = 11 - (total - _ZEROS) % 11
-    return None if check == 10 else check % 11
+    With the check digit, whose weight is 1, the weighed digits add up to a multiple of 11.
+    """
+    if len(text) != 10 or not (text.isascii() and text.isdigit()):
+        return False
+    a, b, c, d, e, f, g, h, i, j = text.encode()
+    total = 10 * a + 9 * b + 8 * c + 7 * d + 6 * e + 5 * f + 4 * g + 3 * h + 2 * i + j
+    return (total - _ZEROS) % 11 == 0
 
 
 def parse_token(text: str) -> Token:

@@ -18,10 +18,13 @@ async def read_body(declared_length: bytes | None, receive: Receive, bytes_max: 
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > bytes_max:
+        part, is_last = message.get("body", b""), not message.get("more_body", False)
+        if len(body) + len(part) > bytes_max:
             raise _too_large(bytes_max)
-        if not message.get("more_body", False):
+        if is_last and not body:
+            return bytes(part)
+        body += part
+        if is_last:
             return bytes(body)
 
 

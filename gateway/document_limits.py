@@ -193,20 +193,28 @@ class _Measuring:
         self._open: set[str] = set()
 
     def selection_set(self, selections: SelectionSetNode | None) -> Extent:
-        extent = _EMPTY
-        for selection in selections.selections if selections is not None else ():
-            extent = extent.beside(self._selection(selection))
-        return extent
+        depth = fields = root_fields = aliases = directives = 0
+        for one in selections.selections if selections is not None else ():
+            directives += len(one.directives or ())
+            is_field = isinstance(one, FieldNode)
+            if is_field:
+                fields += 1
+                root_fields += 1
+                aliases += one.alias is not None  # type: ignore[attr-defined]
+            inner = self._below(one)
+            depth = max(depth, inner.depth + is_field)
+            fields += inner.fields
+            root_fields += 0 if is_field else inner.root_fields
+            aliases += inner.aliases
+            directives += inner.directives
+        return Extent(depth, fields, root_fields, aliases, directives)
 
-    def _selection(self, selection: SelectionNode) -> Extent:
-        own = Extent(directives=len(selection.directives or ()))
-        if isinstance(selection, FieldNode):
-            inner = self.selection_set(selection.selection_set)
-            aliases = inner.aliases + (selection.alias is not None)
-            return own.beside(Extent(inner.depth + 1, inner.fields + 1, 1, aliases, inner.directives))
+    def _below(self, selection: SelectionNode) -> Extent:
+        """What a field selects, or what a fragment holds."""
         if isinstance(selection, FragmentSpreadNode):
-            return own.beside(self._fragment(selection))
-        return own.beside(self.selection_set(selection.selection_set))  # type: ignore[attr-defined]
+            return self._fragment(selection)
+        inner: SelectionSetNode | None = selection.selection_set  # type: ignore[attr-defined]
+        return _EMPTY if inner is None else self.selection_set(inner)
 
     def _fragment(self, spread: FragmentSpreadNode) -> Extent:
         name = spread.name.value

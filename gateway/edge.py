@@ -37,10 +37,13 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _fields(scope["headers"])
+        headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]):
+            headers = _listed(scope["headers"])
         origin = headers.get(b"origin")
         request_id = accepted_request_id(headers.get(REQUEST_ID))
-        scope.setdefault("state", {}).update(request_id=request_id, headers=headers)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["headers"] = request_id, headers
         marks = ((REQUEST_ID, request_id.encode()), NOSNIFF, *self._origins.response_headers(origin))
 
         async def send_marked(message: Message) -> None:
@@ -85,9 +88,6 @@ def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
     return headers
 
 
-def _fields(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _listed(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Several lines of one name are one list (RFC 9110 section 5.3)."""
-    fields = dict(lines)
-    if len(fields) < len(lines):
-        fields = {name: b", ".join(value for other, value in lines if other == name) for name in fields}
-    return fields
+    return {name: b", ".join(value for other, value in lines if other == name) for name in dict(lines)}

@@ -22,41 +22,39 @@ class Alarm:
 
     def __init__(self, after_s: float) -> None:
         self._after_s = after_s
-        self._due: dict[Ending, float] = {}  # in the order of the times, as all wait equally long
+        self.due: dict[Ending, float] = {}
+        """What is to be rung for and when, in the order of the times, as all wait equally long."""
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, ending: "Ending") -> None:
-        """Has it rung in `after_s` seconds, unless it is unset before."""
+        """Has it rung in `after_s` seconds, unless it is no longer due then."""
         loop = asyncio.get_running_loop()
-        self._due[ending] = loop.time() + self._after_s
+        self.due[ending] = loop.time() + self._after_s
         if self._timer is None:
             self._timer = loop.call_later(self._after_s, self._ring)
-
-    def unset(self, ending: "Ending") -> None:
-        """Forgets it, whether it rang or not."""
-        self._due.pop(ending, None)
 
     def _ring(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer, now = None, loop.time()
-        for ending, due in list(self._due.items()):
+        for ending, due in list(self.due.items()):
             if due > now:
                 self._timer = loop.call_at(due, self._ring)
                 return
-            del self._due[ending]
+            del self.due[ending]
             ending.ring()
 
 
 class Ending:
     """A block of a task's work that may be cancelled for one reason, and then raises that reason."""
 
-    __slots__ = ("_alarm", "_cancelling", "_has_come", "_task")
+    __slots__ = ("_alarm", "_cancelling", "_has_come", "_task", "_watching")
 
     reason: ClassVar[type[Exception]]
 
     def __init__(self, alarm: Alarm) -> None:
         self._alarm = alarm
         self._has_come = False
+        self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
@@ -65,7 +63,9 @@ class Ending:
         self._alarm.set(self)
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        self._alarm.unset(self)
+        self._alarm.due.pop(self, None)
+        if self._watching is not None:
+            self._watching.cancel()
         # A task that somebody else cancelled as well stays cancelled, as with asyncio.timeout.
         if self._has_come and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self.reason from None
@@ -87,19 +87,13 @@ class Deadline(Ending):
 class Leaving(Ending):
     """Ends the block when the client leaves; from the alarm on, that is seen at once."""
 
-    __slots__ = ("_receive", "_watching")
+    __slots__ = ("_receive",)
 
     reason = ClientGone
 
     def __init__(self, alarm: Alarm, receive: Receive) -> None:
         super().__init__(alarm)
         self._receive = receive
-        self._watching: asyncio.Task[None] | None = None
-
-    def __exit__(self, kind: type[BaseException] | None, problem: object, at: TracebackType | None) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-        super().__exit__(kind, problem, at)
 
     def ring(self) -> None:
         """The block takes long enough to watch for the client."""

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.authn.certificate import CertificateHeader, credentials_of
 from gateway.body import ClientGone, read_body
 from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
-from gateway.cost_header import NAME, cost_header
+from gateway.cost_header import ABSENT, NAME, cost_header
 from gateway.edge import headers_of, request_id_of
 from gateway.ending import WATCHED_AFTER_S, Alarm, Leaving
 from gateway.graphiql import page
@@ -30,6 +30,9 @@ from gateway.response import Reply
 
 METHODS: Final = ("GET", "POST")
 
+_USUAL_BODIES: Final = frozenset(
+    one.encode() for one in (JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=UTF-8")
+)
 _CONTENT_TYPES: Final = {
     one: (b"content-type", f"{one}; charset=utf-8".encode()) for one in (JSON, GRAPHQL_RESPONSE)
 }
@@ -78,7 +81,7 @@ class GraphQLEndpoint:
             if scope["method"] not in METHODS:
                 raise MethodNotAllowed("Send the request by GET or POST.")
             media_type = response_type(_text(headers, b"accept"))
-            cost = cost_header(_text(headers, NAME))
+            cost = cost_header(_text(headers, NAME)) if NAME in headers else ABSENT
             request = await self._request(scope, headers, receive)
         except ClientGone:
             self._pipeline.forsaken(request_id)
@@ -97,12 +100,15 @@ class GraphQLEndpoint:
     ) -> GraphQLRequest:
         if scope["method"] == "GET":
             return request_of_query_string(scope["query_string"], self._max_variables_bytes)
-        check_body_type(_text(headers, b"content-type"), _text(headers, b"content-encoding"))
+        if headers.get(b"content-type") not in _USUAL_BODIES or b"content-encoding" in headers:
+            check_body_type(_text(headers, b"content-type"), _text(headers, b"content-encoding"))
         body = await read_body(headers.get(b"content-length"), receive, self._max_body_bytes)
         return request_of_body(body, self._max_variables_bytes)
 
     async def _send(self, reply: Reply, request_headers: Mapping[bytes, bytes], send: Send) -> None:
-        body, headers = reply.body, [_VARY, *_caching(reply)]
+        body, headers = reply.body, [_VARY, _NO_STORE]
+        if reply.etag is not None:
+            headers = [_VARY, _REVALIDATED, (b"etag", reply.etag.encode("ascii"))]
         if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(request_headers, b"accept-encoding")):
             body = await self._gzip.compressed(body)
             headers.append(_GZIP)
@@ -111,12 +117,6 @@ class GraphQLEndpoint:
         headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-
-def _caching(reply: Reply) -> list[tuple[bytes, bytes]]:
-    if reply.etag is None:
-        return [_NO_STORE]
-    return [_REVALIDATED, (b"etag", reply.etag.encode("ascii"))]
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

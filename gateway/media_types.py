@@ -11,8 +11,6 @@ GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 
-_USUAL_BODIES: Final = frozenset({JSON, f"{JSON}; charset=utf-8", f"{JSON};charset=UTF-8"})
-
 TEXTS_KEPT: Final = 256
 CHARACTERS_KEPT: Final = 512
 
@@ -90,8 +88,6 @@ def check_body_type(content_type: str | None, content_encoding: str | None) -> N
 
     Form posts and text/plain are what a foreign page can send without a CORS preflight.
     """
-    if content_type in _USUAL_BODIES and content_encoding is None:
-        return
     media_type, _, parameters = (content_type or "").lower().partition(";")
     charset = _parameters(parameters).get("charset", "utf-8")
     if media_type.strip() != JSON or charset not in ("utf-8", "utf8"):

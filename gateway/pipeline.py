@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +18,7 @@ from gateway.documents import Documents
 from gateway.ending import Alarm, Deadline
 from gateway.entity_tags import EntityTags, matches
 from gateway.execution.denials import Denials
-from gateway.execution.executor import Executor
+from gateway.execution.executor import ExecutionResult, Executor
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import PostNeeded
 from gateway.persisted.persisted import PersistedDocuments
@@ -25,7 +26,10 @@ from gateway.prepare import PreparedDocument
 from gateway.response import Reply
 from gateway.telemetry import Telemetry
 from permissions.decision import Decisions
+from permissions.principal import Principal
+from resolvers.context import RequestContext
 from resolvers.federation import Federation
+from resolvers.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +73,6 @@ class Pipeline:
         tags: EntityTags,
         rejects: bool = False,
     ) -> None:
-        self._authenticator = authenticator
         self._persisted = persisted
         self._documents = documents
         self._addresses = addresses
@@ -80,17 +83,22 @@ class Pipeline:
         self._rejects = rejects
         self._executor = executor
         self._charging = charging
-        self._stage = telemetry.stage
         self._trail = trail
-        self._deadline_s = deadline_s
+        self._sources_s = deadline_s - min(RESERVE_MAX_S, deadline_s * RESERVE_PART)
         self._deadlines = Alarm(deadline_s)
+        self._stage, staged = telemetry.stage, telemetry.staged
+        self._answer = staged("request", self._run, _request_attributes)
+        self._authenticate = staged("authenticate", authenticator.authenticate)
+        self._document = staged("documents", self._find)
+        self._reserve = staged("limits", Bill.reserve)
+        self._execute = staged("execution", self._run_prepared, _operation_attributes)
+        self._respond = staged("response", self._build)
 
     async def answer(self, incoming: Incoming) -> Reply:
         """The reply to a request; refusals and faults are replies too, and each leaves its line."""
         entry = self._trail.open(incoming.request_id)
         try:
-            with self._stage("request", request_id=incoming.request_id), Deadline(self._deadlines):
-                return await self._run(incoming, entry)
+            return await self._answer(incoming, entry)
         except Exception as problem:  # noqa: BLE001  the last line: a fault must not break the connection
             _log_refusal(problem, incoming.request_id)
             return _refusal(entry, problem, incoming.media_type)
@@ -110,65 +118,84 @@ class Pipeline:
         self._trail.close(self._trail.open(request_id))
 
     async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
-        asked_at = asyncio.get_running_loop().time()
+        with Deadline(self._deadlines):
+            asked_at = asyncio.get_running_loop().time()
+            variables = incoming.request.variables or {}
+
+            principal = await self._authenticate(incoming.credentials)
+            entry.principal = principal
+
+            prepared = await self._document(incoming, principal, entry)
+
+            with self._stage("permissions"):
+                permissions = self._decisions.of(principal)
+                denied = self._denials.denied(prepared, permissions)
+                entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
+
+            bill = self._charging.bill(principal, prepared, variables, denied)
+            if incoming.cost.validates:
+                return await self._priced(bill, incoming, entry)
+
+            context = self._federation.open(
+                principal,
+                permissions,
+                deadline_s=self._time_for_sources(asked_at),
+                request_id=incoming.request_id,
+                authorization=incoming.credentials.authorization,
+            )
+            entry.context = context
+            context.denied, context.rejects = denied, self._rejects
+            try:
+                await self._reserve(bill, context)
+                result = await self._execute(prepared, variables, context)
+                bill.settle(result)
+                turns = context.turns if context.disclosures.total > LARGE_ROWS else None
+                reply = await self._respond(incoming, bill, result, context, turns)
+                entry.answered(reply.status, result.data is not None, result.errors)
+                if turns is not None:
+                    await context.loaders.let_go(turns)
+                return reply
+            finally:
+                bill.close()
+                context.close()
+
+    async def _find(self, incoming: Incoming, principal: Principal, entry: Entry) -> PreparedDocument:
+        """The document that is asked for, and may be."""
         request = incoming.request
+        if incoming.is_get:
+            self._addresses.check_values(request)
+        asked = self._persisted.at_once(request) or await self._persisted.asked(request, principal)
+        entry.document_id = asked.id
+        prepared = await self._documents.lookup(asked.text, request.operation_name)
+        entry.prepared = prepared
+        if asked.registers:
+            await self._persisted.register(asked, principal)
+        if incoming.is_get:
+            self._check_get(request, prepared)
+        return prepared
 
-        with self._stage("authenticate"):
-            principal = await self._authenticator.authenticate(incoming.credentials)
-        entry.principal = principal
+    def _run_prepared(
+        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+    ) -> Awaitable[ExecutionResult]:
+        return self._executor.run(prepared, variables, context)
 
-        with self._stage("documents"):
-            if incoming.is_get:
-                self._addresses.check_values(request)
-            asked = self._persisted.at_once(request) or await self._persisted.asked(request, principal)
-            entry.document_id = asked.id
-            prepared = await self._documents.lookup(asked.text, request.operation_name)
-            entry.prepared = prepared
-            if asked.registers:
-                await self._persisted.register(asked, principal)
-            if incoming.is_get:
-                self._check_get(request, prepared)
-
-        with self._stage("permissions"):
-            permissions = self._decisions.of(principal)
-            denied = self._denials.denied(prepared, permissions)
-            entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
-
-        bill = self._charging.bill(principal, prepared, request.variables or {}, denied)
-        if incoming.cost.validates:
-            return await self._priced(bill, incoming, entry)
-
-        context = self._federation.open(
-            principal,
-            permissions,
-            deadline_s=self._time_for_sources(asked_at),
-            request_id=incoming.request_id,
-            authorization=incoming.credentials.authorization,
+    async def _build(
+        self,
+        incoming: Incoming,
+        bill: Bill,
+        result: ExecutionResult,
+        context: RequestContext,
+        turns: Turns | None,
+    ) -> Reply:
+        """The reply to an operation that ran."""
+        extensions = {**context.told(), "cost": bill.told(incoming.cost)}
+        tags = self._tags if incoming.is_get else None
+        reply = await response.build(
+            result, extensions, incoming.request_id, incoming.media_type, bill.headers, turns, tags
         )
-        entry.context = context
-        context.denied, context.rejects = denied, self._rejects
-        try:
-            with self._stage("limits"):
-                await bill.reserve(context)
-            with self._stage("execution", operation=prepared.hash):
-                result = await self._executor.run(prepared, request.variables or {}, context)
-            bill.settle(result)
-            turns = context.turns if context.disclosures.total > LARGE_ROWS else None
-            with self._stage("response"):
-                extensions = {**context.told(), "cost": bill.told(incoming.cost)}
-                tags = self._tags if incoming.is_get else None
-                reply = await response.build(
-                    result, extensions, incoming.request_id, incoming.media_type, bill.headers, turns, tags
-                )
-                if reply.etag is not None and matches(incoming.if_none_match, reply.etag):
-                    reply = response.not_modified(reply)
-            entry.answered(reply.status, result.data is not None, result.errors)
-            if turns is not None:
-                await context.loaders.let_go(turns)
-            return reply
-        finally:
-            bill.close()
-            context.close()
+        if reply.etag is not None and matches(incoming.if_none_match, reply.etag):
+            return response.not_modified(reply)
+        return reply
 
     async def _priced(self, bill: Bill, incoming: Incoming, entry: Entry) -> Reply:
         """What the operation would cost; nothing is executed and nothing charged."""
@@ -190,9 +217,17 @@ class Pipeline:
 
     def _time_for_sources(self, asked_at: float) -> float:
         """What is left for the sources, so that what did arrive can still be merged and sent in time."""
-        spent_s = asyncio.get_running_loop().time() - asked_at
-        reserve_s = min(RESERVE_MAX_S, self._deadline_s * RESERVE_PART)
-        return max(0.0, self._deadline_s - reserve_s - spent_s)
+        return max(0.0, self._sources_s - (asyncio.get_running_loop().time() - asked_at))
+
+
+def _request_attributes(incoming: Incoming, entry: Entry) -> dict[str, str]:
+    return {"request_id": incoming.request_id}
+
+
+def _operation_attributes(
+    prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
+) -> dict[str, str]:
+    return {"operation": prepared.hash}
 
 
 def _refusal(entry: Entry, problem: Exception, media_type: str) -> Reply:

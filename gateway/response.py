@@ -56,13 +56,13 @@ async def build(
     if result.data is not None or any(error.path is not None for error in result.errors):
         document["data"] = result.data
     if tags is not None and result.data is not None and not result.errors:
-        data = await _encoded(result.data, turns)
+        data = encode_json(result.data) if turns is None else await encode_in_turns(result.data, turns)
         told_of = [*extensions.get("sources", ()), *extensions.get("warnings", ())]
         etag = tags.tag(data, told_of, media_type)
         document["data"] = msgspec.Raw(data)
     if told := {name: one for name, one in extensions.items() if one}:
         document["extensions"] = told
-    body = await _encoded(document, turns)
+    body = encode_json(document) if turns is None else await encode_in_turns(document, turns)
     return Reply(_status(result, media_type), media_type, body, headers, etag)
 
 
@@ -79,10 +79,6 @@ def price(
         document["errors"] = errors.told_refusal(obstacle, request_id)
     document |= {"data": None, "extensions": {"cost": cost}}
     return Reply(200, media_type, encode_json(document), headers)
-
-
-async def _encoded(value: Any, turns: Turns | None) -> bytes:
-    return encode_json(value) if turns is None else await encode_in_turns(value, turns)
 
 
 def not_modified(reply: Reply) -> Reply:

@@ -4,10 +4,11 @@ A span holds names, counts and times, never an argument or a value: those may be
 """
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, ParamSpec, Protocol, TypeVar
 
 from opentelemetry.trace import NoOpTracerProvider, Status, StatusCode, Tracer, TracerProvider
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,9 @@ NAME: Final = "clinical-gateway"
 EXPORT: Final = "gateway.telemetry_export:open_provider"
 
 _NOTHING: Final = nullcontext()
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class TelemetrySettings(BaseModel):
@@ -47,8 +51,26 @@ class Telemetry:
         """The span of one stage. An exception's type is recorded; its message is not."""
         return _NOTHING if self._ending is None else self._span(name, attributes)
 
+    def staged(
+        self,
+        name: str,
+        work: Callable[Given, Awaitable[Made]],
+        attributes: Callable[Given, Mapping[str, str]] | None = None,
+    ) -> Callable[Given, Awaitable[Made]]:
+        """The work of one stage, in its span each time; where there are no spans, the work itself.
+        `attributes` are told of what the work is given."""
+        if self._ending is None:
+            return work
+
+        @wraps(work)
+        async def within(*given: Given.args, **named: Given.kwargs) -> Made:
+            with self._span(name, attributes(*given, **named) if attributes is not None else {}):
+                return await work(*given, **named)
+
+        return within
+
     @contextmanager
-    def _span(self, name: str, attributes: dict[str, str]) -> Iterator[None]:
+    def _span(self, name: str, attributes: Mapping[str, str]) -> Iterator[None]:
         with self._stages.start_as_current_span(
             name, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:

@@ -56,6 +56,14 @@ class LabelRules:
             return self.withholds_odd(resource_type)
         return any(self._is_withheld(resource_type, label) for label in labels)
 
+    def withhold_any(self, resources: Iterable[Mapping[str, Any]], resource_type: str) -> bool:
+        """Whether one of some resources is withheld by what it says of itself."""
+        for one in resources:
+            meta = one.get("meta")
+            if type(meta) is dict and "security" in meta and self.withhold(one, resource_type):
+                return True
+        return False
+
     def _is_withheld(self, resource_type: str, label: Any) -> bool:
         if label is None:
             return False

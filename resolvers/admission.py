@@ -5,7 +5,7 @@ narrows to) and no security label withholds it. Withheld resources are null, or 
 as unknown ones are.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -40,6 +40,20 @@ async def node_of(context: RequestContext, resource: Resource, *, followed: bool
     await _find_out_own(context, (resource,))
     levels = await _levels(context, resource, context.permissions.reaches("r", resource.type), followed)
     return _node(context.permissions, resource, levels) if levels else None
+
+
+async def person_nodes(
+    context: RequestContext, persons: Sequence[Person], action: str, told: frozenset[str] = frozenset()
+) -> list[Node | None]:
+    """Many persons, each as `person_node` has it."""
+    permissions = context.permissions
+    if permissions.sees_all(action, "Patient", told) and not context.identity.refill:
+        records = [record.json for one in persons for record in one.records]
+        is_plain = not [one for one in persons if one.conflicts]
+        if is_plain and not permissions.labels.withhold_any(records, "Patient"):
+            shown = [one.shown if one.is_withheld else one.records[0] for one in persons]
+            return [Node(one.json, one) for one in shown]
+    return [await person_node(context, one, action, told) for one in persons]
 
 
 async def person_node(

@@ -39,6 +39,18 @@ def disagreement(
     return None
 
 
+def all_agree(records: Sequence[Resource], agree_on: Iterable[Demographic]) -> bool:
+    """Whether nothing that any of some records says of the person speaks against another."""
+    for name in agree_on:
+        compared = _COMPARED[name]
+        said = [compared.value(one.json) for one in records]
+        for place, value in enumerate(said):
+            for other in said[:place]:
+                if not compared.agrees(value, other):
+                    return False
+    return True
+
+
 def birth_dates_agree(one: str | None, other: str | None) -> bool:
     """Equal, or one holds the other (`1980` and `1980-05-03`), or one is not stated."""
     if not one or not other:

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 Value = TypeVar("Value")
@@ -15,13 +15,15 @@ class Kept(Generic[Value]):
         self._kept: dict[Hashable, Value] = {}
         self._most = most
 
-    def of(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value, made where it is not there."""
-        value = self._kept.get(key)
-        if value is None:
-            if len(self._kept) >= self._most:
-                self._kept.clear()
-            value = self._kept[key] = make()
+    def get(self, key: Hashable) -> Value | None:
+        """The value, None where it is to be made."""
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, value: Value) -> Value:
+        """Keeps a value for the next time."""
+        if len(self._kept) >= self._most:
+            self._kept.clear()
+        self._kept[key] = value
         return value
 
 
@@ -63,8 +65,9 @@ class MemoryCache:
     async def set_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
         """Keeps the values; the oldest go when the cache is full."""
         entries, expires_at = self._entries, time.monotonic() + ttl_s
+        move_to_end = entries.move_to_end
         for key, value in values.items():
             entries[key] = (expires_at, value)
-            entries.move_to_end(key)
+            move_to_end(key)
         while len(entries) > self._entries_max:
             entries.popitem(last=False)

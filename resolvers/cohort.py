@@ -8,7 +8,7 @@ import msgspec
 
 from clinical.identifiers import Token
 from resolvers.admission import person_node
-from resolvers.connection import ROWS, TELLING, Connection, tell
+from resolvers.connection import ROWS, TELLING, Connection, require, tell
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.given import note_resources
@@ -21,7 +21,8 @@ from resolvers.question import question_of
 from resolvers.resource import Node, Resource
 from resolvers.upstreams.errors import UpstreamError
 
-_ALONE: Final = frozenset({"identifiers", "first"})
+_BESIDE: Final = frozenset({"identifiers", "first", "require"})
+"""The arguments that go with identifiers."""
 _LOOKUPS: Final = "lookups"
 
 Answer = Person | UpstreamError | IdentifierAmbiguous | None
@@ -51,7 +52,8 @@ class PatientLookup(msgspec.Struct, frozen=True):
 async def cohort(call: FieldCall, identifiers: Sequence[str]) -> Connection | None:
     """A page of everyone who was found without doubt, each once, with an outcome for each identifier.
 
-    Raises ArgumentInvalid for too many identifiers, and for arguments that do not go with them.
+    Raises ArgumentInvalid for too many identifiers, and for arguments that do not go with them;
+    AnswerIncomplete.
     """
     _check(call, identifiers)
     context = call.context
@@ -68,12 +70,13 @@ async def cohort(call: FieldCall, identifiers: Sequence[str]) -> Connection | No
         else msgspec.structs.replace(made[token], identifier=text)
         for text, token in zip(identifiers, tokens, strict=True)
     ]
-    connection = Connection(
-        question_of("Patient", {"first": len(lookups)}, context.first_max), None, context, []
-    )
+    asked = {"first": len(lookups), "require": call.arguments.get("require")}
+    connection = Connection(question_of("Patient", asked, context.first_max), None, context, [])
     connection.told, connection.tells = told, bool(call.selected & TELLING)
     connection.lookups = lookups
     connection.show(_rows(lookups), list(_outcomes(call, lookups, answers.values())), False)
+    if connection.question.requires_complete:
+        require(context, connection.outcomes)
     _disclose(call, connection, lookups)
     tell(context, connection.outcomes, call)
     return connection
@@ -92,7 +95,7 @@ def _disclose(call: FieldCall, connection: Connection, lookups: Sequence[Patient
 
 def _check(call: FieldCall, identifiers: Sequence[str]) -> None:
     others = sorted(
-        name for name, value in call.arguments.items() if name not in _ALONE and value is not None
+        name for name, value in call.arguments.items() if name not in _BESIDE and value is not None
     )
     if others:
         raise ArgumentInvalid(f"identifiers: {', '.join(others)} does not go with it")

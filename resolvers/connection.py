@@ -158,31 +158,35 @@ class Connection(msgspec.Struct):
     @property
     def searched(self) -> int:
         """How many sources are searched for the list."""
-        return sum([bool(one.searches) for one in self.plans])
+        plans = self.plans
+        if len(plans) == 1:
+            return 1 if plans[0].searches else 0
+        return sum([1 for one in plans if one.searches])
 
     def disclose(self, call: FieldCall, searched: int) -> None:
         """Notes the page, for which so many sources were searched, and its rows that are given out."""
-        if not call.selected & ROWS:
-            self.context.tally.page(call.at, searched, 0)
+        context, straight = self.context, self.straight
+        if call.selected.isdisjoint(ROWS):
+            context.tally.page(call.at, searched, 0)
             return
-        rows = len(self.straight.rows) if self.straight is not None else len(self.nodes)
-        self.context.tally.page(call.at, searched, rows)
-        noted, person_id = self.context.disclosures, self.person.id if self.person else None
-        if self.straight is not None:
-            note_rows(noted, person_id, self.straight)
-        else:
-            note_resources(noted, person_id, [node.resource for node in self.nodes])
-            if "edges" in call.selected and self.question.collapses:
-                same = [node.resource for edge in self.edges for node in edge.duplicates]
-                note_resources(noted, person_id, same)
+        noted, person_id = context.disclosures, self.person.id if self.person else None
+        if straight is not None:
+            context.tally.page(call.at, searched, len(straight.rows))
+            note_rows(noted, person_id, straight)
+            return
+        nodes = self.nodes
+        context.tally.page(call.at, searched, len(nodes))
+        note_resources(noted, person_id, [node.resource for node in nodes])
+        if "edges" in call.selected and self.question.collapses:
+            same = [node.resource for edge in self.edges for node in edge.duplicates]
+            note_resources(noted, person_id, same)
 
 
-def require(context: RequestContext, question: Question, outcomes: Sequence[SourceOutcome]) -> None:
-    """Raises AnswerIncomplete where a caller wants a complete answer and this is none."""
-    if question.requires_complete:
-        for outcome in outcomes:
-            context.note(outcome)
-        require_complete(outcomes)
+def require(context: RequestContext, outcomes: Sequence[SourceOutcome]) -> None:
+    """Raises AnswerIncomplete where the answer to a caller who wants it complete is not."""
+    for outcome in outcomes:
+        context.note(outcome)
+    require_complete(outcomes)
 
 
 def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: FieldCall) -> None:

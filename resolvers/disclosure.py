@@ -36,12 +36,18 @@ class Disclosures:
 
     def rows(self) -> list[Disclosure]:
         """By patient (nobody's first), type and source; none where nothing was given out."""
-        counts = {key: count for key, count in self._counts.items() if count}
+        counts = self._counts
         try:
             keys = sorted(counts)  # raises TypeError at a None
         except TypeError:
             keys = sorted(counts, key=_place)
-        return [Disclosure(*key, counts[key]) for key in keys]
+        rows = []
+        for key in keys:
+            count = counts[key]
+            if count:
+                patient, type_, source = key
+                rows.append(Disclosure(patient, type_, source, count))
+        return rows
 
     def __iter__(self) -> Iterator[Disclosure]:
         """The rows."""

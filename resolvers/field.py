@@ -1,9 +1,10 @@
 """What a resolver is given: the same, whichever executor calls it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import isawaitable
-from typing import Any
+from types import CoroutineType
+from typing import Any, Final
 
 import msgspec
 
@@ -39,8 +40,10 @@ Fetch = Callable[[FieldCall], Any]
 """A resolver: a value, or an awaitable of one."""
 
 FetchAll = Callable[[Sequence[FieldCall]], Awaitable[Sequence[Any]]]
-"""A resolver of many places at once: for each call in order a value, the exception in its place, or an
-awaitable of one where the others need not wait for it."""
+"""A resolver of many places at once: for each call in order a value, the exception in its place, or a
+coroutine or future of one (`LATE`) where the others need not wait for it."""
+
+LATE: Final = (CoroutineType, asyncio.Future)
 
 Compute = Callable[[Any], Any]
 """A value that follows from the parent alone, at once and without a failure."""
@@ -65,7 +68,7 @@ class Batched:
     async def __call__(self, call: FieldCall) -> Any:
         call.about = self.about
         (value,) = await self.all((call,))
-        if isawaitable(value):
+        if isinstance(value, LATE):
             value = await value
         if isinstance(value, BaseException):
             raise value

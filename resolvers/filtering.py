@@ -61,13 +61,14 @@ async def _person_named(id_: str, context: RequestContext) -> Person | None:
     if not context.permissions.is_own_only:
         return await context.identity.of_id(id_)
     own = await context.own_person()
-    return own if id_ in (own.id, *(f"{one.source}/Patient/{one.id}" for one in own.records)) else None
+    return own if id_ in (own.id, *(f"{one.source}/Patient/{one.id}" for one in own.subjects)) else None
 
 
 def _local(upstream: Upstream, record_id: RecordId | None, person: Person | None) -> Sequence[str]:
     """References in this source to a person's records (with their place), or else to the record named."""
     if person is not None:
-        return [f"{_base(one.location)}Patient/{one.id}" for one in person.records_of(upstream.name)]
+        mine = (one for one in person.subjects if one.source == upstream.name)
+        return [f"{_base(one.location)}Patient/{one.id}" for one in mine]
     if record_id is None or record_id.contained or record_id.source != upstream.name:
         return ()
     return (f"{record_id.type}/{record_id.id}",)

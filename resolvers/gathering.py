@@ -15,7 +15,7 @@ from resolvers.link_memory import is_inactive
 from resolvers.linking import Links, Statement
 from resolvers.loaders import Loaders, questions
 from resolvers.persons import Answer
-from resolvers.replaced import is_replaced, successors
+from resolvers.replaced import is_replaced, predecessors, successors
 from resolvers.resource import Resource
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
@@ -35,6 +35,8 @@ class Gathered(msgspec.Struct, eq=False):
     records: dict[Key, Resource] = {}
     stated: dict[Resource, Statement] = {}
     replaced: dict[Key, tuple[Resource, Resource | None]] = {}
+    unread: list[Resource] = []
+    """Records that say that they have replaced one which could not be read."""
 
     def in_use(self, record: Resource) -> Resource:
         """The one object that stands for a record here."""
@@ -68,7 +70,7 @@ class Gathering:
 
     async def gather(self, begun: Mapping[Token, Sequence[Answer]], found: Sequence[Resource]) -> Gathered:
         """All that the answers lead to, with the records `found` that were asked about."""
-        made = Gathered(dict(begun), {}, {}, {})
+        made = Gathered(dict(begun), {}, {}, {}, [])
         fresh = [*self._stating(begun), *found]
         for _ in range(ROUNDS_MAX):
             wanted = await self._enter(made, fresh)
@@ -110,6 +112,7 @@ class Gathering:
                 made.stated[one] = self._links.of(one)
             elif other.key not in known:
                 new.setdefault(other.key, other)
+        await self._look_back(made, [one for one in new.values() if "link" in one.json])
         wanted: dict[Token, Resource | None] = {}
         for one in new.values():
             said = self._links.of(one)
@@ -119,3 +122,12 @@ class Gathering:
             if not said.is_ambiguous:
                 wanted |= {token: one for token in said.tokens if token not in made.answers}
         return wanted
+
+    async def _look_back(self, made: Gathered, linked: Sequence[Resource]) -> None:
+        """Enters the records that some have replaced."""
+        found = await together(*(predecessors(self._loaders, one) for one in linked)) if linked else ()
+        for one, (former, is_whole) in zip(linked, found, strict=True):
+            for record in former:
+                made.replaced.setdefault(record.key, (record, one))
+            if not is_whole:
+                made.unread.append(one)

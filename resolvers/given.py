@@ -24,7 +24,7 @@ def give(call: FieldCall, node: Node | None, *index: int) -> Node | None:
 def note_resources(noted: Disclosures, person_id: str | None, resources: Sequence[Resource]) -> None:
     """Rows of a page; `person_id` None: each is of the patient that it names."""
     for one in resources:
-        noted.note(person_id or patient_of(one), one.type, one.source)
+        noted.note(person_id or one.person_id or patient_of(one), one.type, one.source)
 
 
 def note_rows(noted: Disclosures, person_id: str | None, given: Straight) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from clinical.identifiers import Token
-from resolvers.agreement import Demographic, disagreement
+from resolvers.agreement import Demographic, all_agree, disagreement
 from resolvers.conflict import ConflictReason, IdentityConflict
 from resolvers.linking import Statement
 from resolvers.resource import Resource
@@ -56,6 +56,10 @@ class Grouper:
                 making.leave(one, ConflictReason.SEVERAL_IDENTIFIERS)
         making.enter_all()
         return making.grouping
+
+    def are_one(self, records: Sequence[Resource]) -> bool:
+        """Whether records that state the same identifier and no other all make one group."""
+        return all_agree(records, self._agree_on)
 
     def objection(
         self, record: Resource, said: Statement, others: Mapping[Resource, Statement]

@@ -6,7 +6,6 @@ birth date). Names alone never link. Every id of a person leads to the same `Per
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from clinical.identifiers import Token
@@ -15,16 +14,18 @@ from resolvers.agreement import elements_of
 from resolvers.cache import Cache
 from resolvers.conflict import ConflictReason, IdentityConflict
 from resolvers.errors import ArgumentInvalid
-from resolvers.gathering import Gathering, Key
+from resolvers.gathering import Gathering
 from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
+from resolvers.known_persons import KnownPersons
 from resolvers.link_memory import LINK_TTL_S, LinkMemory
-from resolvers.linker import Found, Linker
+from resolvers.linked import Found
+from resolvers.linker import Linker
 from resolvers.linking import Linking, Links, Statement
 from resolvers.loaders import Identify, Loaders
 from resolvers.person import PersonIdInvalid
 from resolvers.persons import Person, alone, first_error, unlinked
 from resolvers.records import find_record
-from resolvers.replaced import is_replaced, successors
+from resolvers.replaced import is_replaced, successors, with_former
 from resolvers.resource import Resource
 from resolvers.restriction import Restrictions
 from resolvers.together import settled
@@ -58,10 +59,7 @@ class Identity:
         self._ids: dict[Token, str] = {}
         """Person ids that the caller gave: there is one for an identifier, so none need be sealed again."""
         self._lookups: dict[Token, _Lookup] = {}
-        self._persons: dict[Resource, Person | UpstreamError] = {}
-        self._by_id: dict[str, Person] = {}
-        self._apart: dict[Key, Person] = {}
-        """Persons of records that are not linked, and of those that were replaced, by the record."""
+        self._known = KnownPersons(loaders)
         self._shared: set[Token] = set()
         self._links = Links(linking, self._upstreams)
         gathering = Gathering(self._upstreams, self._links, loaders, principal)
@@ -71,8 +69,6 @@ class Identity:
         self.elements = elements_of(linking.agree_on)
         self.contested: dict[Token, tuple[IdentityConflict, ...]] = {}
         """For identifiers that lead to nobody, the records that state them nevertheless."""
-        self.conflicts: dict[Key, IdentityConflict] = {}
-        """Every record that this request found and did not link."""
 
     async def of_id(self, text: str) -> Person | None:
         """The person that any of the person's ids names. Raises UpstreamError."""
@@ -125,26 +121,27 @@ class Identity:
     async def of_records(self, records: Sequence[Resource]) -> list[Person | UpstreamError]:
         """The persons whose records these are, an error in the place of one that could not be told.
 
-        A contained Patient is nobody's record: its id counts within its holder only, and what it states
-        of itself is its holder's word. It has no records, and no source links it. The person of a record
-        that was replaced is that of its replacement.
+        A contained Patient is nobody's record: its id counts within its holder only, and no source links it.
+        The person of a record that was replaced is that of its replacement.
         """
-        persons = self._persons
+        known, statement_of = self._known, self._links.of
         stated: dict[Resource, Statement] = {}
         wanted: dict[Token, Resource | None] = {}
         tangled: set[Token] = set()
-        replaced = [one for one in records if self._is_new(one) and is_replaced(one)]
+        fresh = known.unknown(records)
+        replaced = [one for one in fresh if "link" in one.json and is_replaced(one)]
         if replaced:
             await self._follow(replaced)
-        for one in records:
-            if not self._is_new(one):
-                continue
-            said = stated[one] = self._links.of(one)
-            wanted.update(dict.fromkeys(said.tokens, one))
+            fresh = known.unknown(fresh)
+        for one in fresh:
+            said = stated[one] = statement_of(one)
+            for token in said.tokens:
+                wanted[token] = one
             if len(said.tokens) > 1 or one in replaced:
                 tangled.update(said.tokens)
         if wanted:
-            await self._look_up(wanted, tangled)
+            known.keep_found_again(stated, await self._look_up(wanted, tangled))
+        persons = known.persons
         found: list[Person | UpstreamError] = []
         for one in records:
             person = persons.get(one)
@@ -153,21 +150,12 @@ class Identity:
 
     def conflict_counts(self) -> dict[str, int]:
         """How many records of each source were found in this request and not linked."""
-        return dict(Counter(one.source for one in self.conflicts.values()))
+        return self._known.conflict_counts()
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
         for lookup in set(self._lookups.values()):
             lookup.cancel()
-
-    def _is_new(self, record: Resource) -> bool:
-        """Whether it is not known yet whose a record is. What was made of a record is that person's too."""
-        if record in self._persons or record.container is not None:
-            return False
-        known = self._by_id.get(record.person_id) if record.person_id is not None else None
-        if known is not None:
-            self._persons[record] = known
-        return known is None
 
     async def _follow(self, replaced: Sequence[Resource]) -> None:
         """Finds out whose the records are that took the place of some."""
@@ -175,8 +163,8 @@ class Identity:
         pairs = [(one, other) for one, other in zip(replaced, instead, strict=True) if other is not None]
         persons = await self.of_records([other for _, other in pairs])
         for (one, _), person in zip(pairs, persons, strict=True):
-            self._persons[one] = person
-            if isinstance(person, Person) and person.is_linked:
+            self._known.persons[one] = person
+            if isinstance(person, Person) and person.add_former(one).is_linked:
                 await self._memory.keep(one.source, one.id, person.id)
 
     async def _found_by(self, identifier: Token) -> Person | None:
@@ -234,9 +222,8 @@ class Identity:
         found = await self._result(said.tokens[0]) if said is not None and said.tokens else None
         if isinstance(found, UpstreamError):
             return found
-        apart = self._apart.get(record.key)
+        apart = self._known.apart(record)
         if apart is not None:
-            self._persons[record] = apart
             return apart
         reason = ConflictReason.SEVERAL_IDENTIFIERS if said is not None and said.is_ambiguous else None
         if is_replaced(record):
@@ -244,10 +231,8 @@ class Identity:
         joined = None
         if found is not None and said is not None and reason is None:
             joined, reason = self._linker.joined(found, record, said)
-        made = self._persons[record] = joined or alone(record, reason, self._upstreams)
-        self._by_id[made.id] = made
-        self._loaders.prime(record)
-        self._note(made.conflicts)
+        made = joined or await with_former(self._loaders, alone(record, reason, self._upstreams))
+        self._known.keep(record, made)
         return made
 
     async def _result(self, identifier: Token) -> Found:
@@ -256,15 +241,18 @@ class Identity:
         found = lookup.result() if lookup.done() else await asyncio.shield(lookup)
         return found[identifier]
 
-    async def _look_up(self, wanted: Mapping[Token, Resource | None], tangled: Iterable[Token] = ()) -> None:
-        """Looks up those whom nobody in this request has asked for; concurrent askers share a lookup.
+    async def _look_up(
+        self, wanted: Mapping[Token, Resource | None], tangled: Iterable[Token] = ()
+    ) -> Mapping[Token, Found]:
+        """Looks up those whom nobody in this request has asked for, and gives those; concurrent askers share
+        a lookup.
 
         `wanted`: each identifier with the record that it was found on, if any; `tangled`: those that are
         known to lead further.
         """
         wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
         if not wanted:
-            return
+            return {}
         lookup: _Lookup = asyncio.get_running_loop().create_future()
         self._lookups.update(dict.fromkeys(wanted, lookup))
         try:
@@ -274,27 +262,14 @@ class Identity:
             raise
         if not lookup.done():
             lookup.set_result(found)
+        return found
 
     async def _linked(
         self, wanted: Mapping[Token, Resource | None], tangled: frozenset[Token]
     ) -> Mapping[Token, Found]:
         made = await self._linker.link(wanted, tangled)
-        for person in made.persons():
-            self._by_id[person.id] = person
-            for record in person.records:
-                self._persons[record] = person
-            self._loaders.prime(*person.records)
-            self._note(person.conflicts)
-        for record, person in made.former.values():
-            self._persons[record] = self._apart[record.key] = person
-        self._apart |= made.loners
+        self._known.keep_linked(made)
         self._shared |= made.shared
         self.contested |= made.contested
-        for conflicts in made.contested.values():
-            self._note(conflicts)
         await self._cache.set_all(made.remember, LINK_TTL_S)
         return made.found
-
-    def _note(self, conflicts: Iterable[IdentityConflict]) -> None:
-        for one in conflicts:
-            self.conflicts.setdefault(one.record.key, one)

@@ -1,5 +1,6 @@
 """Which person a record was linked to, remembered for the time in which its source is down."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from resolvers.cache import Cache
@@ -34,10 +35,11 @@ class LinkMemory:
             await self._cache.set(key_of(source, id_), _FORGOTTEN, LINK_TTL_S)
 
     @staticmethod
-    def note(remember: dict[str, bytes], record: Resource, sealed: bytes | None) -> None:
-        """Has a link remembered, or forgotten (None), with what else is to be kept."""
-        value = _FORGOTTEN if sealed is None or is_inactive(record) else sealed
-        remember[key_of(record.source, record.id)] = value
+    def note(remember: dict[str, bytes], records: Iterable[Resource], sealed: bytes | None) -> None:
+        """Has links to a person remembered, or forgotten (None), with what else is to be kept."""
+        for one in records:
+            value = _FORGOTTEN if sealed is None or is_inactive(one) else sealed
+            remember[key_of(one.source, one.id)] = value
 
 
 def is_inactive(record: Resource) -> bool:

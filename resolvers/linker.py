@@ -6,47 +6,24 @@ is more than that (several systems, replaced records, ambiguity) is gathered and
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import msgspec
 from msgspec.structs import replace
 
 from clinical.identifiers import Token
 from resolvers.conflict import ConflictReason, IdentityConflict
-from resolvers.gathering import Gathered, Gathering, Key
+from resolvers.gathering import Gathered, Gathering
 from resolvers.grouping import Group, Grouper, Grouping, conflicts_about
 from resolvers.link_memory import LinkMemory
+from resolvers.linked import Found, Linked
 from resolvers.linking import Linking, Links, Statement
 from resolvers.outcome import SourceStatus
 from resolvers.persons import Answer, Outcomes, Person, first_error, found_outcome
-from resolvers.replaced import is_replaced
+from resolvers.replaced import leads_on
 from resolvers.resource import Resource
 from resolvers.restriction import Restrictions
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
-Found = Person | UpstreamError | None
-
 _TANGLED = object()
-
-
-class Linked(msgspec.Struct, eq=False):
-    """What became of some identifiers, and what else was learnt on the way.
-
-    `loners`: persons of one record each that is not linked, by the record. `former`: whose record took the
-    place of one that was replaced. `shared`: identifiers of several persons. `contested`: for identifiers
-    of nobody, the records that state them nevertheless. `remember`: what goes to the cache.
-    """
-
-    found: dict[Token, Found]
-    loners: dict[Key, Person]
-    former: dict[Key, tuple[Resource, Person]]
-    shared: set[Token]
-    contested: dict[Token, tuple[IdentityConflict, ...]]
-    remember: dict[str, bytes]
-
-    def persons(self) -> list[Person]:
-        """Everyone who was found, each once."""
-        found = [one for one in self.found.values() if isinstance(one, Person)]
-        return list(dict.fromkeys([*found, *(one for _, one in self.former.values()), *self.loners.values()]))
 
 
 class Linker:
@@ -87,11 +64,12 @@ class Linker:
             known = [one for token in complex_ if (one := self._asked(wanted[token])) is not None]
             gathered = await self._gathering.gather(complex_, known)
             _Untangling(self, gathered, memo, made).enter(complex_)
-        for person in made.persons():
+        made.count()
+        for person in made.persons:
             withheld = self._mark(person, made.remember)
             person.is_withheld = await self._restrictions.recall(person.id) if withheld is None else withheld
         for record, person in made.former.values():
-            LinkMemory.note(made.remember, record, person.id.encode() if person.is_linked else None)
+            LinkMemory.note(made.remember, (record,), person.id.encode() if person.is_linked else None)
         return made
 
     def _plain(
@@ -107,13 +85,15 @@ class Linker:
         statement_of, own = self._links.of, (identifier,)
         stated: list[Resource] = []
         error: UpstreamError | None = None
+        is_in_order = True
         for one in said:
             if isinstance(one, UpstreamError):
                 error = error or one
                 continue
+            is_in_order = is_in_order and len(one) < 2
             for record in one:
                 tokens = statement_of(record).tokens
-                if tokens == own and ("link" not in record.json or not is_replaced(record)):
+                if tokens == own and ("link" not in record.json or not leads_on(record)):
                     stated.append(record)
                 elif identifier in tokens:
                     return _TANGLED
@@ -121,10 +101,12 @@ class Linker:
             stated = [asked]
         if not stated:
             return error
-        if len(stated) == 1:
-            outcomes = memo.of_only(stated[0]) if error is None else memo.of(said, stated)
+        if not is_in_order:
+            stated.sort(key=self._gathering.precedence)
+        if len(stated) == 1 or self.grouper.are_one(stated):
+            is_whole = error is None and not [one for one in stated if one.cached]
+            outcomes = memo.of_found(stated) if is_whole else memo.of(said, stated)
             return Person(self.id_of(identifier), tuple(stated), outcomes)
-        stated.sort(key=self._gathering.precedence)
         grouping = self.grouper.grouped({one: statement_of(one) for one in stated})
         records = tuple(grouping.groups[identifier].records)
         conflicts = tuple(grouping.loners.values())
@@ -156,7 +138,7 @@ class Linker:
 
         A source that failed or forgot in the lookup does not part such a record from its person.
         """
-        if any(one.is_same(record) for one in person.records):
+        if person.holds(record):
             return person, None
         reason = self.grouper.objection(record, said, {one: self._links.of(one) for one in person.records})
         if reason is not None:
@@ -198,17 +180,14 @@ class Linker:
         whereabouts are withheld (also where a record in doubt withholds them), None where that must be
         recalled."""
         id_, concerned = person.id, person.records
-        sealed = id_.encode() if person.is_linked else None
         for record in concerned:
             record.person_id = id_
-            LinkMemory.note(remember, record, sealed)
+        LinkMemory.note(remember, concerned, id_.encode() if person.is_linked else None)
         if person.conflicts:
             in_doubt = (*(one.record for one in person.conflicts), *person.doubted)
-            for record in in_doubt:
-                if record.person_id is None:
-                    LinkMemory.note(remember, record, None)
+            LinkMemory.note(remember, [one for one in in_doubt if one.person_id is None], None)
             concerned = (*concerned, *in_doubt)
-        return self._restrictions.judge(id_, concerned, person.outcomes.values(), remember)
+        return self._restrictions.judge(id_, concerned, person.outcomes, remember)
 
 
 class _Untangling:
@@ -231,7 +210,9 @@ class _Untangling:
             self._made.loners[record.key] = self._linker.loner(conflict, related, said, self._memo)
         for key, (record, instead) in self._gathered.replaced.items():
             if instead is not None:
-                self._made.former[key] = (record, self._person_with(instead))
+                self._made.former[key] = (record, self._person_with(instead).add_former(record))
+        for record in self._gathered.unread:
+            self._person_with(record).note_unread(record.source)
         for one in identifiers:
             self._made.found[one] = self._found(one)
 

@@ -61,26 +61,29 @@ class Links:
         return system in self._systems and self._verified(system or "", code or "").tokens == (identifier,)
 
     def of(self, record: Resource) -> Statement:
-        """The verified identifiers by which a record links, if a trusted source states any."""
+        """The verified identifiers by which a record links, if a trusted source states any.
+
+        One that is old (`use`), or whose period is over, does not count (R4 datatypes, Identifier).
+        """
         entries = record.json.get("identifier")
         if type(entries) is not list or record.source not in self._trusted:
             return NOTHING
         systems, known, only = self._systems, self._known, NOTHING
-        more: set[Token] = set()
+        more: set[Token] | None = None
         for entry in entries:
-            if type(entry) is not dict:
+            if type(entry) is not dict or entry.get("system") not in systems:
                 continue
-            system, value = entry.get("system"), entry.get("value")
-            if system not in systems or type(value) is not str:
+            system, value = entry["system"], entry.get("value")
+            if type(value) is not str or entry.get("use") == "old":
                 continue
-            key = (system, value)
-            stated = known[key] if key in known else self._verified(system, value)
-            if stated is NOTHING or stated is only or not _is_current(entry):
+            stated = known.get((system, value)) or self._verified(system, value)
+            if stated is only or stated is NOTHING or ("period" in entry and _is_over(entry["period"])):
                 continue
             if only is not NOTHING:
-                more.update(only.tokens, stated.tokens)
+                more = more or set(only.tokens)
+                more.update(stated.tokens)
             only = stated
-        return self._several(more) if len(more) > 1 else only
+        return only if more is None or len(more) < 2 else self._several(more)
 
     def _several(self, stated: Iterable[Token]) -> Statement:
         ranks = self._systems
@@ -99,17 +102,12 @@ def _is_value(code: str) -> bool:
     return bool(code) and "\0" not in code
 
 
-def _is_current(entry: Mapping[str, Any]) -> bool:
-    """Whether an Identifier counts now: not `use: old`, its period not over (R4 datatypes, Identifier)."""
-    if entry.get("use") == "old":
-        return False
-    period = entry.get("period")
-    if period is None:
-        return True
+def _is_over(period: Any) -> bool:
+    """Whether the period in which an Identifier counts has ended (R4 datatypes, Identifier)."""
     end = period.get("end") if type(period) is dict else None
     if type(end) is not str:
-        return True
+        return False
     try:
-        return interval(end).high > datetime.now(UTC)
+        return interval(end).high <= datetime.now(UTC)
     except DateInvalid:
-        return False  # it ends, nobody knows when
+        return True  # it ends, nobody knows when

@@ -9,9 +9,9 @@ from resolvers.errors import AnswerIncomplete
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.narrowed_shape import are_within
-from resolvers.outcome import Answered, SourceOutcome
-from resolvers.plan import Asked, SourcePlan, plan_lists
-from resolvers.straight import Straight, has_withheld, straight_page, straight_rows, takes_short_way
+from resolvers.outcome import Answered
+from resolvers.plan import Asked, plan_lists
+from resolvers.straight import has_withheld, straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.upstream import Page, Search
 
@@ -43,17 +43,12 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
         connection = connections[place]
         if connection.straight is None:
             found[place] = _page(connection, calls[place])
-        else:
-            found[place] = _given_out(connection, calls[place])
+            continue
+        try:
+            _give_out(connection, calls[place])
+        except AnswerIncomplete as problem:
+            found[place] = problem
     return found
-
-
-def _given_out(connection: Connection, call: FieldCall) -> Connection | AnswerIncomplete:
-    try:
-        _give_out(connection, call)
-    except AnswerIncomplete as problem:
-        return problem
-    return connection
 
 
 async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connection]:
@@ -89,38 +84,31 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
         )
     )
     pages = {key: iter(of) for key, of in zip(searches, answers, strict=True)}
-    turns, answered = context.turns, Answered()
+    turns, labels, answered = context.turns, context.permissions.labels, Answered()
     for place, connection in enumerate(connections):
         if place % _LISTS_A_TURN == 0 and turns.is_over:
             await turns.take()
         asked: list[tuple[Search, Page | BaseException]] = []
         outcomes = []
         for one in connection.plans:
-            page = next(pages[one.upstream.name, one.is_batched]) if one.searches else None
-            if page is not None:
-                asked.append((one.searches[0], page))
-            outcomes.append(_outcome(one, page, answered))
+            if not one.searches:
+                outcomes.append(one.outcome or answered.at(one.upstream.name, None))
+                continue
+            page = next(pages[one.upstream.name, one.is_batched])
+            asked.append((one.searches[0], page))
+            plain = page.plain if isinstance(page, Page) else None
+            outcomes.append(answered.at(one.upstream.name, plain.retrieved_at if plain else None))
         if len(asked) == 1:
             straight = straight_page(connection.question, *asked[0])
         else:
             straight = straight_rows(connection.question, asked)
-        if straight is not None and _are_seen(connection, straight):
-            connection.straight, connection.has_next = straight, straight.has_next
-            connection.outcomes = outcomes
-
-
-def _are_seen(connection: Connection, straight: Straight) -> bool:
-    """Whether the caller may see every row of the pages."""
-    narrowing = connection.narrowing
-    if narrowing is not None and not all(are_within(one, narrowing) for one in straight.every):
-        return False
-    return not has_withheld(connection.context.permissions.labels, straight)
-
-
-def _outcome(one: SourcePlan, page: Page | BaseException | None, answered: Answered) -> SourceOutcome:
-    """How a source did its part that gave a plain page, or was not asked."""
-    plain = page.plain if isinstance(page, Page) else None
-    return one.outcome or answered.at(one.upstream.name, plain.retrieved_at if plain is not None else None)
+        if straight is None or has_withheld(labels, straight):
+            continue
+        narrowing = connection.narrowing
+        if narrowing is not None and not all(are_within(one, narrowing) for one in straight.every):
+            continue
+        connection.straight, connection.has_next = straight, straight.has_next
+        connection.outcomes = outcomes
 
 
 async def _page(connection: Connection, call: FieldCall) -> Connection:
@@ -134,7 +122,7 @@ async def _page(connection: Connection, call: FieldCall) -> Connection:
 
 
 def _comes_with_others(connection: Connection) -> bool:
-    if not _may_be_short(connection):
+    if not _is_short(connection):
         return False
     for one in connection.plans:  # noqa: SIM110  a generator costs more than all of the rest
         if one.searches and not one.is_batched:
@@ -143,17 +131,15 @@ def _comes_with_others(connection: Connection) -> bool:
 
 
 def _is_short(connection: Connection) -> bool:
-    return connection.straight is None and _may_be_short(connection)
-
-
-def _may_be_short(connection: Connection) -> bool:
+    """Whether the short way may lead to the list, and has not been tried."""
     if connection.admits is not None and connection.narrowing is None:
         return False
-    return takes_short_way(connection.question, connection.plans)
+    return connection.straight is None and takes_short_way(connection.plans)
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:
     """Notes what goes out and what is missing. Raises AnswerIncomplete."""
-    require(connection.context, connection.question, connection.outcomes)
+    if connection.question.requires_complete:
+        require(connection.context, connection.outcomes)
     connection.disclose(call, connection.searched)
     tell(connection.context, connection.outcomes, call)

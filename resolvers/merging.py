@@ -8,15 +8,15 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from clinical.dates import EARLIEST
+from clinical.hidden import hidden_test
 from resolvers.changed import says_when_changed
 from resolvers.collapse import Collapsed, resumes_at
 from resolvers.connection import Connection
 from resolvers.edge import edges_of
 from resolvers.errors import CursorInvalid
-from resolvers.hidden import is_entered_in_error
 from resolvers.merge import Merge
 from resolvers.ordering import Place
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import STALE_ANSWER, SourceOutcome, SourceStatus
 from resolvers.plan import SourcePlan, outcome_of
 from resolvers.question import CHANGED, Question
 from resolvers.resource import Resource
@@ -169,6 +169,7 @@ def _admission(plan: SourcePlan, connection: Connection, record: Resource | None
     question, admits = connection.question, connection.admits
     withhold = connection.context.permissions.labels.withhold
     known = plan.abilities.parameters if plan.abilities else frozenset()
+    is_hidden = None if question.shows_hidden else hidden_test(question.type)
     is_dated_here = question.changed_since is not None and CHANGED not in known
 
     def admit(resource: Resource, stream: Stream) -> bool:
@@ -179,7 +180,7 @@ def _admission(plan: SourcePlan, connection: Connection, record: Resource | None
             return False
         if is_dated_here and not _counts_as_dated(resource, stream):
             return False
-        if not question.shows_errors and is_entered_in_error(resource.json):
+        if is_hidden is not None and is_hidden(resource.json):
             return False
         if not all(test(resource) for test in plan.checks):
             stream.has_strays = True
@@ -227,6 +228,8 @@ def _outcome(plan: SourcePlan, streams: Sequence[Stream], merge: Merge) -> Sourc
     problems = [problem for one in streams for problem in one.problems]
     if failures or problems:
         first: Any = failures[0] if failures else None
+        if first is None and set(problems) == {STALE_ANSWER}:
+            return SourceOutcome(name, SourceStatus.STALE, STALE_ANSWER, retrieved_at, "UPSTREAM_UNAVAILABLE")
         message = first.message if first else problems[0]
         code = first.code if first else "UPSTREAM_INVALID_RESPONSE"
         return SourceOutcome(name, SourceStatus.PARTIAL, message, retrieved_at, code)

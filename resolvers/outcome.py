@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 import msgspec
 
 from resolvers.errors import AnswerIncomplete
+
+STALE_ANSWER: Final = "answered from a cache, which could not ask the source anew"
+"""What is told of a source with the status STALE."""
 
 
 class SourceStatus(Enum):

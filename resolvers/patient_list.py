@@ -6,20 +6,20 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from clinical.hidden import is_entered_in_error
 from clinical.parameters import parameters
 from clinical.search import is_exact
-from resolvers.admission import is_labelled, person_node
+from resolvers.admission import is_labelled, person_node, person_nodes
 from resolvers.cohort import cohort
 from resolvers.collapse import Collapsed
 from resolvers.connection import TELLING, Connection, require, tell
 from resolvers.edge import Edge, edge_of, edges_of
 from resolvers.field import FieldCall
-from resolvers.hidden import is_entered_in_error
 from resolvers.listing import plan
 from resolvers.matched import matches, search_at
 from resolvers.merge import Merge, Taken
 from resolvers.merging import open_merge, show_page
-from resolvers.ordering import MISSING, Key, Ordering
+from resolvers.ordering import MISSING, Ordering
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.plan import Asked, SourcePlan
@@ -27,38 +27,14 @@ from resolvers.question import CHANGED, Question, question_of
 from resolvers.reach import reached, told_by
 from resolvers.resource import Node, Resource
 from resolvers.restriction import withheld_searches
+from resolvers.source_first import BY_ID, source_first
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Filter, Page
 
-_BY_ID: Final = ("_id",)
-
-
-class SourceFirst(Ordering):
-    """Sources in order of precedence; the order asked for within each."""
-
-    def __init__(self, resource_type: str, sort: str | None, sources: Sequence[str]) -> None:
-        super().__init__(resource_type, sort)
-        self._ranks: Mapping[str, int] = {name: rank for rank, name in enumerate(sources)}
-
-    def key(self, resource: Resource) -> Key:
-        """The source's rank, then the sort key."""
-        return ((0, self._ranks[resource.source]), *super().key(resource))
-
-    def is_reversible(self, *, has_cursor: bool) -> bool:
-        """By id alone: a row's whole source may come before it, undated rows and all."""
-        return self.sort == _BY_ID
-
-    def newer_than(self, key: Key) -> None:
-        """None: what comes before a row is not all newer."""
-
-    def dump(self, key: Key) -> list[Any]:
-        """As `Ordering.dump`, the rank in front."""
-        return [key[0][1], *super().dump(key[1:])]
-
-    def load(self, values: list[Any]) -> Key:
-        """The key that `dump` wrote."""
-        return ((0, values[0]), *super().load(values[1:]))
+_TOGETHER: Final = 100
+"""Rows whose persons are looked up together where a page is not full yet, or it is asked whether one follows:
+many of a later source's persons have been shown, and each round asks every source."""
 
 
 async def patients(call: FieldCall) -> Connection | None:
@@ -70,7 +46,7 @@ async def patients(call: FieldCall) -> Connection | None:
     sort = call.arguments.get("sort")
     if sort is None and question.changed_since is not None:
         sort = CHANGED
-    ordering = SourceFirst("Patient", sort, list(context.upstreams))
+    ordering = source_first(sort, tuple(context.upstreams))
     told = told_by(call, question)
     asked = await reached(call, question, None)
     if asked is None:
@@ -81,7 +57,8 @@ async def patients(call: FieldCall) -> Connection | None:
     connection.tells = bool(call.selected & TELLING)
     is_own = asked.person is not None
     await (_load_own(connection) if is_own else _load_persons(connection))
-    require(context, connection.question, connection.outcomes)
+    if connection.question.requires_complete:
+        require(context, connection.outcomes)
     connection.disclose(call, 0 if is_own else connection.searched)
     tell(context, connection.outcomes, call)
     return connection
@@ -136,18 +113,17 @@ async def _load_straight(connection: Connection) -> bool:
     (page,) = await loaders.search_all(plan.upstream.name, (search,), is_batched=plan.is_batched)
     if isinstance(page, UpstreamError) or not _is_whole(question, page):
         return False
-    if not all(_is_told(connection, one) for one in page.resources):
+    if not _are_told(connection, page.resources):
         return False
     records = page.resources[: question.first]
-    persons = await connection.context.identity.of_records(records)
-    shown = []
-    for record, person in zip(records, persons, strict=True):
-        if isinstance(person, UpstreamError) or not _is_shown(connection, record, plan, person):
-            return False
-        node = await _node(connection, person)
-        if node is None:
-            return False
-        shown.append((record, node))
+    found = await connection.context.identity.of_records(records)
+    persons = [one for one in found if isinstance(one, Person)]
+    if len(persons) < len(found) or not _are_shown(connection, records, plan, persons):
+        return False
+    nodes = await person_nodes(connection.context, persons, "s", connection.told)
+    shown = [(record, node) for record, node in zip(records, nodes, strict=True) if node is not None]
+    if len(shown) < len(records):
+        return False
     retrieved_at = page.resources[-1].retrieved_at if page.resources else None
     outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
     connection.show(shown, [outcome], len(page.resources) > question.first)
@@ -165,7 +141,7 @@ def _is_whole(question: Question, page: Page) -> bool:
 
 
 def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
-    if ordering.sort == _BY_ID:
+    if ordering.sort == BY_ID:
         ids = [one.id for one in resources]
         return not any(map(ge, ids, ids[1:]))
     places = [(ordering.key(one), one.id) for one in resources]
@@ -177,10 +153,15 @@ async def _load_merged(connection: Connection) -> None:
     question = connection.question
     wanted = question.first
     edges: list[Edge] = []
+    more = False
+    count = wanted
     while len(edges) < wanted:
-        taken = await merge.take(wanted - len(edges))
+        taken = await merge.take(count)
         shown = await _first_sights(connection, taken)
         fresh = [(one, node) for one, node in zip(taken, shown, strict=True) if node is not None]
+        more = len(fresh) > wanted - len(edges)
+        fresh = fresh[: wanted - len(edges)]
+        count = max(wanted - len(edges) - len(fresh), _TOGETHER)
         rows = [one for one, _ in fresh]
         made = await edges_of(rows, question, connection.sealer, connection.context, connection.missed)
         for edge, (_, node) in zip(made, fresh, strict=True):
@@ -189,17 +170,18 @@ async def _load_merged(connection: Connection) -> None:
         if not taken:
             break
     connection.edges = edges[::-1] if question.is_backward else edges
-    show_page(connection, has_more=await _has_more(connection, merge))
+    show_page(connection, has_more=more or await _has_more(connection, merge))
 
 
 async def _has_more(connection: Connection, merge: Merge | Collapsed) -> bool:
     """Whether a person follows; a row of a later source may be of one that an earlier source has shown."""
-    is_plain = not connection.question.codes & withheld_searches()
+    is_plain = not _finds_by_withheld(connection)
     while taken := await merge.take(1):
         row = taken[0].row
         if is_plain and row.rank == 0 and _is_told(connection, row.resource):
             return True
-        if (await _first_sights(connection, taken))[0] is not None:
+        taken += await merge.take(_TOGETHER - 1)
+        if any(await _first_sights(connection, taken)):
             return True
     return False
 
@@ -222,7 +204,9 @@ async def _first_sight(
     if isinstance(person, UpstreamError):
         raise person
     node = await _node(connection, person) if _is_told(connection, record) else None
-    if node is None or not _is_shown(connection, record, connection.plans[rank], person):
+    if node is None or _is_withheld(connection, person):
+        return None
+    if not _is_shown(record, connection.plans[rank], person):
         return None
     for source in connection.plans[:rank]:
         outcome = person.outcomes.get(source.upstream.name)
@@ -238,15 +222,37 @@ async def _node(connection: Connection, person: Person) -> Node | None:
     return await person_node(connection.context, person, "s", connection.told)
 
 
-def _is_shown(connection: Connection, record: Resource, plan: SourcePlan, person: Person) -> bool:
-    """Whether a row stands for its person, as far as its own source is concerned."""
-    if _is_withheld(connection, person):
+def _are_shown(
+    connection: Connection, records: Sequence[Resource], plan: SourcePlan, persons: Sequence[Person]
+) -> bool:
+    """Whether each row stands for its person, as `_is_shown` has it."""
+    if _finds_by_withheld(connection) and [one for one in persons if one.is_restricted]:
         return False
-    if not any(one.is_same(record) for one in person.records):
+    for record, person in zip(records, persons, strict=True):
+        # Most rows are the only record of their person, as identity has found already.
+        is_only = record.person_id == person.id and len(person.records) == 1
+        if not is_only and not _is_shown(record, plan, person):
+            return False
+    return True
+
+
+def _is_shown(record: Resource, plan: SourcePlan, person: Person) -> bool:
+    """Whether a row stands for its person, as far as its own source is concerned."""
+    if not person.holds(record):
         # It was replaced: found by what only the old record says, the person is shown all the same.
         return not any(matches(plan, one) for one in person.records_of(record.source))
-    same = person.records_of(record.source) if len(person.records) > 1 else ()
+    if len(person.records) == 1:
+        return True
+    same = person.records_of(record.source)
     return len(same) < 2 or not any(one.id < record.id and matches(plan, one) for one in same)
+
+
+def _are_told(connection: Connection, records: Sequence[Resource]) -> bool:
+    """Whether the caller may see each of the records, as `_is_told` has it."""
+    if connection.admits is None:
+        found = [one.json for one in records]
+        return not connection.context.permissions.labels.withhold_any(found, "Patient")
+    return all(_is_told(connection, one) for one in records)
 
 
 def _is_told(connection: Connection, record: Resource) -> bool:
@@ -258,9 +264,11 @@ def _is_told(connection: Connection, record: Resource) -> bool:
 
 def _is_withheld(connection: Connection, person: Person) -> bool:
     """Whether finding the person by this query would tell what a record of the person withholds."""
-    if not connection.question.codes & withheld_searches():
-        return False
-    return person.is_restricted
+    return _finds_by_withheld(connection) and person.is_restricted
+
+
+def _finds_by_withheld(connection: Connection) -> bool:
+    return not connection.question.codes.isdisjoint(withheld_searches())
 
 
 def _tell_unsure(connection: Connection, source: SourcePlan) -> None:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +20,7 @@ KEY_BYTES = 64
 PREFIX = "person/"
 _SHAPE = re.compile(r"person/([A-Za-z0-9_-]{4})\.([A-Za-z0-9_-]{22,1366})")
 _PURPOSE = b"clinical-gateway person id"
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class PersonIdInvalid(ValueError):
@@ -33,6 +35,7 @@ class PersonKey:
     key_id: str = field(init=False)
     _cipher: AESSIV = field(init=False, repr=False, compare=False)
     _bound_to: list[bytes] = field(init=False, repr=False, compare=False)
+    _prefix: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
@@ -40,13 +43,14 @@ class PersonKey:
         object.__setattr__(self, "key_id", _base64url(hashlib.sha256(self.key).digest())[:4])
         object.__setattr__(self, "_cipher", AESSIV(self.key))
         object.__setattr__(self, "_bound_to", [_PURPOSE, self.key_id.encode()])
+        object.__setattr__(self, "_prefix", f"{PREFIX}{self.key_id}.")
 
     def seal(self, system: str, value: str) -> str:
         """The person id of an identifier. Raises ValueError for one that is empty or holds U+0000."""
-        if not system or not value or "\0" in system + value:
+        if not system or not value or "\0" in system or "\0" in value:
             raise ValueError("A linking identifier has a system and a value, without U+0000.")
-        plain = f"{system}\0{value}".encode()
-        return f"{PREFIX}{self.key_id}.{_base64url(self._cipher.encrypt(plain, self._bound_to))}"
+        sealed = self._cipher.encrypt(f"{system}\0{value}".encode(), self._bound_to)
+        return self._prefix + b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=").decode()
 
     def open(self, token: str) -> tuple[str, str]:
         """The (system, value) that a person id was sealed from. Raises PersonIdInvalid for any other text."""
@@ -62,7 +66,7 @@ class PersonKey:
 
 
 def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def _base64url_bytes(text: str) -> bytes:

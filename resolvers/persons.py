@@ -1,12 +1,13 @@
 """A person: the records that are one person's, and how each source's lookup of them ended."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from resolvers.conflict import ConflictReason, IdentityConflict
-from resolvers.outcome import Answered, SourceOutcome, SourceStatus
+from resolvers.outcome import STALE_ANSWER, Answered, SourceOutcome, SourceStatus
 from resolvers.person import PREFIX
 from resolvers.resource import Resource
 from resolvers.restriction import is_restricted, without_whereabouts
@@ -28,6 +29,9 @@ class Person(msgspec.Struct, eq=False):
 
     doubted: tuple[Resource, ...] = ()
     """Of a person whose record is not linked: the records that state the same. They may withhold."""
+
+    former: tuple[Resource, ...] = ()
+    """Records that were replaced by one of the person's: what their source holds may still be about them."""
 
     _bare: Resource | None = None
 
@@ -55,6 +59,29 @@ class Person(msgspec.Struct, eq=False):
         """Whether a record marks the person as restricted, or nobody can tell who would know."""
         return self.is_withheld or any(map(is_restricted, self.records))
 
+    def holds(self, record: Resource) -> bool:
+        """Whether a record is one of the person's, perhaps fetched another time."""
+        is_held = False
+        for one in self.records:
+            is_held = is_held or one.is_same(record)
+        return is_held
+
+    @property
+    def subjects(self) -> tuple[Resource, ...]:
+        """The records that the person's resources may be about: in use, or replaced by those."""
+        return (*self.records, *self.former) if self.former else self.records
+
+    def add_former(self, record: Resource) -> "Person":
+        """Takes note of a record that one of the person's has replaced."""
+        if not any(one.is_same(record) for one in self.subjects):
+            self.former = (*self.former, record)
+        return self
+
+    def note_unread(self, source: str) -> None:
+        """Takes note that a record which was merged into one of the person's could not be read."""
+        if self.outcomes[source].status is SourceStatus.OK:
+            self.outcomes = {**self.outcomes, source: _unread_outcome(source)}
+
     def records_of(self, source: str) -> tuple[Resource, ...]:
         """The person's records in one source."""
         return tuple([record for record in self.records if record.source == source])
@@ -70,14 +97,20 @@ class Outcomes:
     def __init__(self, sources: Iterable[str]) -> None:
         self._unlinked = unlinked(sources)
         self._answered = Answered()
-        self._only: tuple[SourceOutcome, Mapping[str, SourceOutcome]] | None = None
+        self._found_in: list[tuple[str, datetime]] = []
+        self._last: Mapping[str, SourceOutcome] = self._unlinked
 
-    def of_only(self, record: Resource) -> Mapping[str, SourceOutcome]:
-        """How the lookup of a person ended whom every source answered, with this record alone."""
-        found = self._answered.at(record.source, record.retrieved_at)
-        if self._only is None or self._only[0] is not found:
-            self._only = (found, {**self._unlinked, record.source: found})
-        return self._only[1]
+    def of_found(self, records: Sequence[Resource]) -> Mapping[str, SourceOutcome]:
+        """How the lookup of a person ended whom every source answered, with these records or none."""
+        if len(records) == 1:
+            found_in = [(records[0].source, records[0].retrieved_at)]
+        else:
+            found_in = [(one.source, one.retrieved_at) for one in records]
+        if found_in != self._found_in:
+            self._found_in = found_in
+            first = {source: self._answered.at(source, at) for source, at in reversed(found_in)}
+            self._last = {**self._unlinked, **first}
+        return self._last
 
     def of(
         self,
@@ -106,7 +139,9 @@ class Outcomes:
                 # Not linked, and not nobody either: what this record holds is missing from the answer.
                 return conflict_outcome(one)
         mine = next((record for record in records if record.source == source), None)
-        return self._answered.at(source, mine.retrieved_at) if mine else self._unlinked[source]
+        if mine is None:
+            return self._unlinked[source]
+        return found_outcome(mine) if mine.cached else self._answered.at(source, mine.retrieved_at)
 
 
 def alone(record: Resource, reason: ConflictReason | None, sources: Iterable[str]) -> Person:
@@ -129,6 +164,9 @@ def unlinked(sources: Iterable[str]) -> dict[str, SourceOutcome]:
 
 def found_outcome(record: Resource) -> SourceOutcome:
     """The outcome of a source that has the record."""
+    if record.cached:
+        code = "UPSTREAM_UNAVAILABLE"
+        return SourceOutcome(record.source, SourceStatus.STALE, STALE_ANSWER, record.retrieved_at, code)
     return SourceOutcome(record.source, SourceStatus.OK, None, record.retrieved_at)
 
 
@@ -136,6 +174,11 @@ def conflict_outcome(conflict: IdentityConflict) -> SourceOutcome:
     """The outcome of a source of which a record is left out."""
     message, code = conflict.message, "UPSTREAM_INVALID_RESPONSE"
     return SourceOutcome(conflict.source, SourceStatus.PARTIAL, message, code=code)
+
+
+def _unread_outcome(source: str) -> SourceOutcome:
+    message = "a record that was merged into this person's could not be read; what is about it may be missing"
+    return SourceOutcome(source, SourceStatus.PARTIAL, message, code="UPSTREAM_INVALID_RESPONSE")
 
 
 def first_error(answers: Iterable[Any]) -> UpstreamError | None:

@@ -61,6 +61,8 @@ class SourcePlan(msgspec.Struct):
     """What the source can do with the type; None where it is not asked."""
     is_simple: bool = False
     """Whether the source is asked once, answers in the order asked for, and leaves nothing to be tested."""
+    is_short: bool = False
+    """Whether moreover its first page, if it is plain, is the list's (`resolvers.straight`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,15 @@ class _Draft:
 
     def about(self, person: Person, records: Sequence[Resource]) -> SourcePlan:
         """The plan for a person, who has these records in the source."""
-        outcome = person.outcomes.get(self.plan.upstream.name)
+        plan, base = self.plan, self.base
+        outcome = person.outcomes.get(plan.upstream.name)
         problems: tuple[str, ...] = ()
         if outcome is not None and outcome.status is not SourceStatus.OK and outcome.is_gap:
             # A lookup that fell short: the source may hold more records of the person than are known.
             problems = (_problem(outcome),)
-        if self.is_simple and len(records) == 1:
-            (one,) = records
-            return self._plan([self._search(one.location, one, self.base.filters)], records, problems)
-        return self._plan(*self._searches([(one.location, one) for one in records]), problems)
+        if not self.is_simple or len(records) != 1:
+            return self._plan(*self._searches([(one.location, one) for one in records]), problems)
+        return self._plan((_search(base, records[0].location, records[0], base.filters),), records, problems)
 
     def about_nobody(self) -> SourcePlan:
         """The plan for a list that is about nobody in particular."""
@@ -112,6 +114,7 @@ class _Draft:
             (*problems, *plan.problems) if problems else plan.problems,
             plan.abilities,
             plan.is_simple and not problems and len(searches) == 1,
+            plan.is_short and not problems and len(searches) == 1,
         )
 
     def _searches(
@@ -122,23 +125,23 @@ class _Draft:
             told = told_at(location, self.references) if self.references else ()
             for part in self.parts if told is not None else ():
                 filters = (*self.base.filters, *(told or ()), *part)
-                searches.append(self._search(location, record, filters))
+                searches.append(_search(self.base, location, record, filters))
                 records.append(record)
         return searches, records
 
-    def _search(self, location: Location, record: Resource | None, filters: tuple[Filter, ...]) -> Search:
-        base = self.base
-        return Search(
-            base.type,
-            location,
-            filters,
-            record.id if record else None,
-            base.patient_parameter,
-            base.sort,
-            base.count,
-            None,
-            base.shape,
-        )
+
+def _search(base: Search, location: Location, record: Resource | None, filters: tuple[Filter, ...]) -> Search:
+    return Search(
+        base.type,
+        location,
+        filters,
+        record.id if record else None,
+        base.patient_parameter,
+        base.sort,
+        base.count,
+        None,
+        base.shape,
+    )
 
 
 class Asked(msgspec.Struct):
@@ -160,23 +163,26 @@ async def plan_lists(
     Never raises: a source that cannot be asked gets its outcome.
     """
     name, types = upstream.name, upstream.types
+    is_closed = name in context.closed_to_restricted
     drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
     plans: list[SourcePlan | None] = []
+    records: Sequence[Resource] = ()
+    last: Person | None = None
     for one in lists:
         question, person = one.question, one.person
         if question.type not in types:
             plans.append(None)
             continue
-        records: Sequence[Resource] = ()
-        if person is None and name in context.closed_to_restricted and patient_parameter(question.type):
+        if person is None and is_closed and patient_parameter(question.type):
             plans.append(SourcePlan(upstream, outcome=restriction_outcome(name, None)))
             continue
         if person is not None:
-            records = [record for record in person.records if record.source == name]
+            if person is not last:
+                last, records = person, [record for record in person.subjects if record.source == name]
             if not records:
                 plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
                 continue
-            if name in context.closed_to_restricted and person.is_restricted:
+            if is_closed and person.is_restricted:
                 plans.append(SourcePlan(upstream, outcome=restriction_outcome(name)))
                 continue
         key = (id(question), person is None)
@@ -215,8 +221,8 @@ async def _drafted(
         key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
         is_general = not question.narrowings or question.narrowing is not None
         if not question.filters and not question.references and is_general and not question.changed_since:
-            draft: _Draft = context.drafts.of(key, lambda: _draft_of(upstream, *key[1:], (), ()))
-            return draft
+            draft: _Draft | None = context.drafts.get(key)
+            return draft or context.drafts.keep(key, _draft_of(upstream, *key[1:], (), ()))
         references, gaps = await references_of(upstream, question, context)
         if references is None:
             return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
@@ -244,7 +250,7 @@ def _draft_of(
     only, others = (narrowings[0], ((),)) if len(narrowings) == 1 else ((), narrowings)
     parts = tuple((*((one,) if one else ()), *more) for one in partition.filters for more in others)
     changed_sent, changed_kept = changed_filters(question, abilities)
-    is_sorted = question.ordering.code_set <= abilities.sorts and question.is_in_order
+    is_sorted = abilities.sorts_by(question.direction.sort) and question.is_in_order
     by_id = is_sorted and "_id" in abilities.sorts
     tie_break = _TIE_BREAK[question.is_backward] if by_id and "_id" not in question.ordering.codes else ()
     is_lazy = is_sorted and not kept and not more_kept and not changed_kept
@@ -260,6 +266,7 @@ def _draft_of(
     checks = tuple(test_of(question.type, one) for one in filters if is_checked(question.type, one))
     checks += tuple(or_unsaid(test_of(question.type, one)) for one in changed_sent)
     told = (*problems, *(() if partition.exhaustive else (_BY_PARTS,)))
+    is_simple = is_lazy and by_id and not question.is_backward and not checks and not told and parts == _WHOLE
     plan = SourcePlan(
         upstream,
         keeps=tuple(test_of(question.type, one) for one in (*kept, *more_kept, *changed_kept)),
@@ -273,12 +280,8 @@ def _draft_of(
         counts_labelled=LABELS in abilities.parameters,
         problems=told,
         abilities=abilities,
-        is_simple=is_lazy
-        and by_id
-        and not question.is_backward
-        and not checks
-        and not told
-        and parts == _WHOLE,
+        is_simple=is_simple,
+        is_short=is_simple and question.is_newest_first and question.after is None and shape is not None,
     )
     return _Draft(plan, base, more_sent, parts, not more_sent and parts == _WHOLE)
 
@@ -294,4 +297,4 @@ def _count(question: Question, abilities: Abilities, *, is_lazy: bool) -> int:
 
 def _counts_hidden(question: Question, abilities: Abilities) -> bool:
     hidden = hidden_filter(question.type)
-    return question.shows_errors or hidden is None or hidden.code in abilities.parameters
+    return question.shows_hidden or hidden is None or hidden.code in abilities.parameters

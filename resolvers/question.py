@@ -17,6 +17,7 @@ from clinical.syntax import escape
 from permissions.narrowing import Narrowing
 from resolvers.backward import Backward
 from resolvers.errors import ArgumentInvalid
+from resolvers.hidden import hidden_filter
 from resolvers.ordering import Ordering, ordering_of
 from resolvers.upstreams.upstream import Filter
 
@@ -29,7 +30,6 @@ CHANGED = "_lastUpdated"
 """The search parameter that tells when a source changed a record (R4 search 3.1.1.4.3)."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _STRING_MODIFIERS = {"startsWith": None, "exact": "exact", "contains": "contains"}
-_ENTERED_IN_ERROR = "entered-in-error"
 
 
 class Requirement(Enum):
@@ -49,7 +49,7 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
     """A list field's question. `references` are filters by global ids, translated per source.
 
     `first`: how many rows, after the cursor `after` or (`is_backward`) before the cursor `before`.
-    `shows_errors`: the caller asked for records that were entered in error.
+    `shows_hidden`: the caller asked for records that are not shown else: entered in error, or superseded.
     """
 
     type: str
@@ -58,7 +58,7 @@ class Question(msgspec.Struct, frozen=True, cache_hash=True):
     ordering: Ordering
     first: int
     after: str | None
-    shows_errors: bool
+    shows_hidden: bool
     is_newest_first: bool = False
     """Whether the list has the order that its type's lists have where none is asked for, by a date."""
     narrowings: tuple[tuple[Filter, ...], ...] = ()
@@ -129,22 +129,22 @@ def arguments_of(resource_type: str) -> Mapping[str, SearchParameter]:
 
 def question_of(resource_type: str, arguments: Mapping[str, Any], first_max: int = FIRST_MAX) -> Question:
     """The question in a field's arguments. Raises ArgumentInvalid."""
+    if arguments.keys() <= _KEPT:
+        return _kept_question(resource_type, arguments.get("first"), arguments.get("sort"), first_max)
+    return _question(resource_type, arguments, first_max)
+
+
+@lru_cache(maxsize=1024)
+def _kept_question(resource_type: str, first: int | None, sort: str | None, first_max: int) -> Question:
+    """A question that tells nothing of anybody is kept for the next request."""
+    return _question(resource_type, {"first": first, "sort": sort}, first_max)
+
+
+def _question(resource_type: str, arguments: Mapping[str, Any], first_max: int) -> Question:
     for name in ("first", "last"):
         count = arguments.get(name)
         if count is not None and not 0 <= count <= first_max:
             raise ArgumentInvalid(f"{name}: must be between 0 and {first_max}")
-    if arguments.keys() <= _KEPT:
-        return _kept_question(resource_type, arguments.get("first"), arguments.get("sort"))
-    return _question(resource_type, arguments)
-
-
-@lru_cache(maxsize=1024)
-def _kept_question(resource_type: str, first: int | None, sort: str | None) -> Question:
-    """A question that tells nothing of anybody is kept for the next request."""
-    return _question(resource_type, {"first": first, "sort": sort})
-
-
-def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
     filters: list[Filter] = []
     references: list[tuple[str, tuple[str, ...]]] = []
     known = arguments_of(resource_type)
@@ -163,7 +163,6 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
     collapses = arguments.get("duplicates") is Duplicates.COLLAPSE
     is_plain = not (is_backward or collapses or since)
     count = arguments.get("last" if is_backward else "first")
-    shows = any(_ENTERED_IN_ERROR in text for one in filters for text in one.values)
     return Question(
         resource_type,
         tuple(filters),
@@ -171,7 +170,7 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
         ordering,
         FIRST_DEFAULT if count is None else count,
         arguments.get("after"),
-        shows or since is not None,
+        since is not None or _asks_for_hidden(resource_type, filters),
         is_plain and ordering.date_element is not None and ordering is ordering_of(resource_type, None),
         is_backward=is_backward,
         before=arguments.get("before"),
@@ -179,6 +178,15 @@ def _question(resource_type: str, arguments: Mapping[str, Any]) -> Question:
         collapses=collapses,
         changed_since=since,
     )
+
+
+def _asks_for_hidden(resource_type: str, filters: Iterable[Filter]) -> bool:
+    """Whether a filter by status names one of those that are not shown else."""
+    hidden = hidden_filter(resource_type)
+    if hidden is None:
+        return False
+    asked = (text for one in filters if one.code == hidden.code for text in one.values)
+    return any(text.rpartition("|")[2] in hidden.values for text in asked)
 
 
 def _is_backward(arguments: Mapping[str, Any]) -> bool:

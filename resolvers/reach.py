@@ -117,8 +117,9 @@ async def _of_both(call: FieldCall, question: Question, wide: Sequence[Reach], o
     narrowings = [_filters(one) for one in wide]
     tests = [_test(one) for one in wide]
     if known is not None and parameter is not None:
-        is_mine = admits_any(_about(one) for one in known.records)
-        named = Filter(parameter, tuple(dict.fromkeys(_named(parameter, known.records))))
+        records = known.records if question.type == "Patient" else known.subjects
+        is_mine = admits_any(_about(one) for one in records)
+        named = Filter(parameter, tuple(dict.fromkeys(_named(parameter, records))))
         narrowings += [(named, *_filters(one)) for one in own]
         tests += [_both(is_mine, _test(one)) for one in own]
     return Asked(replace(question, narrowings=tuple(narrowings)), None, admits_any(tests))

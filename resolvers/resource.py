@@ -25,7 +25,7 @@ class Resource(msgspec.Struct, eq=False):
 
     `json` is the decoded FHIR JSON, shared and never changed after the fetch.
     `container` is set on a contained resource: the resource that holds it. `person_id` is set
-    on a Patient record once identity has told whose it is.
+    on a Patient record once identity has told that it is one of a person's.
     """
 
     source: str

@@ -6,7 +6,7 @@ shown without those elements.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from clinical.parameters import parameters
 from resolvers.cache import Cache
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import SourceOutcome
 from resolvers.resource import Resource
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _RESTRICTED = frozenset({"R", "V"})
+_KEY = "restricted:"
 WITHHELD = ("address", "telecom", "contact", "generalPractitioner", "managingOrganization", "photo")
 """Elements of Patient that say where a person is or can be reached."""
 
@@ -26,8 +27,8 @@ WITHHELD = ("address", "telecom", "contact", "generalPractitioner", "managingOrg
 def is_restricted(record: Resource) -> bool:
     """Whether a record's confidentiality is restricted or very restricted."""
     meta = record.json.get("meta")
-    labels = meta.get("security") if isinstance(meta, dict) else None
-    return any(_restricts(label) for label in labels) if isinstance(labels, list) else False
+    labels = meta.get("security") if type(meta) is dict else None
+    return labels is not None and type(labels) is list and any(map(_restricts, labels))
 
 
 @cache
@@ -50,38 +51,40 @@ class Restrictions:
     def __init__(self, trusted: frozenset[str], cache: Cache) -> None:
         self._trusted = trusted
         self._cache = cache
+        self._complete: Mapping[str, SourceOutcome] | None = None
+        """Outcomes that lack no trusted source's word: most persons of a request share theirs."""
 
     def judge(
         self,
         person_id: str,
         records: Sequence[Resource],
-        outcomes: Iterable[SourceOutcome],
+        outcomes: Mapping[str, SourceOutcome],
         remember: dict[str, bytes],
     ) -> bool | None:
         """Whether a Patient of these records is shown without what says where the person is.
 
         None where that is not known from the answers: then `recall` it. `remember` is given what is.
         """
-        is_known = any(map(is_restricted, records))
-        for one in outcomes:
-            if one.status is not SourceStatus.OK and one.is_unanswered and one.source in self._trusted:
-                return True if is_known else None
-        remember[_key(person_id)] = b"1" if is_known else b"0"
+        is_known = False
+        for record in records:
+            is_known = is_known or is_restricted(record)
+        if outcomes is not self._complete:
+            for one in outcomes.values():
+                if one.is_unanswered and one.source in self._trusted:
+                    return True if is_known else None
+            self._complete = outcomes
+        remember[_KEY + person_id] = b"1" if is_known else b"0"
         return is_known
 
     async def recall(self, person_id: str) -> bool:
         """What was remembered when every source was last asked; where nothing is, they are withheld."""
-        return await self._cache.get(_key(person_id)) != b"0"
+        return await self._cache.get(_KEY + person_id) != b"0"
 
 
 def without_whereabouts(first: Resource) -> Resource:
     """A Patient record without what a restricted record of the person withholds."""
     kept = {name: value for name, value in first.json.items() if name.lstrip("_") not in WITHHELD}
     return replace(first, json=kept)
-
-
-def _key(person_id: str) -> str:
-    return f"restricted:{person_id}"
 
 
 def _restricts(label: Any) -> bool:

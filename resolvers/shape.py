@@ -10,19 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NewType
 
 import msgspec
 
 from clinical.compartment import subject_element
+from clinical.hidden import ENTERED_IN_ERROR, SUPERSEDED, hidden_statuses
 from clinical.paths import choice_types
 from resolvers.ordering import ordering_of
 
 NULL: Final = msgspec.Raw(b"null")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: Final[Mapping[str, Any]] = {"text": str, "boolean": bool, "integer": _INTEGER}
+_named: Any = NewType
+_ONE: Final = {name: _named(name, one | None) for name, one in _TYPES.items()}
+_MANY: Final = {name: _named(name, list[one] | None) for name, one in _ONE.items()}  # type: ignore[valid-type]
+"""Annotations by primitive. They have a name because msgspec looks into one that is put together each time
+that it meets it, which takes longer than all of the rest."""
 _NUMBER_STARTS: Final = frozenset(b"-0123456789")
-_ERROR: Final = "entered-in-error"
 _SHAPES_KEPT: Final = 2_000
 _CODE_KEPT: Final = 500
 
@@ -96,8 +101,8 @@ class Shape:
     `asked`: the elements that were asked for, `parts`: those that are decoded.
 
     `texts(rows, about)`: None where not all is plain: a row is not about that reference (None: whoever it is
-    about), or was entered in error, or a number is none. Else for each row the date by which it is sorted
-    when rows come newest first, as the text that it is, None where that takes a closer look.
+    about), or is hidden (`resolvers.hidden`), or a number is none. Else for each row the date by which it is
+    sorted when rows come newest first, as the text that it is, None where that takes a closer look.
 
     `dates(rows)` is that closer look: the same, or None where there is no date that is easily read.
     `ends(rows)`: the ends of Periods among them. Both are None for a type that has no such thing; `periods`
@@ -122,7 +127,8 @@ class Shape:
             self.parts,
             (("resourceType_", Literal[type_], "resourceType"), ("id_", _ID, "id")),
         )
-        self.texts = _compiled_texts(self.parts, self._subject, dates, others)
+        is_superseded = SUPERSEDED in hidden_statuses(type_)
+        self.texts = _compiled_texts(self.parts, self._subject, dates, others, is_superseded=is_superseded)
         self.dates = _compiled_dates(dates, others) if dates else None
         self.ends = _compiled_ends(dates)
         self.periods = self.ends if not any(part.primitive for _, part in dates) else None
@@ -177,7 +183,9 @@ def _annotation(part: Part) -> Any:
         if part.is_list:
             raise ShapeMixed
         return msgspec.Raw
-    one: Any = (_TYPES[part.primitive] if part.primitive else struct_of(part.parts)) | None
+    if part.primitive:
+        return (_MANY if part.is_list else _ONE)[part.primitive]
+    one: Any = struct_of(part.parts) | None
     return list[one] | None if part.is_list else one
 
 
@@ -223,7 +231,7 @@ def _each_row(value: str) -> Callable[[Sequence[Any]], list[str | None]]:
 
 
 def _compiled_texts(
-    parts: Parts, subject: str | None, dates: Parts, others: Parts
+    parts: Parts, subject: str | None, dates: Parts, others: Parts, *, is_superseded: bool
 ) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
     """One function for all that is looked at in a row, as it is called for every row of every answer."""
     lines = ["def texts(rows, about):", "  found = []", "  for row in rows:"]
@@ -234,7 +242,9 @@ def _compiled_texts(
         lines.append("      return None")
     known = dict(parts)
     told = [attribute(name) for name in ("status", "lifecycleStatus") if known[name] != _ABSENT]
-    lines += [f"    if row.{name} == ERROR: return None" for name in told]
+    lines += [f"    if row.{name} == {ENTERED_IN_ERROR!r}: return None" for name in told]
+    if is_superseded:
+        lines.append(f"    if row.status_ == {SUPERSEDED!r}: return None")
     if known["verificationStatus"] != _ABSENT:
         lines.append("    if (c := row.verificationStatus_) is not None and is_error(c): return None")
     _write_numbers(lines, parts, "row", 4)
@@ -245,7 +255,7 @@ def _compiled_texts(
 
 @lru_cache(maxsize=_CODE_KEPT)
 def _texts_function(text: str) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
-    scope = {"NULL": NULL, "ERROR": _ERROR, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
+    scope = {"NULL": NULL, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
     exec(compile(text, "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
     made: Callable[[Sequence[Any], str | None], list[str | None] | None] = scope["texts"]  # type: ignore[assignment]
     return made
@@ -285,4 +295,4 @@ def _has_decimal(part: Part) -> bool:
 
 
 def _is_error(status: Any) -> bool:
-    return any(one is not None and one.code_ == _ERROR for one in status.coding_ or ())
+    return any(one is not None and one.code_ == ENTERED_IN_ERROR for one in status.coding_ or ())

@@ -54,15 +54,13 @@ class Straight(msgspec.Struct):
         return (self.page,) if self.page is not None else set(self.pages)
 
 
-def takes_short_way(question: Question, plans: Sequence[SourcePlan]) -> bool:
+def takes_short_way(plans: Sequence[SourcePlan]) -> bool:
     """Whether the list may be made of its sources' first pages, if these are plain."""
-    if question.after is not None or not question.is_newest_first:
-        return False
     asks = False
     for plan in plans:
         if plan.outcome is not None:
             continue
-        if not plan.is_simple or plan.searches[0].shape is None:
+        if not plan.is_short:
             return False
         asks = True
     return asks
@@ -106,7 +104,7 @@ def key_of(row: Any, ordering: Ordering) -> Key:
 
 def has_withheld(labels: LabelRules, straight: Straight) -> bool:
     """Whether a row of the pages has a security label that withholds it; one without a code is odd."""
-    for page in straight.every:
+    for page in (straight.page,) if straight.page is not None else straight.every:
         labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
         if labelled and _withhold(labels, page.type, labelled):
             return True
@@ -162,11 +160,15 @@ def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> 
     if None in texts:
         return False
     said: list[str] = texts  # type: ignore[assignment]
-    ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None] if ends else []
-    every = [*said, *[end for _, end in ended]] if ended else said
-    if _ALIKE.fullmatch("\n".join(every)) is None or any(start > end for start, end in ended):
+    if not said:
+        return True
+    if not all(map(gt, said, said[1:])):
         return False
-    return all(map(gt, said, said[1:]))
+    if not any(ends):
+        return _ALIKE.fullmatch("\n".join(said)) is not None and "" not in ends
+    ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
+    every = [*said, *[end for _, end in ended]]
+    return _ALIKE.fullmatch("\n".join(every)) is not None and all(start <= end for start, end in ended)
 
 
 def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:

@@ -69,7 +69,7 @@ def _counts_persons(connection: Connection, asked: list[SourcePlan]) -> bool:
 
 def _counts(connection: Connection, plan: SourcePlan) -> Iterator[tuple[int, Search]]:
     """What to count, and whether it adds or takes away."""
-    hidden = None if connection.question.shows_errors else hidden_filter(connection.question.type)
+    hidden = None if connection.question.shows_hidden else hidden_filter(connection.question.type)
     labels = connection.context.permissions.labels.codes(connection.question.type)
     # By the code alone: a label that names no system withholds too.
     codes = tuple(dict.fromkeys(one.rpartition("|")[2] for one in labels))

@@ -44,4 +44,4 @@ def is_in_compartment(resource: Resource, person: Person, *, followed: bool) -> 
         return any(record.key == resource.key for record in person.records)
     if not compartment_parameters(resource.type) and not patient_references(resource.json):
         return followed
-    return any(is_about(resource, record) for record in person.records)
+    return any(is_about(resource, record) for record in person.subjects)

@@ -1,11 +1,10 @@
 """`python -m sandbox.gp`: two general practices under one origin, each a limited FHIR server of its own."""
 
-import argparse
-from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sandbox.command import command
 from sandbox.control import Control
 from sandbox.fhir.profile import Profile
 from sandbox.fhir.server import FhirServer
@@ -69,12 +68,7 @@ def _every(held: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Builds the population and serves both practices until it is told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.gp", description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--patients", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--state", type=Path, help="taken as by every sandbox server; not used here")
-    args = parser.parse_args()
+    args = command("sandbox.gp", __doc__).parse_args()
     serve(gp_app(build(args.patients, args.seed), f"http://{HOST}:{args.port}"), args.port)
 
 

@@ -39,7 +39,7 @@ def resource_fields() -> list[StrawberryField]:
         computed_field(
             "id",
             ID,
-            lambda node: global_id(node.resource),
+            lambda node: node.resource.person_id or global_id(node.resource),
             description="The global id. Opaque: do not take it apart.",
             of_row="page.prefix + row.id_",
         ),

@@ -19,7 +19,7 @@ STATUS_WORDS = {
     "DENIED": "Refused.",
     "NOT_SUPPORTED": "Cannot answer this question.",
     "NOT_LINKED": "Was asked and does not know the person, or has no link to the person.",
-    "STALE": "Answered from memory, because the source did not answer.",
+    "STALE": "Answered from a cache that could not ask the source anew.",
 }
 
 SourceStatusEnum = strawberry.enum(SourceStatus, description="How a source did its part of an answer.")

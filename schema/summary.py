@@ -100,7 +100,8 @@ def _sections(
     for one in SECTIONS.values():
         types = [name for name in one.types if name in served]
         if types:
-            searches.append(sum(map(sources.holding, types)))
+            looked_up = [name for name in one.looked_up if name in served]
+            searches.append(sum(map(sources.holding, (*types, *looked_up))))
             yield _section(one, types[0], searches[-1], preferred)
     yield fetch_field(
         "sections",

@@ -24,6 +24,7 @@ from gateway.cost.formula import Formula, formula_of
 from gateway.cost.given import default_of, own_term, size_term
 from gateway.cost.guards import FREE, Literals, either, narrowed
 from gateway.cost.selections import Alternative, Body, Selection
+from gateway.cost.tariff import Tariff, tariff_of
 from gateway.cost.weights import FieldWeight, Weights
 from gateway.document_errors import DocumentLimitExceeded
 
@@ -49,7 +50,7 @@ _META: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 class Analysis:
     """What one operation costs, before variables and the caller are known."""
 
-    __slots__ = ("_formulas", "counts_found", "defaults", "root")
+    __slots__ = ("_formulas", "_tariffs", "counts_found", "defaults", "root")
 
     def __init__(self, root: Alternative, defaults: Mapping[str, Any], *, counts_found: bool) -> None:
         self.root = root
@@ -57,6 +58,7 @@ class Analysis:
         self.counts_found = counts_found
         """Whether what it has cost depends on the resources that are found (`resolvers.tally`)."""
         self._formulas: OrderedDict[frozenset[str], Formula] = OrderedDict()
+        self._tariffs: OrderedDict[frozenset[str], Tariff] = OrderedDict()
 
     def formula(self, denied: frozenset[str]) -> Formula:
         """The formula for a caller to whom these coordinates are denied."""
@@ -65,6 +67,15 @@ class Analysis:
             found = self._formulas[denied] = formula_of(self.root, denied)
             if len(self._formulas) > FORMULAS_KEPT:
                 self._formulas.popitem(last=False)
+        return found
+
+    def tariff(self, denied: frozenset[str]) -> Tariff:
+        """What it has cost by what is noted of it, for a caller to whom these coordinates are denied."""
+        found = self._tariffs.get(denied)
+        if found is None:
+            found = self._tariffs[denied] = tariff_of(self.root, denied)
+            if len(self._tariffs) > FORMULAS_KEPT:
+                self._tariffs.popitem(last=False)
         return found
 
     def values(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,6 +101,7 @@ def analyse(
     }
     made = Analysis(root, defaults, counts_found=analyst.counts_found)
     made.formula(frozenset())
+    made.tariff(frozenset())
     return made
 
 
@@ -113,8 +125,12 @@ class _Analyst:
         for selected, literals in sets:
             self._collect(kind, selected, literals, found, visited)
         made = Alternative(types, self._weights.types[kind.name])
-        selections = (self._selection(kind, types, key, nodes) for key, nodes in found.items())
-        made.selections = [one for one in selections if one is not None]
+        weights = self._weights.fields(kind.name)
+        made.selections = [
+            self._selection(kind, types, key, nodes, weight)
+            for key, nodes in found.items()
+            if (weight := weights.get(nodes[0][0].name.value)) is not None and not weight.is_free
+        ]
         return made
 
     def _collect(
@@ -126,8 +142,8 @@ class _Analyst:
         visited: set[tuple[str, Literals]],
     ) -> None:
         """CollectFields (GraphQL 6.3.2), with what must hold for each node."""
+        self._step(len(selected.selections))
         for one in selected.selections:
-            self._step()
             literals = narrowed(around, one) if one.directives else around
             if literals is None:
                 continue
@@ -173,21 +189,21 @@ class _Analyst:
         types: tuple[str, ...],
         key: str,
         nodes: Sequence[tuple[FieldNode, Literals]],
-    ) -> Selection | None:
-        """One field of the answer, None where it can cost nothing."""
+        weight: FieldWeight,
+    ) -> Selection:
+        """One field of the answer that may cost something."""
         node = nodes[0][0]
         name = node.name.value
-        weight = self._weights.of(kind.name, name)
-        if weight is None or weight.is_free:
-            return None
         definition = kind.fields[name] if name in kind.fields else _META[name]
-        guard = either(literals for _, literals in nodes)
+        guard = either([literals for _, literals in nodes])
         alone = guard[0] if len(guard) == 1 else None
         # What holds for the field as a whole need not be asked again below it.
         sets = tuple(
-            (one.selection_set, literals - alone if alone is not None else literals)
-            for one, literals in nodes
-            if one.selection_set is not None
+            [
+                (one.selection_set, literals - alone if alone else literals)
+                for one, literals in nodes
+                if one.selection_set is not None
+            ]
         )
         body, weighs_items = self._body(weight, sets), weight.weighs_items
         if weight.is_found and body is not None:
@@ -221,7 +237,7 @@ class _Analyst:
         """What is selected on a field's value. The same sets on the same type are looked at once."""
         if is_leaf_type(weight.kind):
             return self._leaf(weight)
-        key = (weight.kind.name, frozenset((id(one), literals) for one, literals in sets))
+        key = (weight.kind.name, frozenset([(id(one), literals) for one, literals in sets]))
         known = self._known.get(key)
         if known is None:
             self._levels += 1

@@ -15,19 +15,21 @@ COST_MAX: Final = 2**31 - 1
 class Formula:
     """What an operation may cost at most."""
 
-    __slots__ = ("_term",)
+    __slots__ = ("_fixed", "_term")
 
     def __init__(self, term: Term) -> None:
         self._term = term
+        self._fixed = as_cost(term.number) if isinstance(term, Fixed) else None
 
     def of(self, values: Mapping[str, Any]) -> int:
         """The cost with these variables (`Analysis.values`), 0 to `COST_MAX`."""
-        return as_cost(self._term.of(values))
+        return self._fixed if self._fixed is not None else as_cost(self._term.of(values))
 
 
 def as_cost(number: Number) -> int:
     """A cost as it is told: a whole number, rounded up."""
-    return min(COST_MAX, ceil(number))
+    whole = number if isinstance(number, int) else ceil(number)
+    return whole if whole < COST_MAX else COST_MAX
 
 
 def formula_of(root: Alternative, denied: frozenset[str]) -> Formula:

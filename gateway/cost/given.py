@@ -4,7 +4,7 @@ Variables come as the client gave them. A value of the wrong type is refused whe
 before anything is fetched, so any number will do for it here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
@@ -52,12 +52,14 @@ def _varies(node: ValueNode) -> bool:
     return isinstance(node, VariableNode)
 
 
-def _readers(definition: Any, node: FieldNode) -> dict[str, tuple[Read, bool]]:
-    """By argument: how its value is read, and whether it depends on variables."""
+def _readers(definition: Any, node: FieldNode, wanted: Iterable[str]) -> dict[str, tuple[Read, bool]]:
+    """By argument, of those wanted: how its value is read, and whether it depends on variables."""
     found: dict[str, tuple[Read, bool]] = {}
     given = {one.name.value: one.value for one in node.arguments or ()}
-    for name, argument in definition.args.items():
-        default = _schema_default(argument)
+    for name in wanted:
+        if name not in definition.args:
+            continue
+        default = _schema_default(definition.args[name])
         if name not in given:
             if default is not MISSING:
                 found[name] = (_constant(default), False)
@@ -120,11 +122,11 @@ def _size(value: Any, is_list: bool) -> int | None:
 
 def size_term(sizing: Sizing, weight: FieldWeight, definition: Any, node: FieldNode) -> Term:
     """How many items a list has."""
-    known = _readers(definition, node)
+    paths = [path.partition(".") for path in sizing.arguments]
+    known = _readers(definition, node, [name for name, _, _ in paths])
     readers: list[tuple[Read, bool]] = []
     varies = False
-    for path in sizing.arguments:
-        name, _, rest = path.partition(".")
+    for name, _, rest in paths:
         if name in known:
             read, varying = known[name]
             readers.append((_below(read, rest), name in weight.list_arguments and not rest))
@@ -178,7 +180,7 @@ def own_term(
     """What a field costs once, with its arguments: those that are given or have a default."""
     if not weight.arguments:
         return Fixed(max(0, own)) if own else ZERO
-    known = _readers(definition, node)
+    known = _readers(definition, node, weight.arguments)
     counted = tuple((known[name], one) for name, one in weight.arguments.items() if name in known)
     term = _Own(own, tuple((read, one) for (read, _), one in counted), inputs)
     return term if any(varies for (_, varies), _ in counted) else Fixed(term.of({}))

@@ -71,6 +71,16 @@ class _Most:
         return max([one.of(values) for one in self.parts])
 
 
+class _Least:
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: Sequence[Term]) -> None:
+        self.parts = parts
+
+    def of(self, values: Values) -> Number:
+        return min([one.of(values) for one in self.parts])
+
+
 class _When:
     __slots__ = ("guard", "term")
 
@@ -123,6 +133,14 @@ def most(terms: Iterable[Term]) -> Term:
     if fixed:
         parts.append(Fixed(fixed))
     return parts[0] if len(parts) == 1 else _Most(tuple(parts))
+
+
+def least(terms: Sequence[Term]) -> Term:
+    """The least of terms; zero where there is none."""
+    fixed = [one.number for one in terms if isinstance(one, Fixed)]
+    if len(fixed) == len(terms):
+        return Fixed(min(fixed, default=0))
+    return terms[0] if len(terms) == 1 else _Least(tuple(terms))
 
 
 def when(guard: Guard, term: Term) -> Term:

@@ -98,9 +98,9 @@ class Weights:
         if self.schema.query_type is not None:
             self._add_introspection(self.schema.query_type)
 
-    def of(self, type_name: str, name: str) -> FieldWeight | None:
-        """The weight of an object type's field; None for `__typename`."""
-        return self._fields[type_name].get(name)
+    def fields(self, type_name: str) -> Mapping[str, FieldWeight]:
+        """The weights of an object type's fields; `__typename` has none."""
+        return self._fields[type_name]
 
     def classes(self, kind: GraphQLAbstractType) -> Mapping[str, int]:
         """By possible type of an abstract one: a number that is the same for types whose common fields cost

@@ -3,7 +3,7 @@
 `@skip` and `@include` on variables are folded in: a plan is made for each set of their values.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from graphql import (
@@ -23,10 +23,16 @@ _CONDITIONS: Final = frozenset({"skip", "include"})
 Conditions = Mapping[str, bool]
 """The values of the variables that stand in `@skip` and `@include`."""
 
+Fields = Mapping[str, Sequence[FieldNode]]
+"""Field nodes by response key."""
+
+_Key = tuple[str, tuple[int, ...]]
+
 
 class Collector:
     """Collects the fields of selection sets for concrete types of one operation. `denied`: the coordinates
-    in whose place null stands."""
+    in whose place null stands. What it has collected it remembers until it is told to `forget`: each object
+    is asked about several times while a plan is made."""
 
     def __init__(
         self,
@@ -38,21 +44,30 @@ class Collector:
         self._schema = schema
         self._fragments = fragments
         self._conditions = conditions
+        self._known: dict[_Key, Fields] | None = {}
         self.denied = denied
+
+    def forget(self) -> None:
+        """From now on nothing is remembered."""
+        self._known = None
 
     def is_denied(self, object_type: GraphQLObjectType, name: str) -> bool:
         """Whether a field of a type is denied."""
         return bool(self.denied) and f"{object_type.name}.{name}" in self.denied
 
-    def fields(
-        self, object_type: GraphQLObjectType, sets: Iterable[SelectionSetNode | None]
-    ) -> dict[str, list[FieldNode]]:
+    def fields(self, object_type: GraphQLObjectType, sets: Sequence[SelectionSetNode | None]) -> Fields:
         """Field nodes by response key, in the order of the answer."""
+        key = (object_type.name, tuple(map(id, sets)))
+        known = self._known.get(key) if self._known is not None else None
+        if known is not None:
+            return known
         found: dict[str, list[FieldNode]] = {}
         visited: set[str] = set()
         for one in sets:
             if one is not None:
                 self._collect(object_type, one, found, visited)
+        if self._known is not None:
+            self._known[key] = found
         return found
 
     def names(self, sets: Iterable[SelectionSetNode | None]) -> frozenset[str]:

@@ -130,6 +130,7 @@ class CompiledExecutor:
         shapes = survey.shapes(root, selected)
         complete = Projector(self._schema, collector, shapes).operation(root, selected)
         refused = denied_selections(self._schema, collector, root, selected)
+        collector.forget()
         return Plan(complete, shapes, survey.of_patient, refused)
 
 

@@ -11,19 +11,18 @@ from typing import Any, Final
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLField,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
     SelectionSetNode,
-    TypeInfo,
-    TypeInfoVisitor,
-    Visitor,
     get_named_type,
     is_abstract_type,
     is_composite_type,
-    visit,
 )
 
 from gateway.execution.collect import Collector
@@ -35,6 +34,8 @@ KEPT: Final = 64
 """Denied sets of one document, for as many different permissions."""
 
 _NONE: Final[frozenset[str]] = frozenset()
+_UNRULED: Final[tuple[str, tuple[str, ...]]] = ("__Schema", ())
+"""Of what is no field of a type in the schema's own words: `__typename`, `__schema`, `__type`."""
 
 Denied = tuple[tuple[str, ...], str]
 """A denied selection: its path, with `@` for a position in a list, and its coordinate."""
@@ -45,7 +46,11 @@ class Denials:
 
     def __init__(self, schema: GraphQLSchema, rules: Rules) -> None:
         self._schema = schema
-        self._rules = rules
+        self._fields = {
+            name: _fields_of(schema, kind, rules)
+            for name, kind in schema.type_map.items()
+            if is_composite_type(kind)
+        }
 
     def denied(self, prepared: PreparedDocument, permissions: Permissions) -> frozenset[str]:
         """The coordinates of a document that a caller's scopes do not permit."""
@@ -63,32 +68,46 @@ class Denials:
         """The coordinates of a document that have a rule."""
         known: frozenset[str] | None = prepared.kept.get("ruled")
         if known is None:
-            survey = _Ruled(self._schema, self._rules)
-            known = prepared.kept["ruled"] = survey.of(prepared.document)
+            known = prepared.kept["ruled"] = self._ruled(prepared.document)
         return known
 
+    def _ruled(self, document: DocumentNode) -> frozenset[str]:
+        """The ruled coordinates of a document, whatever its variables are."""
+        found: set[str] = set()
+        pending: list[tuple[str, SelectionSetNode]] = []
+        for one in document.definitions:
+            if isinstance(one, OperationDefinitionNode):
+                root = self._schema.get_root_type(one.operation)
+                assert root is not None
+                pending.append((root.name, one.selection_set))
+            elif isinstance(one, FragmentDefinitionNode):
+                pending.append((one.type_condition.name.value, one.selection_set))
+        while pending:
+            kind, selected = pending.pop()
+            fields = self._fields[kind]
+            for selection in selected.selections:
+                if isinstance(selection, FieldNode):
+                    inner, ruled = fields.get(selection.name.value, _UNRULED)
+                    if ruled:
+                        found.update(ruled)
+                    if selection.selection_set is not None:
+                        pending.append((inner, selection.selection_set))
+                elif isinstance(selection, InlineFragmentNode):
+                    condition = selection.type_condition
+                    on = condition.name.value if condition is not None else kind
+                    pending.append((on, selection.selection_set))
+        return frozenset(found)
 
-class _Ruled(Visitor):
-    """Collects the ruled coordinates of a document, whatever its variables are."""
 
-    def __init__(self, schema: GraphQLSchema, rules: Rules) -> None:
-        super().__init__()
-        self._schema = schema
-        self._rules = rules
-        self._types = TypeInfo(schema)
-        self._found: set[str] = set()
-
-    def of(self, document: DocumentNode) -> frozenset[str]:
-        visit(document, TypeInfoVisitor(self._types, self))
-        return frozenset(self._found)
-
-    def enter_field(self, node: FieldNode, *_: object) -> None:
-        parent = self._types.get_parent_type()
-        kinds: Sequence[Any] = (parent,) if parent is not None else ()
-        if parent is not None and is_abstract_type(parent):
-            kinds = self._schema.get_possible_types(parent)
-        names = (f"{kind.name}.{node.name.value}" for kind in kinds)
-        self._found.update(one for one in names if one in self._rules)
+def _fields_of(schema: GraphQLSchema, kind: Any, rules: Rules) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Of a type: by field the type of its values, and its coordinates that have a rule (those of all possible
+    types, for an abstract one)."""
+    possible = schema.get_possible_types(kind) if is_abstract_type(kind) else (kind,)
+    made = {}
+    for name, field in getattr(kind, "fields", {}).items():
+        coordinates = (f"{one.name}.{name}" for one in possible)
+        made[name] = (get_named_type(field.type).name, tuple(one for one in coordinates if one in rules))
+    return made
 
 
 def denied_selections(

@@ -47,7 +47,8 @@ class ElementCode:
     def write(self, kind: GraphQLOutputType) -> str:
         """The code; the name of the result."""
         value = self._source.fresh("v")
-        self._source.line(f"{value} = {self._parent.element}.get({self._field.element!r})")
+        element = self._source.text(self._field.element)
+        self._source.line(f"{value} = {self._parent.element}.get({element})")
         if self._arguments is not None:
             self._choose(value, self._arguments)
         if self._field.is_list:
@@ -111,7 +112,7 @@ class ElementCode:
 
     def _object(self, site: Site, kind: Any, value: str) -> str:
         holder = self._parent.holder
-        if self._source.depth > INLINE_DEPTH:
+        if self._source.in_pieces or self._source.depth > INLINE_DEPTH:
             function = self._source.constant(self._writer.object_apart(kind, site.nodes))
             return f"{function}(({value}, {holder}), x, {site.path})"
         return self._writer.object(site, kind, Parent(value, value, holder))

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from threading import Lock
 from types import CodeType, FunctionType, TracebackType
 from typing import Any, Final
@@ -9,25 +10,31 @@ from typing import Any, Final
 CHARACTERS_KEPT: Final = 2_000_000
 """Of the texts whose code is kept, for all documents together: about 10 MB with the code."""
 
+NAMED_KEPT: Final = 2_000
+"""Codes with the names of one document, kept for its like."""
+
 _CONSTANTS: Final = "K"
 
 
 class Source:
     """One function's source under construction.
 
-    `constants` are what it refers to besides its parameters. They are handed to the function as a default, so
-    that its code says nothing of the document: where another one needs the same text, its code serves again.
-    `unpacks`: it is called seldom and refers to them often.
+    `constants` are what it refers to besides its parameters. They are handed to the function as a default,
+    and names (`attribute`, `text`) are put into its code, so that its text says nothing of the document:
+    where another one is built alike, its code serves again. `unpacks`: it is called seldom and refers to
+    constants often. `in_pieces`: each object has a function of its own, so that more code serves again.
     """
 
-    def __init__(self, *, unpacks: bool = False) -> None:
+    def __init__(self, *, unpacks: bool = False, in_pieces: bool = False) -> None:
         self._unpacks = unpacks
+        self.in_pieces = in_pieces
         self._lines: list[str] = []
         self.depth = 1
         """How deep the present block is nested."""
         self._count = 0
         self.constants: list[Any] = []
         self._names: dict[int, str] = {}
+        self._said: list[tuple[str, str]] = []
 
     def line(self, text: str) -> None:
         """One statement at the present indentation."""
@@ -42,6 +49,19 @@ class Source:
         """A name that nothing else has."""
         self._count += 1
         return f"{prefix}{self._count}"
+
+    def attribute(self, name: str) -> str:
+        """What stands in the text for the name of an attribute."""
+        place = f"A{len(self._said)}"
+        self._said.append((place, name))
+        return place
+
+    def text(self, said: str) -> str:
+        """An expression for a text. The same text is another one each time: whether two are equal must not
+        tell documents apart."""
+        place = f"${len(self._said)}"
+        self._said.append((place, said))
+        return f"'{place}'"
 
     def constant(self, value: Any) -> str:
         """An expression by which the code finds a value."""
@@ -58,7 +78,8 @@ class Source:
         if self._unpacks and self.constants:
             lines.insert(1, f" {', '.join(self._names.values())}, = {_CONSTANTS}")
         text = "\n".join(lines)
-        return FunctionType(_CODES.of(text), namespace, name, (tuple(self.constants),))  # type: ignore[arg-type]
+        code = _named(text, tuple(self._said))
+        return FunctionType(code, namespace, name, (tuple(self.constants),))  # type: ignore[arg-type]
 
 
 class _Block:
@@ -116,3 +137,24 @@ class Codes:
 
 
 _CODES: Final = Codes()
+
+
+@lru_cache(maxsize=NAMED_KEPT)
+def _named(text: str, said: tuple[tuple[str, str], ...]) -> CodeType:
+    """The code of a text with the names that it leaves open."""
+    return _filled(_CODES.of(text), dict(said))
+
+
+def _filled(code: CodeType, said: Mapping[str, str]) -> CodeType:
+    return code.replace(
+        co_names=tuple([said.get(one, one) for one in code.co_names]),
+        co_consts=tuple([_constant(one, said) for one in code.co_consts]),
+    )
+
+
+def _constant(value: Any, said: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return said.get(value, value)
+    if isinstance(value, tuple):
+        return tuple([_constant(one, said) for one in value])
+    return _filled(value, said) if isinstance(value, CodeType) else value

@@ -21,6 +21,8 @@ DEFINITION: Final = "strawberry-definition"
 _FACT: Final = "clinical-gateway-fact"
 _ROW_TYPES: Final = "clinical-gateway-row-types"
 _ELEMENTS: Final = "clinical-gateway-elements"
+_RESOURCE: Final = "clinical-gateway-resource"
+RESOURCE: Final = "Resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ def has_elements(kind: GraphQLObjectType) -> bool:
     if known is None:
         known = any(isinstance(fact_of(one).field, ElementField) for one in kind.fields.values())
         kind.extensions[_ELEMENTS] = known
+    return known
+
+
+def is_resource(kind: GraphQLObjectType) -> bool:
+    """Whether objects of this type are resources."""
+    known: bool | None = kind.extensions.get(_RESOURCE)
+    if known is None:
+        known = kind.extensions[_RESOURCE] = any(one.name == RESOURCE for one in kind.interfaces)
     return known
 
 

@@ -5,23 +5,24 @@ What is denied to the caller is not told of either.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from graphql import FieldNode, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo
+from graphql import GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLResolveInfo
 
 from clinical.codec import decode_json
 from clinical.modifiers import Modifier, ModifierKind, modifiers
-from gateway.execution.collect import Collector
+from gateway.execution.collect import Collector, Fields
 from gateway.execution.emit import Source
-from gateway.execution.facts import fact_of
+from gateway.execution.facts import fact_of, is_resource
 from resolvers.context import RequestContext
 from resolvers.resource import Node
-from resolvers.shape import Part, Parts, attribute
+from resolvers.shape import NULL, Part, Parts, attribute
 from schema.field import DerivedField, ElementField
 from schema.view import TEXT, ViewField
 
-Fields = Mapping[str, Sequence[FieldNode]]
-RESOURCE: Final = "Resource"
+_CHECKS_KEPT: Final = 500
+_NAMESPACE: Final = {"NULL": NULL}
 
 _PARTS: Final[Mapping[ModifierKind, Part]] = {
     ModifierKind.CODE: TEXT,
@@ -33,7 +34,7 @@ _PARTS: Final[Mapping[ModifierKind, Part]] = {
 
 def left_out(collector: Collector, kind: GraphQLObjectType, fields: Fields) -> tuple[Modifier, ...]:
     """The modifier elements of a resource's type that these fields of it leave out; none for other types."""
-    if not any(one.name == RESOURCE for one in kind.interfaces):
+    if not is_resource(kind):
         return ()
     names = {nodes[0].name.value for nodes in fields.values()}
     shown = (kind.fields[one] for one in names if one in kind.fields and not collector.is_denied(kind, one))
@@ -57,14 +58,22 @@ def write_checks(
 ) -> None:
     """Code that looks at one object's JSON."""
     for one in missing:
-        with source.block(f"if {_json_test(source, one, f'{element}.get({one.element!r})')}:"):
-            source.line(f"x.caution({kind.name!r}, {one.element!r}, {path})")
+        with source.block(f"if {_json_test(source, one, f'{element}.get({source.text(one.element)})')}:"):
+            source.line(f"x.caution({source.text(kind.name)}, {source.text(one.element)}, {path})")
 
 
-def write_row_checks(source: Source, kind: GraphQLObjectType, missing: Sequence[Modifier]) -> None:
-    """Code that looks at all structs of a list."""
-    if not missing:
-        return
+@lru_cache(maxsize=_CHECKS_KEPT)
+def row_checks(type_: str, missing: tuple[Modifier, ...]) -> Callable[[Sequence[Any], Any, Any], None]:
+    """A function that looks at all structs of a list of a type: `(rows, run, path)`. It is the same for all
+    documents that leave out the same elements."""
+    source = Source(unpacks=True)
+    write_row_checks(source, type_, missing)
+    made: Callable[[Sequence[Any], Any, Any], None] = source.function("checks", "rows, x, path", _NAMESPACE)
+    return made
+
+
+def write_row_checks(source: Source, type_: str, missing: Sequence[Modifier]) -> None:
+    """The same as a part of other code."""
     counts = {one: source.fresh("n") for one in missing}
     source.line(" = ".join(counts.values()) + " = 0")
     with source.block("for row in rows:"):
@@ -73,7 +82,7 @@ def write_row_checks(source: Source, kind: GraphQLObjectType, missing: Sequence[
                 source.line(f"{count} += 1")
     for one, count in counts.items():
         with source.block(f"if {count}:"):
-            source.line(f"x.caution({kind.name!r}, {one.element!r}, (path, 0), {count})")
+            source.line(f"x.caution({type_!r}, {one.element!r}, (path, 0), {count})")
 
 
 def _json_test(source: Source, one: Modifier, value: str) -> str:

@@ -7,6 +7,7 @@ field in `schema.field`; it knows no FHIR type.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -19,12 +20,13 @@ from graphql import (
 )
 
 from gateway.execution.arguments import Arguments
-from gateway.execution.collect import Collector
+from gateway.execution.collect import Collector, Fields
 from gateway.execution.elements import ElementCode
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of
+from gateway.execution.late import Late
 from gateway.execution.modifiers import left_out, write_checks
-from gateway.execution.rows import RowCode
+from gateway.execution.rows import rows_written
 from gateway.execution.run import Complete, Pending, Step, unchanged
 from gateway.execution.site import Parent, Site
 from gateway.execution.values import Place, possible_type, unpacked, write_value
@@ -37,12 +39,21 @@ _NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
 
 
 class Projector:
-    """Writes the functions of one operation."""
+    """Writes the functions of one operation. `in_pieces`: so that most of their code is found written, at the
+    price of more calls."""
 
-    def __init__(self, schema: GraphQLSchema, collector: Collector, shapes: Mapping[str, Shape]) -> None:
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        collector: Collector,
+        shapes: Mapping[str, Shape],
+        *,
+        in_pieces: bool = False,
+    ) -> None:
         self._schema = schema
         self._collector = collector
         self._shapes = shapes
+        self._in_pieces = in_pieces
         self._made: dict[tuple[str, tuple[int, ...]], Complete] | None = {}
 
     def operation(self, kind: GraphQLObjectType, selection_set: Any) -> Complete:
@@ -95,38 +106,37 @@ class Projector:
         return self._fields(site, kind, fields, parent)
 
     def _function(self, nodes: Sequence[FieldNode], body: Callable[[Site], str]) -> Complete:
-        source = Source()
+        source = Source(in_pieces=self._in_pieces)
         source.line(f"return {body(Site(source, nodes))}")
         made: Complete = source.function("complete", "v, x, path", _NAMESPACE)
         return made
 
-    def _fields(
-        self, site: Site, kind: GraphQLObjectType, fields: dict[str, list[FieldNode]], parent: Parent
-    ) -> str:
+    def _fields(self, site: Site, kind: GraphQLObjectType, fields: Fields, parent: Parent) -> str:
         entries, fetches = [], []
+        text = site.source.text
         for key, nodes in fields.items():
             name = nodes[0].name.value
             if name == "__typename":
-                entries.append(f"{key!r}: {kind.name!r}")
+                entries.append(f"{text(key)}: {text(kind.name)}")
                 continue
             if self._collector.is_denied(kind, name):
-                entries.append(f"{key!r}: None")
+                entries.append(f"{text(key)}: None")
                 continue
             definition = kind.fields[name]
             below = site.field(key, nodes, definition.type)
             field = fact_of(definition).field
             if isinstance(field, FetchField):
                 fetches.append((key, below, self._step(definition, below, field)))
-                entries.append(f"{key!r}: None")
+                entries.append(f"{text(key)}: None")
             else:
-                entries.append(f"{key!r}: {self._field(below, definition, field, parent)}")
+                entries.append(f"{text(key)}: {self._field(below, definition, field, parent)}")
         if parent.element is not None:
             missing = left_out(self._collector, kind, fields)
             write_checks(site.source, kind, missing, parent.element, site.path)
         made = site.source.fresh("o")
         site.source.line(f"{made} = {{{', '.join(entries)}}}")
         for key, below, step in fetches:
-            pending = f"{site.source.constant(step)}, {parent.whole}, {made}, {key!r}, {below.path}"
+            pending = f"{site.source.constant(step)}, {parent.whole}, {made}, {text(key)}, {below.path}"
             site.source.line(f"x.pending.append(Pending({pending}))")
         return made
 
@@ -136,7 +146,7 @@ class Projector:
             arguments = self._arguments(definition, site) if is_chosen else None
             return ElementCode(self, site, parent, field, arguments).write(definition.type)
         source, value = site.source, site.source.fresh("v")
-        if isinstance(field, RowsField) and field.row_type in self._shapes:
+        if isinstance(field, RowsField):
             return self._rows(site, definition, field, parent)
         source.line(f"try: {value} = {self._call(site, definition, field, parent)}")
         source.line(f"except Exception as problem: {value} = problem")
@@ -146,29 +156,33 @@ class Projector:
     def _rows(self, site: Site, definition: GraphQLField, field: RowsField, parent: Parent) -> str:
         """Rows that came as structs are answered by one call; others as nodes."""
         source, value = site.source, site.source.fresh("v")
+        if field.row_type not in self._shapes:
+            self._nodes(site, definition, field, parent, value)
+            return value
         kind = fact_of(definition).inner
         assert isinstance(kind, GraphQLObjectType)
-        rows_of = RowCode(self._collector, self._shapes[field.row_type]).function(kind, site.nodes)
+        write = partial(rows_written, self._collector, self._shapes[field.row_type], kind, site.nodes)
         source.line(f"{value} = {source.constant(field.straight)}({parent.whole})")
         with source.block(f"if {value} is not None:"):
-            source.line(f"{value} = {source.constant(rows_of)}({value}.rows, {value}.pages, x, {site.path})")
+            source.line(f"{value} = {source.constant(Late(write))}.complete({value}, x, {site.path})")
         with source.block("else:"):
-            source.line(f"{value} = {source.constant(field.compute)}({parent.whole})")
-            apart = source.constant(self._when_met(definition.type, site.nodes))
-            source.line(f"{value} = {apart}({value}, x, {site.path})")
+            self._nodes(site, definition, field, parent, value)
         return value
 
-    def _when_met(self, kind: GraphQLOutputType, nodes: Sequence[FieldNode]) -> Complete:
-        """The function that makes the answer of a value, written when it is first called: rows come as
-        structs unless there is something odd about them."""
-        known: list[Complete] = []
+    def _nodes(
+        self, site: Site, definition: GraphQLField, field: RowsField, parent: Parent, value: str
+    ) -> None:
+        source = site.source
+        source.line(f"{value} = {source.constant(field.compute)}({parent.whole})")
+        apart = source.constant(Late(partial(self._value_written, definition.type, site.nodes)))
+        source.line(f"{value} = {apart}.complete({value}, x, {site.path})")
 
-        def complete(value: Any, run: Any, path: Any) -> Any:
-            if not known:
-                known.append(self.value_apart(kind, nodes))
-            return known[0](value, run, path)
-
-        return complete
+    def _value_written(
+        self, kind: GraphQLOutputType, nodes: Sequence[FieldNode], in_pieces: bool
+    ) -> Complete:
+        writer = Projector(self._schema, self._collector, self._shapes, in_pieces=in_pieces)
+        writer._made = None
+        return writer.value_apart(kind, nodes)
 
     def _call(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
         if isinstance(field, DerivedField):

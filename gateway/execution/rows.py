@@ -10,12 +10,13 @@ from typing import Any, Final
 import msgspec
 from graphql import FieldNode, GraphQLField, GraphQLObjectType
 
+from clinical.modifiers import Modifier
 from gateway.execution.arguments import Arguments
 from gateway.execution.collect import Collector
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of
-from gateway.execution.modifiers import left_out, write_row_checks
-from gateway.execution.run import Step, unchanged
+from gateway.execution.modifiers import left_out, row_checks, write_row_checks
+from gateway.execution.run import Complete, Step, unchanged
 from gateway.execution.shapes import TYPENAME
 from resolvers.shape import NULL, Part, Parts, Shape, attribute, is_same
 from schema.field import ComputedField, ElementField
@@ -32,21 +33,36 @@ def answer_of(keys: tuple[str, ...]) -> type[msgspec.Struct]:
     return msgspec.defstruct("Answer", [(name, Any) for name in names], rename=names, gc=False)
 
 
-class RowCode:
-    """Writes the function that makes the answers of a list's rows: `(rows, pages, run, path) -> list`."""
+def rows_written(
+    collector: Collector, shape: Shape, kind: GraphQLObjectType, nodes: Sequence[FieldNode], in_pieces: bool
+) -> Complete:
+    """The function that makes the answers of a list's rows: `(found, run, path) -> list`."""
+    return _RowCode(collector, shape, in_pieces).function(kind, nodes)
 
-    def __init__(self, collector: Collector, shape: Shape) -> None:
+
+class _RowCode:
+    def __init__(self, collector: Collector, shape: Shape, in_pieces: bool) -> None:
         self._collector = collector
         self._shape = shape
+        self._in_pieces = in_pieces
 
-    def function(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Any:
+    def function(self, kind: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Complete:
         """The function for rows of a type with these fields' selections."""
         source = Source(unpacks=True)
         fields = self._collector.fields(kind, [node.selection_set for node in nodes])
-        write_row_checks(source, kind, left_out(self._collector, kind, fields))
+        if missing := left_out(self._collector, kind, fields):
+            self._write_checks(source, kind.name, missing)
         made = self._object(source, kind, nodes, self._shape.parts, "row", is_row=True)
-        source.line(f"return [{made} for row, page in zip(rows, pages)]")
-        return source.function("rows_of", "rows, pages, x, path", _NAMESPACE)
+        source.line(f"return [{made} for row, page in zip(found.rows, found.pages)]")
+        made_of: Complete = source.function("rows_of", "found, x, path", _NAMESPACE)
+        return made_of
+
+    def _write_checks(self, source: Source, type_: str, missing: tuple[Modifier, ...]) -> None:
+        if self._in_pieces:
+            source.line(f"{source.constant(row_checks(type_, missing))}(found.rows, x, path)")
+            return
+        source.line("rows = found.rows")
+        write_row_checks(source, type_, missing)
 
     def _object(
         self,
@@ -62,6 +78,9 @@ class RowCode:
         known = dict(parts)
         fields = self._collector.fields(kind, [node.selection_set for node in nodes])
         values = [self._value(source, kind, below, known, value, is_row=is_row) for below in fields.values()]
+        if self._in_pieces:  # a struct is encoded sooner, but takes long to make
+            entries = [f"{source.text(key)}: {one}" for key, one in zip(fields, values, strict=True)]
+            return f"{{{', '.join(entries)}}}"
         return f"{source.constant(answer_of(tuple(fields)))}({', '.join(values)})"
 
     def _value(
@@ -76,7 +95,7 @@ class RowCode:
     ) -> str:
         name = nodes[0].name.value
         if name == TYPENAME:
-            return repr(kind.name)
+            return source.text(kind.name)
         if self._collector.is_denied(kind, name):
             return "None"
         definition = kind.fields[name]
@@ -88,7 +107,7 @@ class RowCode:
             seen, arguments = _plain(source, field.needs, value), _arguments(source, definition, nodes)
             return f"{source.constant(field.view)}({seen}, {arguments})"
         assert isinstance(field, ElementField)
-        held, part = f"{value}.{attribute(field.element)}", known[field.element]
+        held, part = f"{value}.{source.attribute(attribute(field.element))}", known[field.element]
         is_whole = part.primitive is not None or self._is_as_decoded(inner, nodes, part.parts)
         if is_whole and not nodes[0].arguments:
             return held
@@ -100,12 +119,22 @@ class RowCode:
         """What stands in an element whose struct holds other things than were asked for here."""
         item, inner = source.fresh("e"), fact_of(definition).inner
         assert isinstance(inner, GraphQLObjectType)
-        made = self._object(source, inner, nodes, part.parts, item)
+        made = self._below(source, inner, nodes, part.parts, item)
         if not part.is_list:
             return f"(None if ({item} := {held}) is None else {made})"
         listed = _chosen(source, definition, nodes, held)
         entries = f"[None if {item} is None else {made} for {item} in {listed}]"
         return f"(None if {held} is None else {entries})"
+
+    def _below(
+        self, source: Source, kind: GraphQLObjectType, nodes: Sequence[FieldNode], parts: Parts, value: str
+    ) -> str:
+        """An expression for a nested object's answer: a call, where code is in pieces."""
+        if not self._in_pieces:
+            return self._object(source, kind, nodes, parts, value)
+        piece = Source(unpacks=True)
+        piece.line(f"return {self._object(piece, kind, nodes, parts, 'e')}")
+        return f"{source.constant(piece.function('object', 'e, x', _NAMESPACE))}({value}, x)"
 
     def _is_as_decoded(self, kind: Any, nodes: Sequence[FieldNode], parts: Parts) -> bool:
         """Whether the decoded struct is encoded as just the answer: same elements, names and order."""
@@ -128,8 +157,8 @@ def _chosen(source: Source, definition: GraphQLField, nodes: Sequence[FieldNode]
     if not isinstance(field, ChosenField) or not nodes[0].arguments:
         return held
     wanted, one = source.fresh("w"), source.fresh("e")
-    source.line(f"{wanted} = {_arguments(source, definition, nodes)}.get({field.by!r})")
-    is_wanted = f"{one} is not None and {one}.{attribute(field.by)} == {wanted}"
+    source.line(f"{wanted} = {_arguments(source, definition, nodes)}.get({source.text(field.by)})")
+    is_wanted = f"{one} is not None and {one}.{source.attribute(attribute(field.by))} == {wanted}"
     return f"({held} if {wanted} is None else [{one} for {one} in {held} if {is_wanted}])"
 
 
@@ -143,7 +172,10 @@ def _arguments(source: Source, definition: GraphQLField, nodes: Sequence[FieldNo
 
 def _plain(source: Source, parts: Parts, held: str) -> str:
     """An expression for a struct's elements as JSON; what is absent is None."""
-    entries = (f"{name!r}: {_element(source, part, f'{held}.{attribute(name)}')}" for name, part in parts)
+    entries = [
+        f"{source.text(name)}: {_element(source, part, f'{held}.{source.attribute(attribute(name))}')}"
+        for name, part in parts
+    ]
     return f"{{{', '.join(entries)}}}"
 
 

@@ -13,7 +13,7 @@ from graphql.pyutils import is_iterable
 from gateway.execution.arguments import Arguments
 from resolvers.contained import held
 from resolvers.context import RequestContext
-from resolvers.field import Batched, Fetch, FieldCall, LinkedPath, flat
+from resolvers.field import LATE, Batched, Fetch, FieldCall, LinkedPath, flat
 from schema.field import ElementField
 
 Complete = Callable[[Any, "Run", LinkedPath], Any]
@@ -115,13 +115,11 @@ class Run:
         await self._fetch_all(pending)
 
     async def _fetch_all(self, pending: list[Pending]) -> None:
-        if not pending:
-            return
-        batches = _batches(pending)
-        if len(batches) == 1:
-            await self._fetch(batches[0])
-        else:
+        batches = _batches(pending) if len(pending) > 1 else [pending]
+        if len(batches) > 1:
             await asyncio.gather(*map(self._fetch, batches))
+        elif pending:
+            await self._fetch(pending)
 
     async def _fetch(self, batch: list[Pending]) -> None:
         """Places that are answered together, and what they lead to."""
@@ -130,7 +128,7 @@ class Run:
         mine: list[Pending] = []
         turns, is_large = self.context.turns, len(batch) > 1
         for one, value in zip(batch, values, strict=True):
-            if hasattr(value, "__await__"):
+            if isinstance(value, LATE):
                 late.append(self._wait(one, value))
                 continue
             if is_large and turns.is_over:

@@ -15,6 +15,7 @@ from gateway.execution.arguments import cannot_fail
 from gateway.execution.collect import Collector
 from gateway.execution.facts import fact_of, row_types
 from gateway.execution.modifiers import left_out, parts_for
+from resolvers.ordering import ordering_of
 from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
 from schema.field import ComputedField, ElementField, FetchField, RowsField
 from schema.view import TEXT, ChosenField, PreparedField, ViewField
@@ -116,7 +117,7 @@ def parts_of(
     collector: Collector, kind: GraphQLObjectType, nodes: Sequence[FieldNode], *, is_row: bool
 ) -> Parts:
     """The elements that are asked of an object. Raises NotElements, ShapeMixed."""
-    parts: Parts = ()
+    parts: dict[str, Part] = {}
     for below in collector.fields(kind, [node.selection_set for node in nodes]).values():
         name = below[0].name.value
         if name == TYPENAME or collector.is_denied(kind, name):
@@ -126,12 +127,14 @@ def parts_of(
         if isinstance(field, ComputedField) and field.of_row is not None and is_row:
             continue
         if isinstance(field, ViewField) and cannot_fail(below[0]):
-            parts = joined(parts, field.needs)
+            for one, part in field.needs:
+                parts[one] = parts[one].joined(part) if one in parts else part
             continue
         if not isinstance(field, ElementField) or field.resources is not None:
             raise NotElements
-        parts = joined(parts, ((field.element, _part(collector, field, fact.inner, below)),))
-    return parts
+        one, part = field.element, _part(collector, field, fact.inner, below)
+        parts[one] = parts[one].joined(part) if one in parts else part
+    return tuple(parts.items())
 
 
 def _part(collector: Collector, field: ElementField, inner: Any, nodes: Sequence[FieldNode]) -> Part:
@@ -157,6 +160,8 @@ def _leads_to_rows(inner: Any, rows: frozenset[str]) -> bool:
 def _shape(name: str, parts: Parts) -> Shape | None:
     if subject_element(name) is None and patient_parameter(name) is not None:
         return None  # whom a row is about is said deeper in it
+    if ordering_of(name, None).date_element is None:
+        return None  # such lists are not by date: their rows are always looked at whole
     try:
         return shape_of(name, parts)
     except ShapeMixed:

@@ -45,7 +45,7 @@ class Site:
         """An expression for its linked path; a third member marks a place that may not be null."""
         made, indices = "path", iter(self._indices)
         for key, is_required in self._steps:
-            step = next(indices) if key is None else repr(key)
+            step = next(indices) if key is None else self.source.text(key)
             made = f"({made}, {step}, 1)" if is_required else f"({made}, {step})"
         return made
 

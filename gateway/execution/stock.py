@@ -18,7 +18,8 @@ from graphql.pyutils import Path
 from gateway.execution.collect import Collector
 from gateway.execution.denials import Denied, denied_selections
 from gateway.execution.executor import ExecutionResult
-from gateway.execution.modifiers import RESOURCE, noting
+from gateway.execution.facts import is_resource
+from gateway.execution.modifiers import noting
 from gateway.prepare import PreparedDocument
 from permissions.rules import Rules
 from resolvers.contained import held
@@ -93,7 +94,7 @@ def bind(schema: GraphQLSchema, rules: Rules) -> None:
     for made in schema.type_map.values():
         if not isinstance(made, GraphQLObjectType):
             continue
-        if any(one.name == RESOURCE for one in made.interfaces):
+        if is_resource(made):
             made.is_type_of = noting(made)
         for name, field in made.fields.items():
             definition = field.extensions.get(_DEFINITION)

@@ -56,6 +56,10 @@ def write_present(writer: ObjectWriter, site: Site, kind: Any, value: str) -> No
         source.line(f"{value} = {source.constant(apart(kind, site.nodes))}({value}, x, {site.path})")
     elif isinstance(kind, GraphQLList):
         _write_list(writer, site, kind.of_type, value)
+    elif source.in_pieces:
+        source.line(
+            f"{value} = {source.constant(writer.object_apart(kind, site.nodes))}({value}, x, {site.path})"
+        )
     else:
         source.line(f"{value} = {writer.object(site, kind, unpacked(site, kind, value, is_node=True))}")
 

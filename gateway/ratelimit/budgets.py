@@ -1,6 +1,8 @@
 """Budgets as a request meets them: whose, of which tier, taken or refused, and told."""
 
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 from gateway.ratelimit.errors import error_of
 from gateway.ratelimit.events import ThrottleEvents
@@ -9,6 +11,8 @@ from gateway.ratelimit.places import Queue, is_full
 from gateway.ratelimit.state import BudgetState
 from gateway.ratelimit.tiers import MICRO, Tier, Tiers
 from permissions.principal import Principal
+
+CALLERS_KEPT: Final = 1_000
 
 
 class Budgets:
@@ -27,10 +31,22 @@ class Budgets:
         self._key_of = key_of
         self.events = events
         self._queue = queue or Queue()
+        self._known: OrderedDict[int, tuple[Principal, Tier, str]] = OrderedDict()
 
     def tier_of(self, principal: Principal) -> Tier:
         """The caller's tier."""
-        return self._tiers.of(principal)
+        return self._whose(principal)[1]
+
+    def _whose(self, principal: Principal) -> tuple[Principal, Tier, str]:
+        """A caller with tier and key. Authenticated principals are kept with their tokens, so the next
+        request brings the same object."""
+        known = self._known.get(id(principal))
+        if known is None:
+            tier = self._tiers.of(principal)
+            known = self._known[id(principal)] = principal, tier, self._key_of(principal, tier)
+            if len(self._known) > CALLERS_KEPT:
+                self._known.popitem(last=False)
+        return known
 
     async def reserve(self, principal: Principal, cost: int) -> Reservation:
         """Takes an estimated cost (whole, rounded up). Raises RateLimited.
@@ -38,14 +54,13 @@ class Budgets:
         In a tier that only measures, what would be refused is admitted, told, and takes nothing: what stands
         in the budget is what enforcing would have left there.
         """
-        tier = self._tiers.of(principal)
-        key = self._key_of(principal, tier)
+        _, tier, key = self._whose(principal)
         if cost * MICRO > tier.max_query_cost:
             outcome: Reservation | Refusal = Refusal("query_cost", None, None)
         else:
-            outcome = await self._limiter.reserve(key, tier, max(cost, 0))
-            if is_full(outcome) and tier.mode == "enforce":
-                outcome = await self._queued(outcome, key, tier, cost)
+            outcome = await self._limiter.reserve(key, tier, cost if cost > 0 else 0)
+        if isinstance(outcome, Refusal) and is_full(outcome) and tier.mode == "enforce":
+            outcome = await self._queued(outcome, key, tier, cost)
         if isinstance(outcome, Refusal):
             return self._refused(outcome, principal, tier, key, cost)
         state = outcome.state
@@ -54,11 +69,8 @@ class Budgets:
             self.events.record("near_limit", "budget", whose, tier.name, cost, state.remaining)
         return outcome
 
-    async def _queued(
-        self, refusal: Reservation | Refusal, key: str, tier: Tier, cost: int
-    ) -> Reservation | Refusal:
+    async def _queued(self, refusal: Refusal, key: str, tier: Tier, cost: int) -> Reservation | Refusal:
         """Once more, for as long as it is worth to wait for a place."""
-        assert isinstance(refusal, Refusal)
         return await self._queue.place(
             key, tier.max_concurrent, refusal, lambda: self._limiter.reserve(key, tier, max(cost, 0))
         )
@@ -92,8 +104,8 @@ class Budgets:
 
     async def look(self, principal: Principal) -> BudgetState:
         """The caller's budget; takes nothing. Raises StoreUnavailable."""
-        tier = self._tiers.of(principal)
-        return await self._limiter.look(self._key_of(principal, tier), tier)
+        _, tier, key = self._whose(principal)
+        return await self._limiter.look(key, tier)
 
     async def close(self) -> None:
         """Settles what is still to be settled, and lets go."""

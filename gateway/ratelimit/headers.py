@@ -6,17 +6,19 @@ there; a parameter of our own says it. `t` is when the whole quota is there agai
 later than `Retry-After`, as section 6 asks.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from gateway.ratelimit.limiter import Reason
 from gateway.ratelimit.state import BudgetState
-from gateway.ratelimit.tiers import DAY_S, MICRO
+from gateway.ratelimit.tiers import DAY_S, MICRO, Tier
 
 _POLICY_OF: Final[dict[Reason, str]] = {
     "budget": "budget",
     "daily_quota": "daily",
     "concurrency": "concurrent",
 }
+_TIERS_KEPT: Final = 64
 _UNIT: Final = ';clinical-gateway-unit="cost"'
 
 
@@ -25,15 +27,15 @@ def limit_headers(
 ) -> dict[str, str]:
     """The headers of a response. `reason` and `retry_after_s` are for refusals: only the policy that refuses
     is told of in `RateLimit` then."""
-    headers = {"RateLimit-Policy": _policies(state), "RateLimit": _limits(state, reason, retry_after_s)}
+    headers = {"RateLimit-Policy": _policies(state.tier), "RateLimit": _limits(state, reason, retry_after_s)}
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     return headers
 
 
-def _policies(state: BudgetState) -> str:
-    tier = state.tier
-    listed = [f'"budget";q={state.limit};w={tier.window_s}{_UNIT}']
+@lru_cache(_TIERS_KEPT)
+def _policies(tier: Tier) -> str:
+    listed = [f'"budget";q={tier.limit};w={tier.window_s}{_UNIT}']
     if tier.daily_quota:
         listed.append(f'"daily";q={tier.daily_quota // MICRO};w={DAY_S}{_UNIT}')
     listed.append(f'"concurrent";q={tier.max_concurrent};qu="concurrent-requests"')
@@ -41,14 +43,23 @@ def _policies(state: BudgetState) -> str:
 
 
 def _limits(state: BudgetState, reason: Reason | None, retry_after_s: int | None) -> str:
-    left: dict[str, tuple[int, int | None]] = {"budget": (state.remaining, state.full_in_s or None)}
-    if (quota := state.quota_remaining) is not None:
-        left["daily"] = (quota, state.day_left_s)
     if reason is not None:
         name = _POLICY_OF.get(reason, "budget")
-        free = max(0, state.tier.max_concurrent - state.in_flight)
-        left = {name: (left.get(name, (free, None))[0], retry_after_s)}
-    return ", ".join(
-        f'"{name}";r={remaining}' + (f";t={wait_s}" if wait_s is not None else "")
-        for name, (remaining, wait_s) in left.items()
-    )
+        return _limit(name, _left(state, name), retry_after_s)
+    budget = _limit("budget", state.remaining, state.full_in_s or None)
+    quota = state.quota_remaining
+    return budget if quota is None else f"{budget}, {_limit('daily', quota, state.day_left_s)}"
+
+
+def _left(state: BudgetState, name: str) -> int:
+    """What is left under a policy."""
+    quota = state.quota_remaining
+    if name == "budget":
+        return state.remaining
+    if name == "daily" and quota is not None:
+        return quota
+    return max(0, state.tier.max_concurrent - state.in_flight)
+
+
+def _limit(name: str, left: int, wait_s: int | None) -> str:
+    return f'"{name}";r={left}' if wait_s is None else f'"{name}";r={left};t={wait_s}'

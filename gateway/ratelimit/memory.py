@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.ratelimit.limiter import Reason, Refusal, Reservation
-from gateway.ratelimit.state import BudgetState
+from gateway.ratelimit.state import BudgetState, between
 from gateway.ratelimit.tiers import DAY_S, MICRO, Tier
 
 Clock = Callable[[], int]
@@ -82,8 +82,8 @@ class MemoryLimiter:
         if held is None:
             return
         _, taken, day = held
-        given_back = taken - max(actual, 0) * MICRO
-        budget.level = min(max(budget.level + given_back, 0), tier.capacity)
+        given_back = taken - (actual * MICRO if actual > 0 else 0)
+        budget.level = between(budget.level + given_back, tier.capacity)
         if day == budget.day:
             budget.used = max(budget.used - given_back, 0)
 

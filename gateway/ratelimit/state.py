@@ -2,15 +2,11 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import msgspec
 
 from gateway.ratelimit.tiers import MICRO, Tier
 from resolvers.budget import RateLimit
-
-NEAR_PART: Final = 0.8
-"""A budget of which more is spent is near its limit."""
 
 
 class BudgetState(msgspec.Struct, frozen=True):
@@ -26,7 +22,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     @property
     def limit(self) -> int:
         """What a full budget holds."""
-        return self.tier.capacity // MICRO
+        return self.tier.limit
 
     @property
     def remaining(self) -> int:
@@ -36,8 +32,7 @@ class BudgetState(msgspec.Struct, frozen=True):
     @property
     def restore_per_s(self) -> float:
         """What comes back in a second; a whole number where it is one."""
-        per_s = self.tier.restore / 1000
-        return int(per_s) if per_s.is_integer() else per_s
+        return self.tier.restore_per_s
 
     @property
     def full_in_s(self) -> int:
@@ -59,22 +54,24 @@ class BudgetState(msgspec.Struct, frozen=True):
     def is_near_limit(self) -> bool:
         """Whether more than four fifths of the budget or of the day's quota is spent."""
         tier = self.tier
-        return self.level < tier.capacity * (1 - NEAR_PART) or self.used > tier.daily_quota * NEAR_PART > 0
+        return self.level < tier.near_level or self.used > tier.near_used > 0
 
     def settled(self, reserved: int, actual: int) -> "BudgetState":
         """This state once a reservation costs what it really did (whole costs): what the response tells,
         because the store is told later."""
         given_back = (reserved - actual) * MICRO
-        level = min(max(self.level + given_back, 0), self.tier.capacity)
-        used = max(self.used - given_back, 0)
-        return BudgetState(self.tier, level, used, max(0, self.in_flight - 1), self.day_left_ms)
+        level = between(self.level + given_back, self.tier.capacity)
+        used = self.used - given_back
+        in_flight = self.in_flight - 1 if self.in_flight > 0 else 0
+        return BudgetState(self.tier, level, used if used > 0 else 0, in_flight, self.day_left_ms)
 
     def throttle_status(self) -> dict[str, int | float]:
         """`extensions.cost.throttleStatus`."""
+        tier = self.tier
         return {
-            "maximumAvailable": self.limit,
-            "currentlyAvailable": self.remaining,
-            "restoreRate": self.restore_per_s,
+            "maximumAvailable": tier.limit,
+            "currentlyAvailable": self.level // MICRO,
+            "restoreRate": tier.restore_per_s,
         }
 
     def rate_limit(self, cost: int, now: datetime | None = None) -> RateLimit:
@@ -88,3 +85,8 @@ class BudgetState(msgspec.Struct, frozen=True):
             restore_rate=self.restore_per_s,
             reset_at=reset_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
+
+
+def between(level: int, most: int) -> int:
+    """A level that is at least nothing and at most `most`."""
+    return 0 if level < 0 else level if level < most else most

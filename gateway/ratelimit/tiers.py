@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +16,8 @@ Redis too, where numbers are doubles and whole ones are exact up to 2^53."""
 
 DAY_S: Final = 86_400
 COST_MAX: Final = 1_000_000_000
+NEAR_PART: Final = 0.8
+"""A budget of which more is spent is near its limit."""
 T = TypeVar("T")
 
 Per = Literal["client", "client_user"]
@@ -121,11 +123,12 @@ def _repeated(values: Sequence[T]) -> Iterator[T]:
     return iter(dict.fromkeys(value for value in values if values.count(value) > 1))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tier:
     """A tier as limiters take it: costs in millionths, times in milliseconds. `restore` is what comes back
     in a millisecond, `hold_ms` how long a reservation lasts that nobody settles; `margin_ms` before that its
-    operation is over for certain."""
+    operation is over for certain. What follows from these, and is told with each response, is worked out
+    once."""
 
     name: str
     capacity: int
@@ -138,11 +141,24 @@ class Tier:
     margin_ms: int = 0
     per: Per = "client"
     mode: Mode = "enforce"
+    limit: int = field(init=False)
+    """What a full budget holds, as whole cost."""
+    restore_per_s: float = field(init=False)
+    """What comes back in a second; a whole number where it is one."""
+    window_s: int = field(init=False)
+    """Seconds in which an empty budget is full again."""
+    near_level: float = field(init=False)
+    """A budget with less is near its limit."""
+    near_used: float = field(init=False)
+    """A day that has cost more is near its quota; 0: there is none."""
 
-    @property
-    def window_s(self) -> int:
-        """Seconds in which an empty budget is full again."""
-        return math.ceil(self.capacity / self.restore / 1000)
+    def __post_init__(self) -> None:
+        per_s = self.restore / 1000
+        object.__setattr__(self, "limit", self.capacity // MICRO)
+        object.__setattr__(self, "restore_per_s", int(per_s) if per_s.is_integer() else per_s)
+        object.__setattr__(self, "window_s", math.ceil(self.capacity / self.restore / 1000))
+        object.__setattr__(self, "near_level", self.capacity * (1 - NEAR_PART))
+        object.__setattr__(self, "near_used", self.daily_quota * NEAR_PART)
 
     def share(self, part: float) -> "Tier":
         """What one of several processes gives out alone; the largest operation stays possible."""

@@ -36,8 +36,9 @@ class State(Enum):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """One section. `types`: what it is made of; `arguments`: of the list that is asked for; `tells`: the
-    fields of the schema that a row tells of, for the rules on them."""
+    """One section. `types`: what it is made of; `first`: how many rows it gives where nobody says, so few
+    that a summary fits in 4 kB; `arguments`: of the list that is asked for; `tells`: the fields of the schema
+    that a row tells of, for the rules on them."""
 
     name: str
     types: tuple[str, ...]
@@ -47,6 +48,8 @@ class Section(msgspec.Struct, frozen=True):
     arguments: Callable[[], Mapping[str, Any]] = dict
     chosen: Callable[[Sequence[Row]], list[Row]] = list
     is_soonest_first: bool = False
+    looked_up: tuple[str, ...] = ()
+    """Types of what rows refer to for their words."""
     alike: frozenset[str] = _TOLD
     """The fields in which rows are equal that stand once."""
 
@@ -168,6 +171,7 @@ SECTIONS: Final = {
                 *_of("Dosage", "text", "patientInstruction"),
                 *_WORDS,
             ),
+            looked_up=("Medication",),
             # Prescribed again, or also known to another source: one medicine, since the latest order.
             alike=frozenset(("text", "dose", "status")),
         ),
@@ -182,14 +186,14 @@ SECTIONS: Final = {
             "immunizations",
             ("Immunization",),
             rows.immunization,
-            3,
+            2,
             (*_of("Immunization", "vaccineCode", "occurrenceDateTime", "status"), *_WORDS),
         ),
         Section(
             "results",
             ("Observation",),
             observed.result,
-            5,
+            3,
             (*_of("Observation", "code", "effectiveDateTime", "interpretation"), *_VALUE, *_WORDS),
             _observations,
         ),
@@ -197,7 +201,7 @@ SECTIONS: Final = {
             "latestVitals",
             ("Observation",),
             observed.vital,
-            6,
+            4,
             (*_of("Observation", "code", "effectiveDateTime"), *_VALUE, *_WORDS),
             _observations,
             observed.latest,
@@ -206,14 +210,14 @@ SECTIONS: Final = {
             "procedures",
             ("Procedure",),
             rows.procedure,
-            3,
+            1,
             (*_of("Procedure", "code", "performedDateTime", "status"), *_WORDS),
         ),
         Section(
             "appointments",
             ("Appointment",),
             rows.appointment,
-            3,
+            1,
             (*_of("Appointment", "start", "status", "description", "serviceType"), *_WORDS),
             _from_today,
             is_soonest_first=True,
@@ -222,7 +226,7 @@ SECTIONS: Final = {
             "carePlans",
             ("CarePlan",),
             rows.care_plan,
-            3,
+            1,
             (*_of("CarePlan", "title", "description", "category", "status"), *_WORDS),
         ),
     )

@@ -138,10 +138,10 @@ async def _found(call: FieldCall, section: Section, person: Person) -> Found | N
     tells = TELLING if wanted.section is None or call.parent.tells else frozenset()
     tell(context, outcomes, replace(call, selected=tells))
     made = read(section, [one for part in parts for one in part.resources], wanted.preferred)
-    await medicines.name(call, made.rows, wanted.preferred)
+    named = await medicines.name(call, made.rows, wanted.preferred)
     has_more = any(one.has_more for one in parts)
     rows = arranged(section, made.rows)
-    searched = sum(one.searched for one in planned)
+    searched = named + sum(one.searched for one in planned)
     return Found(section, rows, outcomes, has_more, searched, made.omitted, made.is_none_asserted)
 
 

@@ -162,7 +162,7 @@ class UpstreamContract:
 
         self._run(check)
 
-    def test_the_same_question_gets_the_sameids_of(self) -> None:
+    def test_the_same_question_gets_the_same_ids(self) -> None:
         async def check(examined: Examination) -> None:
             for kind in examined.types:
                 first, second = [await examined.held(kind) for _ in range(2)]

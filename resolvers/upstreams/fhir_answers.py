@@ -37,6 +37,8 @@ class Answer:
     json: Any
     retrieved_at: datetime
     retry_after_s: float | None = None
+    is_stale: bool = False
+    """Whether it was kept from before, because the server did not answer."""
 
     @property
     def is_success(self) -> bool:

@@ -7,7 +7,7 @@ such a searchset and a success. What does not fit is not decoded, and read with 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NewType
 
 import msgspec
 
@@ -31,18 +31,25 @@ class _Response(msgspec.Struct, gc=False):
     status: str
 
 
+_named: Any = NewType
+_SAID: Final = _named("Said", _Search | None)
+_LINKS: Final = _named("Links", list[Link])
+_TOTAL: Final = _named("Total", int | None)
+"""Annotations with a name, into which msgspec does not look anew for each searchset."""
+
+
 @lru_cache(maxsize=_KEPT)
 def searchset_of(row: Any) -> Any:
     """The struct of a searchset with rows of a type: `entry` (each with `resource`), `link`, `total`."""
     is_json = not issubclass(row, msgspec.Struct)
-    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _Search | None, None)], gc=is_json)
+    entry = msgspec.defstruct("Entry", [("resource", row), ("search", _SAID, None)], gc=is_json)
     return msgspec.defstruct(
         "Searchset",
         [
             ("resourceType", Literal["Bundle"]),
             ("entry", list[entry], msgspec.field(default_factory=list)),  # type: ignore[valid-type]
-            ("link", list[Link], msgspec.field(default_factory=list)),
-            ("total", int | None, None),
+            ("link", _LINKS, msgspec.field(default_factory=list)),
+            ("total", _TOTAL, None),
         ],
         gc=is_json,
     )

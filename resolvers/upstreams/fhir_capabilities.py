@@ -31,7 +31,8 @@ class Capabilities:
     def without(self, resource_type: str, codes: frozenset[str]) -> "Capabilities":
         """The same, less some search parameters that the source turned out to ignore."""
         known = self.abilities(resource_type)
-        less = structs.replace(known, parameters=known.parameters - codes, sorts=known.sorts - codes)
+        kept = frozenset(one for one in known.sorts if one.removeprefix("-") not in codes)
+        less = structs.replace(known, parameters=known.parameters - codes, sorts=kept)
         return replace(self, by_type={**self.by_type, resource_type: less})
 
 
@@ -87,7 +88,7 @@ def _sorts(kind: str, settings: CapabilitySettings, declared: frozenset[str]) ->
     known = parameters(kind)
     stated: Sequence[str] | None = settings.sorts.get(kind, settings.sort)
     if stated is not None:
-        return frozenset(known.keys() & stated)
+        return frozenset(one for one in stated if one.removeprefix("-") in known)
     return frozenset(code for code in declared if known[code].type in _SORTABLE)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from clinical.identifiers import Token
+from resolvers.outcome import STALE_ANSWER
 from resolvers.resource import Location, Resource
 from resolvers.together import together
-from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse
+from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamUnavailable
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
 from resolvers.upstreams.fhir_raw import RawAnswer
@@ -44,7 +45,8 @@ async def identify_all(
     settled = await together(
         *(_records(server, ask, answer, call, max_pages) for ask, answer in zip(asks, answers, strict=True))
     )
-    if len(groups) == 1 and not isinstance(only := settled[0], UpstreamError):
+    is_stale = any(isinstance(one, RawAnswer) and one.is_stale for one in answers)
+    if len(groups) == 1 and not is_stale and not isinstance(only := settled[0], UpstreamError):
         return {token: tuple(found) for token, found in stating(unique, only).items()}
     records: dict[Token, list[Resource]] = {token: [] for token in unique}
     failures: dict[Token, UpstreamError] = {}
@@ -55,6 +57,8 @@ async def identify_all(
             continue
         for token, found in stating(group.values(), result).items():
             records[token] += found
+            if is_stale and not found:  # who is not in an old answer may be there now
+                failures.setdefault(token, UpstreamUnavailable(server.source, STALE_ANSWER))
     return {
         token: failures[token]
         if token in failures and not (is_registered_once and records[token])
@@ -70,7 +74,7 @@ def _groups(
     by_text = {token_text(token): token for token in tokens}
     takes_long = capabilities.has_batch or settings.post_search == "form"
     length_max = 1_000_000 if takes_long else settings.url_length_max - _QUERY_ROOM
-    for texts in chunks(by_text, settings.id_count_max, length_max):
+    for texts in chunks(by_text, settings.identifier_count_max, length_max):
         yield {text: by_text[text] for text in texts}
 
 
@@ -86,6 +90,6 @@ async def _records(
     if whole.problems:
         return UpstreamInvalidResponse(server.source, whole.problems[0])
     return [
-        Resource(server.source, ask.location, "Patient", row["id"], row, source.retrieved_at)
+        Resource(server.source, ask.location, "Patient", row["id"], row, source.retrieved_at, source.is_stale)
         for row, source in whole.found
     ]

@@ -47,7 +47,8 @@ class Kinds:
         if search.filters or search.page is not None:
             return self._made(search, record, is_counted)
         key = (search.type, search.location, search.sort, search.count, search.shape, record, is_counted)
-        return self._kept.of(key, lambda: self._made(search, record, is_counted))
+        known = self._kept.get(key)
+        return known or self._kept.keep(key, self._made(search, record, is_counted))
 
     def _made(self, search: Search, record: Any, is_counted: bool) -> Kind:
         server = self._server

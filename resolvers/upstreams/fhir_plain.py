@@ -16,6 +16,7 @@ from resolvers.upstreams.fhir_entries import (
     Asked,
     Entries,
     ignored_codes,
+    names_all,
     next_address,
     read_entries,
 )
@@ -64,7 +65,7 @@ class Decoded(Sequence[Resource]):
 
 def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | None:
     """The page as rows of a shape, None where there is anything odd about it."""
-    bundle = _bundle(raw, shape.row)
+    bundle = raw.bundle or _bundle(raw, shape.row)
     if bundle is None:
         return None
     rows = [entry.resource for entry in bundle.entry]
@@ -73,8 +74,8 @@ def plain_entries(asked: Asked, shape: Shape, raw: RawAnswer) -> PlainEntries | 
     following = _following(asked, bundle)
     if following is _ODD:
         return None
-    prefix = f"{asked.source}/{shape.type}/"
-    page = PlainPage(rows, asked.source, asked.location.base_url, shape.type, raw.retrieved_at, prefix)
+    source, type_ = asked.source, shape.type
+    page = PlainPage(rows, source, asked.location.base_url, type_, raw.retrieved_at, f"{source}/{type_}/")
     return PlainEntries(page, following, bundle.total)
 
 
@@ -96,7 +97,8 @@ def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
 def resources_of(asked: Asked, entries: Entries, raw: RawAnswer) -> tuple[Resource, ...]:
     """The matches of a page as resources of where they are from."""
     source, location, kind, at = asked.source, asked.location, asked.type, raw.retrieved_at
-    return tuple([Resource(source, location, kind, row["id"], row, at) for row in entries.matches])
+    old = raw.is_stale
+    return tuple([Resource(source, location, kind, row["id"], row, at, old) for row in entries.matches])
 
 
 def _bundle(raw: RawAnswer, row: Any) -> Any:
@@ -118,7 +120,7 @@ def _following(asked: Asked, bundle: Any) -> Any:
             link = one.url
         elif relation == "Next":
             other = one.url
-    if ignored_codes(asked, own):
+    if own and not names_all(own, asked.codes) and ignored_codes(asked, own):
         return _ODD
     total, link = bundle.total, link or other
     if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):

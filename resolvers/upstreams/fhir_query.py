@@ -19,9 +19,11 @@ def search_query(search: Search, page_size_max: int) -> str:
 
 def query_about(search: Search, rest: str) -> str:
     """The query of a search whose other conditions are known: the patient's comes first."""
-    if search.patient is None:
+    id_ = search.patient
+    if id_ is None:
         return rest
-    id_ = search.patient if is_resource_id(search.patient) else quote(search.patient, safe=_SAFE)
+    if not is_resource_id(id_):
+        id_ = quote(id_, safe=_SAFE)
     return f"{search.patient_parameter or 'patient'}=Patient/{id_}&{rest}"
 
 

@@ -13,6 +13,7 @@ from clinical.codec import JsonInvalid, decode_json, encode_json
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 from resolvers.upstreams.fhir_answers import NOT_JSON, Answer
 from resolvers.upstreams.fhir_bundles import decoded_batch
+from resolvers.upstreams.staleness import is_stale
 from resolvers.upstreams.throttling import retry_after_s
 from resolvers.upstreams.transport import Response
 
@@ -23,7 +24,8 @@ _SHORTEST_RESOURCE: Final = len(b'{"resourceType":"Task"}')
 class RawAnswer(msgspec.Struct, eq=False):
     """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none.
 
-    `bundle`: the searchset in it, where it has been decoded to the row that its question wanted.
+    `bundle`: the searchset in it, where it has been decoded to the row that its question wanted. `parts`: of
+    an entry whose body is cut out of its batch answer when it is asked for, at `place`.
     """
 
     source: str
@@ -32,6 +34,10 @@ class RawAnswer(msgspec.Struct, eq=False):
     retrieved_at: datetime
     retry_after_s: float | None = None
     bundle: Any = None
+    is_stale: bool = False
+    """Whether it was kept from before, because the server did not answer."""
+    parts: "_Parts | None" = None
+    place: int = 0
     _answer: Answer | None = None
 
     @property
@@ -41,9 +47,12 @@ class RawAnswer(msgspec.Struct, eq=False):
     @property
     def answer(self) -> Answer:
         """The answer decoded, once. Raises UpstreamInvalidResponse where a success is no JSON."""
+        if self.parts is not None:
+            return self.parts.of(self.place).answer
         known = self._answer
         if known is None:
-            known = self._answer = Answer(self.status, self._json(), self.retrieved_at, self.retry_after_s)
+            waits, stale = self.retry_after_s, self.is_stale
+            known = self._answer = Answer(self.status, self._json(), self.retrieved_at, waits, stale)
         return known
 
     def _json(self) -> Any:
@@ -62,7 +71,8 @@ class RawAnswer(msgspec.Struct, eq=False):
 def raw_answer(source: str, response: Response) -> RawAnswer:
     """What came over HTTP, now."""
     wait = retry_after_s(response.headers) if response.status in (429, 503) else None
-    return RawAnswer(source, response.status, response.body, datetime.now(UTC), wait)
+    stale = is_stale(response.headers)
+    return RawAnswer(source, response.status, response.body, datetime.now(UTC), wait, None, stale)
 
 
 class _EntryResponse(msgspec.Struct):
@@ -83,19 +93,6 @@ class _Batch(msgspec.Struct):
 _batches: Final = msgspec.json.Decoder(_Batch)
 
 
-class EntryAnswer(RawAnswer, eq=False, kw_only=True):
-    """A success in one entry of a batch answer whose searchset is decoded; its bytes are cut out when asked
-    for."""
-
-    parts: "_Parts"
-    place: int
-
-    @property
-    def answer(self) -> Answer:
-        """The answer decoded. Raises UpstreamInvalidResponse."""
-        return self.parts.of(self.place).answer
-
-
 class _Parts:
     """The entries of a batch answer, cut out once for all who ask."""
 
@@ -114,9 +111,9 @@ def typed_answers(whole: RawAnswer, rows: Sequence[Any]) -> Sequence[RawAnswer]:
     """The answer in each entry of a batch answer, with the rows that its question wants (None: not known)."""
     if whole.is_success and None not in rows and (found := decoded_batch(whole.body, rows)) is not None:
         parts = _Parts(whole, len(rows))
-        source, at = whole.source, whole.retrieved_at
+        source, at, stale = whole.source, whole.retrieved_at, whole.is_stale
         return [
-            EntryAnswer(source, 200, b"", at, None, bundle, parts=parts, place=place)
+            RawAnswer(source, 200, b"", at, None, bundle, stale, parts, place)
             for place, bundle in enumerate(found)
         ]
     return entry_answers(whole, len(rows))
@@ -171,7 +168,7 @@ def _entry_answer(whole: RawAnswer, status: str, body: bytes) -> RawAnswer:
     code = status[:3]
     if not (code.isascii() and code.isdigit()):
         return RawAnswer(whole.source, 200, b"", whole.retrieved_at)
-    return RawAnswer(whole.source, int(code), body, whole.retrieved_at)
+    return RawAnswer(whole.source, int(code), body, whole.retrieved_at, None, None, whole.is_stale)
 
 
 def _misfit(source: str) -> UpstreamInvalidResponse:

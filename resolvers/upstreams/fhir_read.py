@@ -5,7 +5,6 @@ what the search leaves open (it failed, ignored `_id`, or did not give everythin
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -22,6 +21,7 @@ from resolvers.upstreams.errors import (
 from resolvers.upstreams.fhir_answers import Answer, refusal, resource_of
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_query import chunks, id_query
+from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.fhir_walk import walk
 from resolvers.upstreams.upstream import Call, Read
@@ -118,7 +118,7 @@ async def _settle(
     for read in group:
         if read.id in by_id:
             resource, source = by_id[read.id]
-            found[read] = _resource(server.source, read, resource, source.retrieved_at)
+            found[read] = _resource(server.source, read, resource, source)
         elif not whole.problems:
             found[read] = None
     return [read for read in group if read not in found]
@@ -135,12 +135,12 @@ def _single(source: str, read: Read, answer: Answer | UpstreamError) -> Found:
         return problem
     if resource["resourceType"] != read.type or resource.get("id") != read.id:
         if has_replaced(resource, read):
-            return _resource(source, replace(read, id=resource["id"]), resource, answer.retrieved_at)
+            return _resource(source, replace(read, id=resource["id"]), resource, answer)
         # Without a word of the one that was asked for it is somebody else's, as far as we know.
         return UpstreamInvalidResponse(
             source, f"{source} answered with another record than the one asked for."
         )
-    return _resource(source, read, resource, answer.retrieved_at)
+    return _resource(source, read, resource, answer)
 
 
 def has_replaced(resource: Json, read: Read) -> bool:
@@ -171,5 +171,6 @@ def _objects(value: object) -> list[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _resource(source: str, read: Read, resource: Json, at: datetime) -> Resource:
-    return Resource(source, read.location, read.type, read.id, resource, at)
+def _resource(source: str, read: Read, resource: Json, answer: Answer | RawAnswer) -> Resource:
+    at, is_cached = answer.retrieved_at, answer.is_stale
+    return Resource(source, read.location, read.type, read.id, resource, at, is_cached)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from resolvers.outcome import STALE_ANSWER
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
@@ -76,12 +77,13 @@ def _page(kind: Kind, raw: RawAnswer | UpstreamError) -> Page:
     if isinstance(raw, UpstreamError):
         raise raw
     asked, shape, is_counted = kind.asked, kind.shape, kind.is_counted
-    if shape is not None and (plain := plain_entries(asked, shape, raw)) is not None:
+    if shape is not None and not raw.is_stale and (plain := plain_entries(asked, shape, raw)) is not None:
         total = plain.total if is_counted else None
         return Page(Decoded(asked, raw), plain.next, total, (), plain.page)
     entries = entries_of(asked, raw)
     total = entries.total if is_counted else None
-    return Page(resources_of(asked, entries, raw), entries.next, total, tuple(entries.problems))
+    problems = (*entries.problems, STALE_ANSWER) if raw.is_stale else tuple(entries.problems)
+    return Page(resources_of(asked, entries, raw), entries.next, total, problems)
 
 
 def _count(asked: Asked, answer: Answer | UpstreamError) -> int | None:

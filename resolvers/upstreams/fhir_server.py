@@ -139,6 +139,8 @@ class FhirServer:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
         if len(asks) == 1 or not has_batch or self._refuses_bundles:
             return [[place] for place in range(len(asks))]
+        if 0 < len(asks) <= self.settings.bundle_entries_max and _have_one_place(asks):
+            return [list(range(len(asks)))]
         groups: list[list[int]] = []
         open_groups: dict[str, list[int]] = {}
         for place, ask in enumerate(asks):
@@ -186,6 +188,14 @@ def _decoded(answer: RawAnswer | UpstreamError) -> Answer | UpstreamError:
         return answer.answer
     except UpstreamError as problem:
         return problem
+
+
+def _have_one_place(asks: Sequence[Ask]) -> bool:
+    place = asks[0].location
+    for ask in asks:  # noqa: SIM110  a generator costs more than all of the rest
+        if ask.location is not place or ask.page:
+            return False
+    return True
 
 
 def _is_throttled(answer: Answer) -> bool:

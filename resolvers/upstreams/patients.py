@@ -7,22 +7,26 @@ from resolvers.resource import Json, Resource
 
 
 def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token, list[Resource]]:
-    """For each identifier the records that state it; spaces inside a value do not count."""
-    found: dict[Token, list[Resource]] = {token: [] for token in tokens}
-    whole: dict[tuple[str, str], list[Token]] = {}
+    """For each identifier the records that state it; spaces inside a value do not count.
+
+    Identifiers that are one but for spaces share a list.
+    """
+    found: dict[Token, list[Resource]] = {}
+    whole: dict[tuple[str, str], list[Resource]] = {}
     others: list[Token] = []
-    for token in found:
-        if token.system is not None and token.code is not None:
-            whole.setdefault((token.system, _plain(token.code)), []).append(token)
-        else:
+    for token in tokens:
+        system, code = token.system, token.code
+        if system is None or code is None:
             others.append(token)
+            found[token] = []
+        else:
+            found[token] = whole.setdefault((system, code if code.isalnum() else _plain(code)), [])
     for record in records:
         said = _identifiers(record.json)
         for statement in said:
-            for token in whole.get(statement, ()):
-                stating = found[token]
-                if not stating or stating[-1] is not record:  # what is said twice is found once
-                    stating.append(record)
+            stating = whole.get(statement)
+            if stating is not None and (not stating or stating[-1] is not record):
+                stating.append(record)  # what is said twice is found once
         for token in others:
             if any(_is_meant(token, *statement) for statement in said):
                 found[token].append(record)
@@ -61,12 +65,15 @@ def _reference_codes(patient: Json, reference: Json) -> Iterator[str]:
 
 def _identifiers(patient: Mapping[str, object]) -> list[tuple[str, str]]:
     listed = patient.get("identifier")
-    return [
-        (system if type(system := row.get("system")) is str else "", _plain(value))
-        for row in (listed if type(listed) is list else ())
-        if type(row) is dict and type(value := row.get("value")) is str
-    ]
+    found = []
+    for row in listed if type(listed) is list else ():
+        if type(row) is dict and type(value := row.get("value")) is str:
+            system = row.get("system")
+            plain = value if value.isalnum() else _plain(value)
+            found.append((system if type(system) is str else "", plain))
+    return found
 
 
 def _plain(text: str) -> str:
-    return text if text.isalnum() else "".join(text.split())
+    """The text without spaces, of which one of letters and digits has none."""
+    return "".join(text.split())

@@ -1,9 +1,9 @@
 """A source of whole records as an upstream: each part fetched once in a request, the rest done here."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -13,13 +13,11 @@ from resolvers.resource import Json, Location, Resource
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError
 from resolvers.upstreams.evaluation import exact_parameters, patients_asked
 from resolvers.upstreams.once import OncePerRequest
+from resolvers.upstreams.one_by_one import answers, counts, pages
 from resolvers.upstreams.record import Record, RecordSource
 from resolvers.upstreams.record_search import Answer, answer_of, is_asked_for, sorts
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 
-Given = TypeVar("Given")
-
-_EVERYTHING: Final = 1_000_000
 _WHOLE: Final = Partition()
 
 
@@ -61,26 +59,18 @@ class RecordUpstream:
         return _WHOLE
 
     async def read(self, reads: Sequence[Read], call: Call) -> Sequence[Resource | UpstreamError | None]:
-        return await asyncio.gather(*(_caught(self._read(one, call)) for one in reads))
+        return await answers(self._read(one, call) for one in reads)
 
     async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
-        unique = list(dict.fromkeys(searches))
-        pages = await asyncio.gather(*(_caught(self._search(one, call)) for one in unique))
-        found = dict(zip(unique, pages, strict=True))
-        return [found[one] for one in searches]
+        return await pages(searches, lambda one: self._search(one, call))
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
-        whole = [
-            Search(s.type, s.location, s.filters, s.patient, s.patient_parameter, count=_EVERYTHING)
-            for s in searches
-        ]
-        pages = await self.search(whole, call)
-        return [page if isinstance(page, UpstreamError) else page.total for page in pages]
+        return await counts(searches, lambda one: self._search(one, call))
 
     async def identify(
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
     ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
-        return await asyncio.gather(*(_caught(self._identified(one, call)) for one in identifiers))
+        return await answers(self._identified(one, call) for one in identifiers)
 
     async def _identified(self, identifier: Token, call: Call) -> tuple[Resource, ...]:
         patients = await self._source.patients_of(identifier, call)
@@ -144,10 +134,3 @@ async def _turn(call: Call) -> None:
     """Gives way before a piece of work that grows with a record."""
     if call.turns is not None and call.turns.is_over:
         await call.turns.take()
-
-
-async def _caught(answer: Awaitable[Given]) -> Given | UpstreamError:
-    try:
-        return await answer
-    except UpstreamError as problem:
-        return problem

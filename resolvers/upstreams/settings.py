@@ -42,9 +42,10 @@ class CapabilitySettings(_Table):
     """What the source can do, where that is known better than its CapabilityStatement says it.
 
     Everything absent is taken from the statement. `is_discovered` false: the statement is never read.
-    `sort`: codes that `_sort` honours for every type; `sorts`: for single types. `counts`: whether
-    `_summary=count` and `Bundle.total` are exact. `needs_patient`: types that can be searched for one patient
-    only. `id_lists`: whether `_id=a,b,c` finds all of them.
+    `sort`: codes that `_sort` honours for every type, with `-` in front those that it honours in this
+    direction only; `sorts`: for single types. `counts`: whether `_summary=count` and `Bundle.total` are
+    exact. `needs_patient`: types that can be searched for one patient only. `id_lists`: whether `_id=a,b,c`
+    finds all of them. `id_count_max`: ids in one search; `identifier_count_max`: business identifiers.
     `post_search`: how a search too long for an address is sent. `is_strict`: asks the source to refuse
     what it does not know (`Prefer: handling=strict`) instead of ignoring it.
     """
@@ -63,6 +64,7 @@ class CapabilitySettings(_Table):
     page_size_max: int = Field(default=100, ge=1, le=10_000)
     url_length_max: int = Field(default=2000, ge=200)
     id_count_max: int = Field(default=100, ge=1, le=10_000)
+    identifier_count_max: int = Field(default=100, ge=1, le=10_000)
     bundle_entries_max: int = Field(default=50, ge=1, le=1_000)
 
 

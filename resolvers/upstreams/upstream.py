@@ -6,7 +6,7 @@ answer is a value or an `UpstreamError`, never an exception: one failing questio
 cost the others theirs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,7 +89,8 @@ class Partition:
 class Abilities(msgspec.Struct, frozen=True, cache_hash=True):
     """What a source can do with one resource type, as declared or discovered.
 
-    `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by.
+    `parameters`: search parameter codes that the source applies. `sorts`: codes it sorts by; as in
+    `_sort`, one with `-` in front only from the last to the first.
     `needs_patient`: it searches for one patient only. `pages_max` bounds one walk of it.
     """
 
@@ -100,6 +101,10 @@ class Abilities(msgspec.Struct, frozen=True, cache_hash=True):
     batches: bool = False
     needs_patient: bool = False
     pages_max: int = 50
+
+    def sorts_by(self, terms: Iterable[str]) -> bool:
+        """Whether the source sorts by all of these terms of `_sort`, each in its direction."""
+        return all(one in self.sorts or one.removeprefix("-") in self.sorts for one in terms)
 
 
 class OneRequest:

@@ -4,9 +4,8 @@ The vendor knows users, not patients, and no FHIR; wearable_mapping makes Observ
 Patients of its rows. Searches are evaluated here, on whole resources, so what is declared is exact.
 """
 
-import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from clinical.identifiers import Token
@@ -16,6 +15,7 @@ from resolvers.upstreams.credentials_grant import FixedGrants, RenewedGrants
 from resolvers.upstreams.errors import GrantMissing, SearchNotSupported, UpstreamError
 from resolvers.upstreams.evaluation import exact_parameters, patients_asked
 from resolvers.upstreams.exchange import Exchange
+from resolvers.upstreams.one_by_one import answers, counts, pages
 from resolvers.upstreams.settings import UpstreamSettings
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 from resolvers.upstreams.wearable_accounts import Accounts
@@ -25,8 +25,6 @@ from resolvers.upstreams.wearable_mapping import user_of
 from resolvers.upstreams.wearable_read import read_user
 from resolvers.upstreams.wearable_search import search_devices, search_observations, search_patients
 from resolvers.upstreams.wiring import Wiring
-
-Given = TypeVar("Given")
 
 _SORTS: Final = {
     "Device": frozenset(("_id",)),
@@ -38,7 +36,6 @@ _SEARCHES: Final = {
     "Observation": search_observations,
     "Patient": search_patients,
 }
-_EVERYTHING: Final = 1_000_000
 _WHOLE: Final = Partition()
 
 
@@ -88,25 +85,17 @@ class WearableUpstream:
     async def read(self, reads: Sequence[Read], call: Call) -> Sequence[Resource | UpstreamError | None]:
         users = {user_of(one.id) for one in reads} & self._accounts.users()
         wanted = {user: {one for one in reads if user_of(one.id) == user} for user in users}
-        answers = await asyncio.gather(
-            *(_caught(read_user(self._accounts, self._history, u, w, call)) for u, w in wanted.items())
+        found = await answers(
+            read_user(self._accounts, self._history, user, some, call) for user, some in wanted.items()
         )
-        by_user = dict(zip(wanted, answers, strict=True))
+        by_user = dict(zip(wanted, found, strict=True))
         return [_answer_for(one, by_user.get(user_of(one.id), {})) for one in reads]
 
     async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
-        unique = list(dict.fromkeys(searches))
-        pages = await asyncio.gather(*(_caught(self._search(one, call)) for one in unique))
-        found = dict(zip(unique, pages, strict=True))
-        return [found[one] for one in searches]
+        return await pages(searches, lambda one: self._search(one, call))
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
-        whole = [
-            Search(s.type, s.location, s.filters, s.patient, s.patient_parameter, count=_EVERYTHING)
-            for s in searches
-        ]
-        pages = await self.search(whole, call)
-        return [page if isinstance(page, UpstreamError) else page.total for page in pages]
+        return await counts(searches, lambda one: self._search(one, call))
 
     async def identify(
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
@@ -144,13 +133,6 @@ def open_wearable(settings: UpstreamSettings, wiring: Wiring) -> WearableUpstrea
     accounts = Accounts(settings.name, location, wiring.links, grants, settings.walk_accounts_max)
     api = WearableApi(exchange, settings.base_url, settings.max_pages)
     return WearableUpstream(exchange, accounts, History(api, zone, settings.ambiguous))
-
-
-async def _caught(answer: Awaitable[Given]) -> Given | UpstreamError:
-    try:
-        return await answer
-    except UpstreamError as problem:
-        return problem
 
 
 def _answer_for(read: Read, answers: dict[Read, Resource] | UpstreamError) -> Resource | UpstreamError | None:

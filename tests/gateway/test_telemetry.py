@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gateway.documents import document_hash
 from gateway.telemetry import TelemetrySettings, open_telemetry
 from tests.gateway import front_door
 from tests.gateway.front_door import FrontDoor
@@ -13,10 +14,14 @@ from tests.gateway.front_door import FrontDoor
 STAGES = ["authenticate", "documents", "permissions", "limits", "execution", "response"]
 
 
-async def spans_of(folder: Path, query: str) -> list[dict[str, Any]]:
+def attributes_of(span: dict[str, Any]) -> dict[str, str]:
+    return {one["key"]: one["value"]["stringValue"] for one in span.get("attributes", ())}
+
+
+async def spans_of(folder: Path, query: str, **settings: Any) -> list[dict[str, Any]]:
     file = folder / "traces.jsonl"
     telemetry = open_telemetry(TelemetrySettings(exporter="otlp-file", path=file))
-    door = FrontDoor(telemetry=telemetry)
+    door = FrontDoor(telemetry=telemetry, **settings)
     await door.ask(query)
     telemetry.close()
     requests = [json.loads(line) for line in file.read_text().splitlines()]
@@ -36,6 +41,21 @@ async def test_each_stage_is_a_span_of_the_request(tmp_path: Path) -> None:
     assert {span["parentSpanId"] for span in spans[:-1]} == {request["spanId"]}
     assert {span["traceId"] for span in spans} == {request["traceId"]}
     assert "parentSpanId" not in request
+
+
+async def test_request_and_execution_say_which_they_are(tmp_path: Path) -> None:
+    spans = await spans_of(tmp_path, "{ hello }")
+    told = {span["name"]: attributes_of(span) for span in spans}
+    assert set(told.pop("request")) == {"request_id"}
+    assert told.pop("execution") == {"operation": document_hash("{ hello }", None)}
+    assert not any(told.values())
+
+
+async def test_stages_that_the_deadline_ends_say_so(tmp_path: Path) -> None:
+    spans = await spans_of(tmp_path, "{ hanging }", deadline_s=0.05)
+    ended = {span["name"]: attributes_of(span).get("error.type") for span in spans}
+    assert ended["execution"] == "CancelledError"
+    assert ended["request"] == "DeadlinePassed"
 
 
 async def test_refused_stage_is_marked_with_the_kind_of_error_alone(tmp_path: Path) -> None:

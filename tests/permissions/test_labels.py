@@ -82,7 +82,16 @@ def test_labels_that_are_no_list_withhold(odd: Any) -> None:
     "resource", [{}, {"meta": None}, {"meta": {}}, {"meta": {"security": None}}, {"meta": 5}]
 )
 def test_no_label_withholds_nothing(resource: dict[str, Any]) -> None:
-    assert not asking().labels.withhold(resource, "Observation")
+    rules = asking().labels
+    assert not rules.withhold(resource, "Observation")
+    assert not rules.withhold_any([resource], "Observation")
+
+
+@pytest.mark.parametrize("odd", [[label("N")], [label("R")], [None], "R", 5, None])
+def test_any_of_some_resources_is_withheld_where_one_of_them_is(odd: Any) -> None:
+    rules, resource = asking().labels, {"meta": {"security": odd}}
+    found = rules.withhold_any([{}, {"meta": 5}, resource, {"meta": {}}], "Observation")
+    assert found == rules.withhold(resource, "Observation")
 
 
 def test_a_hole_in_the_list_is_no_label() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import statistics
 from collections import Counter
 from typing import Any
 
@@ -44,24 +42,16 @@ def summary_of(gateway: Gateway, id_: str, query: str = BOTH) -> Json:
 
 def test_a_summary_fits_in_four_kilobytes(gateway: Gateway, sandbox: Sandbox) -> None:
     bodies = [gateway.ask(SUMMARY, id=one).content for one in ids(sandbox)]
-    assert statistics.median(map(len, bodies)) <= PLAIN_BYTES
-    assert max(len(gzip.compress(one, 3)) for one in bodies) <= PLAIN_BYTES
+    assert max(map(len, bodies)) <= PLAIN_BYTES
 
 
 def test_each_source_is_asked_once_for_each_type(gateway: Gateway, sandbox: Sandbox) -> None:
-    for id_ in ids(sandbox)[:5]:
+    for id_ in ids(sandbox):
         sandbox.forget_requests()
         summary_of(gateway, id_)
         for source in ("ehr", "gp"):
-            # The practices' server does not sort: which rows are the newest is known at its end.
-            asked = Counter(
-                types_asked([one for one in sandbox.requests(source) if not goes_on(one, source)])
-            )
+            asked = Counter(types_asked(sandbox.requests(source)))
             assert {one: count for one, count in asked.items() if count > 1} == {}
-
-
-def goes_on(request: Json, source: str) -> bool:
-    return source == "gp" and any(one in request["query"] for one in ("_offset=", "cursor="))
 
 
 def types_asked(requests: list[Json]) -> list[tuple[str, str]]:

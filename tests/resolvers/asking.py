@@ -30,6 +30,7 @@ TYPES = (
     "MedicationRequest",
     "Practitioner",
     "Device",
+    "DocumentReference",
 )
 KEY = PersonKey(b"k" * 64)
 

@@ -33,7 +33,8 @@ class Rec:
     def name(self) -> str:
         return f"{self.source}/Patient/{self.id}"
 
-    def patient(self) -> dict[str, Any]:
+    def patient(self, *replaced: str) -> dict[str, Any]:
+        """As FHIR; `replaced`: the ids of the records of which it says that it has replaced them."""
         entries: list[dict[str, Any]] = [{"system": NHS, "value": one} for one in self.numbers]
         for value, why in self.dead:
             more = {"old": {"use": "old"}, "ended": {"period": {"end": "2001"}}, "wrong": {}}[why]
@@ -43,6 +44,9 @@ class Rec:
             made["birthDate"] = self.born
         if self.by:
             made["link"] = [{"type": "replaced-by", "other": {"reference": f"Patient/{self.by}"}}]
+        if replaced:
+            others = [{"type": "replaces", "other": {"reference": f"Patient/{one}"}} for one in replaced]
+            made["link"] = [*made.get("link", ()), *others]
         if self.inactive:
             made["active"] = False
         if self.restricted:
@@ -109,6 +113,12 @@ class Oracle:
         heirs = [heir for one in self.up if one.by and number in one.numbers and (heir := self.heir(one))]
         people = {frozenset(self.of_record(one) or ()) for one in heirs}
         return set(next(iter(people))) if len(people) == 1 else set()
+
+    def about(self, names: Iterable[str]) -> set[str]:
+        """The records that resources of a person may be about: also replaced ones."""
+        own = set(names)
+        heirs = {one.name: heir.name for one in self.up if one.by and (heir := self.heir(one)) is not None}
+        return own | {name for name, heir in heirs.items() if heir in own}
 
     def may_withhold(self, names: Iterable[str]) -> bool:
         """Whether a record of these, or one that shares a number with them, is restricted."""

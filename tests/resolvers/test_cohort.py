@@ -67,6 +67,19 @@ async def test_a_source_that_does_not_answer_leaves_open_who_is_not_found() -> N
     assert codes(silent.errors) == ["UPSTREAM_UNAVAILABLE"]
 
 
+async def test_a_cohort_can_be_required_complete() -> None:
+    a, b = source("a", patient("1", NUMBER)), source("b", patient("9", OTHER))
+    asker = Asker(a, b)
+    text = TEXT.replace("identifiers: $of", "identifiers: $of, require: COMPLETE")
+    found = await asker.data(text, of=[NUMBER, OTHER, UNKNOWN])
+    assert [one["status"] for one in found["patients"]["lookups"]] == ["FOUND", "FOUND", "NOT_FOUND"]
+    b.down = UpstreamUnavailable("b", "down")
+    partial = await asker.run(text, of=[NUMBER, OTHER])
+    assert (partial.data, codes(partial.errors)) == ({"patients": None}, ["INCOMPLETE"])
+    assert asker.context is not None
+    assert asker.context.disclosures.total == 0
+
+
 async def test_a_superseded_number_finds_the_person_that_it_became() -> None:
     link = [{"other": {"reference": "Patient/2"}, "type": "replaced-by"}]
     a = source("a", patient("1", NUMBER, link=link), patient("2", OTHER))

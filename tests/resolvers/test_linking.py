@@ -177,6 +177,81 @@ async def test_every_id_of_a_replaced_record_leads_to_its_replacements_person(
     assert (found["completeness"], found["identityConflicts"]) == ("COMPLETE", [])
 
 
+def linked(id_: str, nhs: str | None, *links: tuple[str, str]) -> dict[str, Any]:
+    return patient(
+        id_, nhs, link=[{"other": {"reference": f"Patient/{to}"}, "type": kind} for kind, to in links]
+    )
+
+
+ROWS = "{ patient(identifier: %s) { observations { completeness totalCount nodes { id } } } }"
+HELD = [observation("old", "1"), observation("new", "2"), observation("foreign", "3")]
+MERGED = [linked("1", None, ("replaced-by", "2")), linked("2", OTHER, ("replaces", "1"))]
+
+
+def merged(people: list[dict[str, Any]]) -> MemoryUpstream:
+    return source("a", *people, patient("3", THIRD), rows=HELD)
+
+
+@pytest.mark.parametrize("asked", [f'identifier: "{OTHER}"', 'id: "a/Patient/1"', 'id: "b/Patient/9"'])
+@pytest.mark.parametrize(
+    "people",
+    [
+        [replaced("1", "Patient/2", OTHER), patient("2", OTHER)],  # found by its number
+        [linked("1", NUMBER, ("replaced-by", "2")), linked("2", OTHER, ("replaces", "1"))],
+        [MERGED[0], linked("2", OTHER, ("replaces", "1"), ("replaces", "7"))],  # another one is gone
+        [
+            linked("1", None, ("replaced-by", "7")),
+            linked("7", None, ("replaces", "1"), ("replaced-by", "2")),
+            linked("2", OTHER, ("replaces", "7")),
+        ],
+    ],
+)
+async def test_what_is_about_a_replaced_record_is_in_the_persons_record(people: Any, asked: str) -> None:
+    asker = Asker(merged(people), source("b", patient("9", OTHER)))
+    text = ROWS.replace("identifier: %s", asked)
+    found = (await asker.data(text))["patient"]["observations"]
+    assert sorted(one["id"] for one in found["nodes"]) == ["a/Observation/new", "a/Observation/old"]
+    assert (found["completeness"], found["totalCount"]) == ("COMPLETE", 2)
+
+
+async def test_a_patients_own_token_reaches_what_is_about_a_replaced_record_and_no_more() -> None:
+    asker = Asker(merged(MERGED), patient="a/Patient/2")
+    text = """{ observations { nodes { id } } by: observations(subject: ["a/Patient/1"]) { nodes { id } }
+      old: observation(id: "a/Observation/old") { id }
+      foreign: observation(id: "a/Observation/foreign") { id } }"""
+    found = await asker.data(text)
+    assert (found["old"], found["foreign"]) == ({"id": "a/Observation/old"}, None)
+    both = ["a/Observation/new", "a/Observation/old"]
+    for name in ("observations", "by"):
+        assert sorted(one["id"] for one in found[name]["nodes"]) == both
+
+
+async def test_a_person_without_an_identifier_has_what_is_about_a_replaced_record() -> None:
+    a = merged([MERGED[0], linked("2", None, ("replaces", "1"))])
+    found = await Asker(a).data('{ patient(id: "a/Patient/2") { observations { nodes { id } } } }')
+    assert len(found["patient"]["observations"]["nodes"]) == 2
+
+
+async def test_a_record_that_says_nothing_of_it_was_not_replaced() -> None:
+    claims = linked("2", OTHER, ("replaces", "1"), ("replaces", "3"))
+    a = merged([linked("1", NUMBER, ("replaced-by", "3")), claims])
+    found = (await Asker(a).data(ROWS % f'"{OTHER}"'))["patient"]["observations"]
+    assert [one["id"] for one in found["nodes"]] == ["a/Observation/new"]
+
+
+async def test_while_a_record_that_was_merged_cannot_be_read_its_source_is_partial() -> None:
+    a = merged(MERGED)
+    find = a._find
+
+    def failing(read: Any) -> Any:
+        return UpstreamUnavailable("a", "down") if read.id == "1" else find(read)
+
+    a._find = failing  # type: ignore[method-assign]
+    found = (await Asker(a).data(ROWS % f'"{OTHER}"'))["patient"]["observations"]
+    assert [one["id"] for one in found["nodes"]] == ["a/Observation/new"]
+    assert found["completeness"] == "PARTIAL"
+
+
 async def test_a_reference_to_a_replaced_record_leads_to_the_person() -> None:
     a = source("a", replaced("1", "Patient/2", NUMBER), patient("2", OTHER), rows=[observation("o", "1")])
     text = '{ observation(id: "a/Observation/o") { subject { resource { ... on Patient { id } } } } }'

@@ -329,6 +329,19 @@ async def test_a_cursor_stays_short_over_many_partitions_with_long_page_marks() 
     assert sorted(await walk(Asker(up), 50)) == sorted(oracle([up], "-date"))
 
 
+async def test_a_source_that_sorts_in_one_direction_only_is_read_lazily_in_that_one() -> None:
+    held = [f"20{n:02}-01-01" for n in range(60)]
+    for sort, pages in (("-date", 1), ("date", 12)):
+        up = source("a", held, sorts=frozenset({"-date"}), page_size_max=5)
+        data = await Asker(up).data(WALK, first=3, sort=sort)
+        years = range(59, 56, -1) if sort == "-date" else range(3)
+        assert [one["id"] for one in data["patient"]["observations"]["nodes"]] == [
+            f"a/Observation/a{n}" for n in years
+        ]
+        asked = [one for kind, searches in up.calls if kind == "search" for one in searches]
+        assert (len(asked), {one.sort for one in asked}) == (pages, {("-date",) if pages == 1 else ()})
+
+
 async def test_undated_rows_that_a_source_puts_first_do_not_hide_the_newest() -> None:
     up = source("a", [None] * 30 + ["2020", "2021"], sorts=frozenset({"date", "_id"}), page_size_max=5)
     up.lies_about_order = True

@@ -5,8 +5,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clinical.identifiers import is_nhs_number
 from resolvers.upstreams.errors import UpstreamTimeout
 from tests.resolvers.asking import Asker, codes, patient
+from tests.resolvers.memory import MemoryUpstream
 from tests.resolvers.searchsets import SearchsetUpstream
 
 Json = dict[str, Any]
@@ -102,3 +104,41 @@ async def test_a_source_that_fails_is_told_whichever_way_was_tried() -> None:
     up.faults = {1: UpstreamTimeout("a", "too slow")}
     result = await Asker(up).run("{ patients { nodes { id } } }")
     assert codes(result.errors) == ["UPSTREAM_TIMEOUT"]
+
+
+async def test_how_a_list_of_persons_is_asked_for_is_worked_out_once() -> None:
+    asker = Asker(SearchsetUpstream("a", {"Patient": [patient("1", NUMBERS[0])]}, sorts=SORTED_BY | {"_id"}))
+    kept = []
+    for _ in range(2):
+        await asker.data(WALK, first=5, sort="birthdate")
+        assert asker.context is not None
+        kept.append(set(asker.context.drafts._kept))
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 1
+
+
+async def test_a_person_who_was_filled_in_has_the_records_that_this_was_done_from() -> None:
+    """The source lists a number with spaces, and does not find it by the number without."""
+    rows = [patient("1", "999 000 0018"), patient("2", NUMBERS[0], gender="female")]
+    asker = Asker(MemoryUpstream("a", {"Patient": rows}), linking={"refill": ("gender",)})
+    found = await asker.data("{ patients { nodes { gender records { id } } } }")
+    assert found["patients"]["nodes"][0] == {
+        "gender": "female",
+        "records": [{"id": "a/Patient/1"}, {"id": "a/Patient/2"}],
+    }
+
+
+async def test_a_page_of_a_hundred_persons_is_two_lookups_at_most_whoever_was_shown_before() -> None:
+    """Of the second source's persons most have been shown, and those who have not lie apart."""
+    numbers = [one for n in range(9990000000, 9990003000) if is_nhs_number(one := f"{n}")][:200]
+    a = MemoryUpstream(
+        "a", {"Patient": [patient(f"{n:03}", numbers[n]) for n in range(90)]}, sorts=frozenset({"_id"})
+    )
+    others = [patient(f"{n:03}", numbers[90 + n // 9 if n % 9 == 0 else n]) for n in range(85)]
+    b = MemoryUpstream("b", {"Patient": others}, sorts=frozenset({"_id"}))
+    text = "{ patients(first: 100) { nodes { id } pageInfo { hasNextPage } } }"
+    found = (await Asker(a, b).data(text))["patients"]
+    assert len({one["id"] for one in found["nodes"]}) == 100
+    assert found["pageInfo"]["hasNextPage"] is False
+    for up in (a, b):
+        assert sum(kind == "identify" for kind, _ in up.calls) <= 2

@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from clinical.codec import encode_json
 from clinical.compartment import patient_parameter, subject_element
-from resolvers.hidden import is_entered_in_error
+from clinical.hidden import is_hidden
 from resolvers.ordering import ordering_of
 from resolvers.resource import Location, Resource
 from resolvers.shape import (
@@ -184,7 +184,7 @@ def test_rows_entered_in_error_are_not_admitted(
     )
     assert is_readable(shape, json) == (not is_odd)
     if not is_odd:
-        assert admits(json, None, shape) == (not is_entered_in_error(json))
+        assert admits(json, None, shape) == (not is_hidden(type_, json))
 
 
 # ---------------------------------------------------------------- numbers

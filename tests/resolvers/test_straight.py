@@ -90,7 +90,7 @@ async def short(sources: Sequence[SearchsetUpstream], type_: str, arguments: Jso
     context.shapes = {type_: shape_of(type_, ())}
     try:
         connection = await connection_of(context, type_, arguments, about)
-        if takes_short_way(connection.question, connection.plans):
+        if takes_short_way(connection.plans):
             await take_short_way([connection])
         if connection.straight is None:
             return None
@@ -411,7 +411,7 @@ async def test_only_the_newest_are_listed_the_short_way_from_the_start() -> None
     context.shapes = {"Observation": shape_of("Observation", ())}
     for after, is_short in ((None, True), ("a cursor", False)):
         made = await connection_of(context, "Observation", {"after": after}, "1")
-        assert takes_short_way(made.question, made.plans) == is_short
+        assert takes_short_way(made.plans) == is_short
     context.close()
 
 

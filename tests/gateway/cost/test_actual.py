@@ -43,10 +43,15 @@ async def costs(
     *,
     down: UpstreamError | None = None,
     faults: dict[int, UpstreamError] | None = None,
+    held: dict[str, list[dict[str, Any]]] | None = None,
     **variables: Any,
 ) -> tuple[int, int]:
-    """The estimate and the actual cost, of three sources for observations and one for conditions."""
-    made, upstreams = built(), sources()
+    """The estimate and the actual cost, of three sources for observations and one for conditions. `held`:
+    what the first source has besides."""
+    upstreams = sources()
+    upstreams[0].resources |= held or {}
+    upstreams[0].types = frozenset(upstreams[0].resources)
+    made = build_schema(TYPES, None, counts_of(upstreams))
     upstreams[1].down, upstreams[1].faults = down, faults or {}
     prepared = Preparation(made.graphql, LimitSettings(), True, Weights(made.graphql)).prepare(text, None, "")
     asker = Asker(*upstreams)
@@ -137,11 +142,25 @@ async def test_a_section_of_a_summary_costs_its_searches_and_rows() -> None:
     person = '{ patient(id: "a/Patient/1") { summary { %s } } }'
     # The sources' rows have no category, so that none is a result; of conditions there is none.
     assert await costs(person % "problems(first: 7) { text }") == (1 + 1 + 5 + 7, 1 + 1 + 5)
-    assert await costs(person % "results { name }") == (1 + 1 + 15 + 5, 1 + 1 + 10)
+    assert await costs(person % "results { name }") == (1 + 1 + 15 + 3, 1 + 1 + 10)
     served = 5 + 0 + 15 + 15  # problems, medications, results, vital signs
     told = await costs(person % "sections { state sources { status } }")
     assert told == (1 + 1 + served + 4 + 4, 1 + 1 + 5 + 10 + 10 + 4 + 4)
     assert await costs(person % "problems(first: 51) { text }") == (1 + 1 + 5 + 51, 1 + 1)
+
+
+async def test_the_names_of_medicines_are_searches_of_their_own() -> None:
+    request = {"resourceType": "MedicationRequest", "status": "active", "subject": {"reference": "Patient/1"}}
+    rows = [
+        {**request, "id": "named", "medicationCodeableConcept": {"text": "Aspirin"}},
+        {**request, "id": "referring", "medicationReference": {"reference": "Medication/m"}},
+    ]
+    medicine = {"resourceType": "Medication", "id": "m", "code": {"text": "Warfarin"}}
+    text = '{ patient(id: "a/Patient/1") { summary { medications { text } } } }'
+    kinds = ({"MedicationRequest": some, "Medication": [medicine]} for some in (rows[1:], rows[:1]))
+    told = [await costs(text, held=held) for held in kinds]
+    whole = 1 + 1 + 5 + 5 + 10
+    assert told == [(whole, 1 + 1 + 5 + 5 + 1), (whole, 1 + 1 + 5 + 1)]
 
 
 async def test_references_are_noted_only_where_something_depends_on_them() -> None:

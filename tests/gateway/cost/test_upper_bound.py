@@ -31,6 +31,7 @@ from schema.build import BuiltSchema, build_schema, resource_types
 from schema.cost import counts_of
 from tests.gateway.cost.busy import VARIABLES as BUSY_VARIABLES
 from tests.gateway.cost.busy import Busy, busy_sources
+from tests.gateway.cost.plain_actual import plain_actual
 from tests.gateway.execution.operations import Operations, Seeded
 from tests.gateway.execution.test_equality import CALLERS, INTERESTING, TIGHTENED, sources
 from tests.resolvers.asking import Asker
@@ -148,6 +149,7 @@ async def check_bound(prepared: PreparedDocument, case: Case, text: str) -> tupl
     cost, denied = analysis_of(prepared), denied_of(prepared, case.caller)
     result, tally = await executed(executors()[0], prepared, case)
     found = actual(cost, case.variables, tally, denied)
+    assert found == plain_actual(cost, case.variables, tally, denied), (text, case.variables, case.caller)
     assert 0 <= found <= estimate(cost, case.variables, denied), (text, case.variables, case.caller)
     return result, found
 

@@ -64,8 +64,7 @@ def test_a_directive_that_cannot_be_kept_stops_the_start(sdl: str, says: str) ->
 
 def test_input_objects_that_hold_themselves_are_read() -> None:
     sdl = 'type Query { a(b: B): Int } input B { b: B also: [B!] n: Int @cost(weight: "2") }'
-    found = Weights(build_schema(DIRECTIVES + sdl)).of("Query", "a")
-    assert found is not None
+    found = Weights(build_schema(DIRECTIVES + sdl)).fields("Query")["a"]
     assert found.arguments["b"].inner == "B"
 
 

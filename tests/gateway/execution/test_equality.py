@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import pytest
 from graphql import GraphQLSchema
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from clinical.codec import decode_json, encode_json
 from gateway.document_errors import DocumentInvalid
 from gateway.document_limits import LimitSettings
+from gateway.execution import late
 from gateway.execution.compiled import CompiledExecutor
 from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult, Executor
@@ -281,7 +283,9 @@ async def test_both_executors_answer_the_same(
         prepared = preparation.prepare(text, None, "")
     except DocumentInvalid:
         reject()  # fields that meet with different shapes are refused before execution
-    ours, our_record = await execute(compiled, prepared, variables, is_down, caller)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late, "PIECES_SERVE", len(text) % 2)  # half of them by code of their own at once
+        ours, our_record = await execute(compiled, prepared, variables, is_down, caller)
     theirs, their_record = await execute(stock, prepared, variables, is_down, caller)
     assert encode(ours.data) == encode(theirs.data), text
     assert told(ours) == told(theirs), text

@@ -64,12 +64,12 @@ async def test_settings_know_better_than_the_statement() -> None:
         types=("Observation",),
         parameters={"Observation": ("date", "patient")},
         sort=("_lastUpdated",),
-        sorts={"Observation": ("date", "nonsense")},
+        sorts={"Observation": ("date", "-code", "nonsense", "-nonsense")},
         counts=False,
         batch="bundle",
         page_size_max=33,
     )
-    assert found == Abilities(frozenset(("date", "patient")), frozenset(("date",)), 33, False, True)
+    assert found == Abilities(frozenset(("date", "patient")), frozenset(("date", "-code")), 33, False, True)
     everywhere = await abilities(statement("Observation", parameters=("_sort",)), sort=("_lastUpdated",))
     assert everywhere.sorts == {"_lastUpdated"}
 

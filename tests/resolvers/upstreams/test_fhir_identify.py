@@ -107,7 +107,7 @@ async def test_many_identifiers_go_in_chunks() -> None:
         return bundle(*(patient(f"p{code}", ("urn:x", code)) for code in codes))
 
     server = Server(handler)
-    found = await server.source(capabilities={"id_count_max": 10}).identify(tokens, [PLACE], call())
+    found = await server.source(capabilities={"identifier_count_max": 10}).identify(tokens, [PLACE], call())
     assert [ids(one) for one in found] == [[f"p{n:04}"] for n in range(25)]
     assert len(server.seen) == 3
 

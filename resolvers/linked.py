@@ -1,0 +1,36 @@
+"""What a lookup of identifiers has found: whose they are, and what else was learnt on the way."""
+
+import msgspec
+
+from clinical.identifiers import Token
+from resolvers.conflict import IdentityConflict
+from resolvers.gathering import Key
+from resolvers.persons import Person
+from resolvers.resource import Resource
+from resolvers.upstreams.errors import UpstreamError
+
+Found = Person | UpstreamError | None
+
+
+class Linked(msgspec.Struct, eq=False):
+    """What became of some identifiers, and what else was learnt on the way.
+
+    `loners`: persons of one record each that is not linked, by the record. `former`: whose record took the
+    place of one that was replaced. `shared`: identifiers of several persons. `contested`: for identifiers
+    of nobody, the records that state them nevertheless. `remember`: what goes to the cache.
+    """
+
+    found: dict[Token, Found]
+    loners: dict[Key, Person]
+    former: dict[Key, tuple[Resource, Person]]
+    shared: set[Token]
+    contested: dict[Token, tuple[IdentityConflict, ...]]
+    remember: dict[str, bytes]
+    persons: list[Person] = []
+    """Everyone who was found, each once."""
+
+    def count(self) -> None:
+        """Counts the persons up."""
+        found = [one for one in self.found.values() if isinstance(one, Person)]
+        former = [one for _, one in self.former.values()]
+        self.persons = list(dict.fromkeys([*found, *former, *self.loners.values()]))
