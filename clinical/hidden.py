@@ -32,9 +32,11 @@ def hidden_test(resource_type: str) -> Callable[[Json], bool]:
 
 def is_entered_in_error(resource: Json) -> bool:
     """By `status`, `lifecycleStatus` (Goal), or `verificationStatus` (Condition, AllergyIntolerance)."""
-    if ENTERED_IN_ERROR in (resource.get("status"), resource.get("lifecycleStatus")):
+    if resource.get("status") == ENTERED_IN_ERROR or resource.get("lifecycleStatus") == ENTERED_IN_ERROR:
         return True
     verification = resource.get("verificationStatus")
+    if verification is None:
+        return False
     if not isinstance(verification, dict):
         return bool(verification == ENTERED_IN_ERROR)
     return any(_code(one) == ENTERED_IN_ERROR for one in _list(verification.get("coding")))

@@ -56,7 +56,7 @@ from resolvers.cursor import Cursors
 from resolvers.federation import Federation
 from resolvers.linking import Linking
 from resolvers.person import PersonKey
-from resolvers.upstreams.closed import rules_of
+from resolvers.upstreams.closed import rules_of, takes_callers_token
 from resolvers.upstreams.links import LinkTable, read_links
 from resolvers.upstreams.registry import open_upstreams
 from resolvers.upstreams.wiring import Wiring
@@ -254,4 +254,5 @@ def _federation(
         rules={one.name: rules_of(one) for one in settings.upstreams},
         purpose_default=settings.purposes.default,
         attachments=Attachments(cursor_key, settings.server.public_url or ""),
+        takes_tokens=any(takes_callers_token(one) for one in settings.upstreams),
     )

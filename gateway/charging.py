@@ -18,14 +18,13 @@ from gateway.execution.executor import ExecutionResult, Executor
 from gateway.prepare import PreparedDocument
 from gateway.ratelimit.budgets import Budgets
 from gateway.ratelimit.errors import RateLimited
-from gateway.ratelimit.headers import limit_headers
+from gateway.ratelimit.headers import usual_headers
 from gateway.ratelimit.limiter import Reservation, StoreUnavailable
 from gateway.ratelimit.state import BudgetState
 from gateway.ratelimit.tiers import MICRO, TierSettings
 from permissions.principal import Principal
 from resolvers.budget import RateLimit
 from resolvers.context import RequestContext
-from resolvers.tally import Tally
 from schema.cost import SEARCH
 
 Headers = tuple[tuple[str, str], ...]
@@ -108,7 +107,7 @@ class Bill:
             raise self.obstacle() or refusal from None
         self.state = self._reservation.state
         self._context = context
-        context.tally = Tally(counts_found=self._analysis.counts_found)
+        context.tally.counts_found = self._analysis.counts_found
         context.budget = self._budget
         context.first_max = self._first_max
 
@@ -164,7 +163,7 @@ class Bill:
     @property
     def headers(self) -> Headers:
         """`RateLimit` and `RateLimit-Policy`."""
-        return tuple(limit_headers(self.state).items()) if self.state is not None else ()
+        return usual_headers(self.state) if self.state is not None else ()
 
     def _settle(self, cost: int) -> None:
         assert self._reservation is not None

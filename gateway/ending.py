@@ -26,9 +26,8 @@ class Alarm:
         """What is to be rung for and when, in the order of the times, as all wait equally long."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, ending: "Ending") -> None:
+    def set(self, ending: "Ending", loop: asyncio.AbstractEventLoop) -> None:
         """Has it rung in `after_s` seconds, unless it is no longer due then."""
-        loop = asyncio.get_running_loop()
         self.due[ending] = loop.time() + self._after_s
         if self._timer is None:
             self._timer = loop.call_later(self._after_s, self._ring)
@@ -57,10 +56,11 @@ class Ending:
         self._watching: asyncio.Task[None] | None = None
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
-        self._alarm.set(self)
+        self._alarm.set(self, loop)
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         self._alarm.due.pop(self, None)

@@ -4,6 +4,7 @@ What GraphQL over HTTP asks of a server is decided here; what a document means i
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -114,9 +115,14 @@ class GraphQLEndpoint:
             headers.append(_GZIP)
         if reply.status != 304:
             headers += [_CONTENT_TYPES[reply.media_type], (b"content-length", b"%d" % len(body))]
-        headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
+        headers += [(_field_name(name), value.encode("latin-1")) for name, value in reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+@lru_cache
+def _field_name(name: str) -> bytes:
+    return name.lower().encode()
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -25,7 +25,7 @@ from gateway.persisted.persisted import PersistedDocuments
 from gateway.prepare import PreparedDocument
 from gateway.response import Reply
 from gateway.telemetry import Telemetry
-from permissions.decision import Decisions
+from permissions.decision import Decisions, Permissions
 from permissions.principal import Principal
 from resolvers.context import RequestContext
 from resolvers.federation import Federation
@@ -86,10 +86,11 @@ class Pipeline:
         self._trail = trail
         self._sources_s = deadline_s - min(RESERVE_MAX_S, deadline_s * RESERVE_PART)
         self._deadlines = Alarm(deadline_s)
-        self._stage, staged = telemetry.stage, telemetry.staged
+        staged = telemetry.staged
         self._answer = staged("request", self._run, _request_attributes)
         self._authenticate = staged("authenticate", authenticator.authenticate)
         self._document = staged("documents", self._find)
+        self._permit = staged("permissions", self._permitted)
         self._reserve = staged("limits", Bill.reserve)
         self._execute = staged("execution", self._run_prepared, _operation_attributes)
         self._respond = staged("response", self._build)
@@ -119,7 +120,8 @@ class Pipeline:
 
     async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
         with Deadline(self._deadlines):
-            asked_at = asyncio.get_running_loop().time()
+            loop = asyncio.get_running_loop()
+            asked_at = loop.time()
             variables = incoming.request.variables or {}
 
             principal = await self._authenticate(incoming.credentials)
@@ -127,10 +129,7 @@ class Pipeline:
 
             prepared = await self._document(incoming, principal, entry)
 
-            with self._stage("permissions"):
-                permissions = self._decisions.of(principal)
-                denied = self._denials.denied(prepared, permissions)
-                entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
+            permissions, denied = await self._permit(principal, prepared, entry)
 
             bill = self._charging.bill(principal, prepared, variables, denied)
             if incoming.cost.validates:
@@ -139,7 +138,7 @@ class Pipeline:
             context = self._federation.open(
                 principal,
                 permissions,
-                deadline_s=self._time_for_sources(asked_at),
+                deadline_s=self._time_for_sources(loop.time() - asked_at),
                 request_id=incoming.request_id,
                 authorization=incoming.credentials.authorization,
             )
@@ -173,6 +172,15 @@ class Pipeline:
         if incoming.is_get:
             self._check_get(request, prepared)
         return prepared
+
+    async def _permitted(
+        self, principal: Principal, prepared: PreparedDocument, entry: Entry
+    ) -> tuple[Permissions, frozenset[str]]:
+        """What the caller may see, and which coordinates of the document are denied."""
+        permissions = self._decisions.of(principal)
+        denied = self._denials.denied(prepared, permissions)
+        entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
+        return permissions, denied
 
     def _run_prepared(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
@@ -215,9 +223,9 @@ class Pipeline:
             raise PostNeeded("Only queries may be sent by GET.")
         self._addresses.check_arguments(request, prepared)
 
-    def _time_for_sources(self, asked_at: float) -> float:
+    def _time_for_sources(self, passed_s: float) -> float:
         """What is left for the sources, so that what did arrive can still be merged and sent in time."""
-        return max(0.0, self._sources_s - (asyncio.get_running_loop().time() - asked_at))
+        return self._sources_s - passed_s if passed_s < self._sources_s else 0.0
 
 
 def _request_attributes(incoming: Incoming, entry: Entry) -> dict[str, str]:

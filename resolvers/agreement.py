@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple
 
 from clinical.dates import DateInvalid, interval
@@ -22,7 +23,8 @@ class _Compared(NamedTuple):
     agrees: Callable[[Any, Any], bool]
 
 
-def elements_of(agree_on: Iterable[Demographic]) -> frozenset[str]:
+@cache
+def elements_of(agree_on: tuple[Demographic, ...]) -> frozenset[str]:
     """The elements of Patient that agreement looks at."""
     return frozenset(_COMPARED[one].element for one in agree_on)
 

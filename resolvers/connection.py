@@ -13,7 +13,7 @@ from resolvers.edge import Edge, Sealer, edge_of
 from resolvers.field import FieldCall
 from resolvers.given import note_resources, note_rows
 from resolvers.merge import Merge
-from resolvers.outcome import SourceOutcome, SourceStatus, require_complete
+from resolvers.outcome import OK, SourceOutcome, require_complete
 from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
@@ -193,5 +193,5 @@ def tell(context: RequestContext, outcomes: Sequence[SourceOutcome], call: Field
     """Says what is missing where the client looks: in the list, or else as an error (docs/errors.md)."""
     for outcome in outcomes:
         context.note(outcome)
-        if outcome.status is not SourceStatus.OK and outcome.is_gap and call.selected.isdisjoint(TELLING):
+        if outcome.status is not OK and outcome.is_gap and call.selected.isdisjoint(TELLING):
             context.errors.append(LocatedError(gap_error(outcome), call.path))

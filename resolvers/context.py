@@ -1,7 +1,7 @@
 """All that a resolver may touch, and what a request notes on its way."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,9 @@ class RequestContext:
     call: Call
     upstreams: Mapping[str, Upstream]
     loaders: Loaders
-    identity: Identity
+    open_identity: Callable[[], Identity]
+    compared: frozenset[str]
+    """The elements of Patient by which records are told to be one person's."""
     cursors: Cursors
     served_types: frozenset[str]
     permissions: Permissions
@@ -90,6 +92,7 @@ class RequestContext:
     """Whether a source has several places, so that it counts where a person is registered."""
     turns: Turns = field(default_factory=Turns)
     """What large work asks between two pieces, so that small requests need not wait for all of it."""
+    _identity: Identity | None = None
     _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
     _warned: set[tuple[str, str, str, str]] = field(default_factory=set)
     _own: "asyncio.Future[Person | None] | None" = None
@@ -100,8 +103,19 @@ class RequestContext:
         (None: perhaps all)."""
         self.shapes = shapes
         if of_patient is not None and not self.permissions.looks_into("Patient"):
-            elements = of_patient | self.identity.elements
-            self.loaders.narrow(patient_record(elements, self.is_located))
+            self.loaders.narrow(patient_record(of_patient | self.compared, self.is_located))
+
+    @property
+    def identity(self) -> Identity:
+        """Who is who in this request; made when it is first asked."""
+        known = self._identity
+        if known is None:
+            known = self._identity = self.open_identity()
+        return known
+
+    def conflict_counts(self) -> dict[str, int]:
+        """How many records of each source were found in this request and not linked."""
+        return {} if self._identity is None else self._identity.conflict_counts()
 
     async def own_person(self) -> Person:
         """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""
@@ -182,8 +196,8 @@ class RequestContext:
 
     def source_summary(self) -> list[dict[str, Any]]:
         """What `extensions.sources` says: each source that was asked, in order of precedence."""
-        known = (self._outcomes[name] for name in self.upstreams if name in self._outcomes)
-        return [outcome.told() for outcome in known]
+        known = self._outcomes
+        return [known[name].told() for name in self.upstreams if name in known] if known else []
 
     def told(self) -> dict[str, list[dict[str, Any]]]:
         """What `extensions` says of the sources, and what the answer should be read with."""
@@ -193,7 +207,8 @@ class RequestContext:
     def close(self) -> None:
         """Ends the work that nobody waits for any more."""
         self.loaders.close()
-        self.identity.close()
+        if self._identity is not None:
+            self._identity.close()
         if self._own is not None:
             self._own.cancel()
 

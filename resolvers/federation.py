@@ -4,10 +4,12 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from permissions.decision import Permissions
 from permissions.principal import Principal
+from resolvers.agreement import elements_of
 from resolvers.attachment_ids import Attachments
 from resolvers.cache import Cache, Kept
 from resolvers.context import RequestContext
@@ -27,7 +29,7 @@ class Federation:
     `served_types`: the FHIR types of the schema. `pages_max` bounds every walk of a source. `rules`: which
     sources may not be asked by everybody; `purpose_default`: of callers whose tokens state no purpose of use.
     `attachments`: the addresses of attachments, by a key that lasts as long as the process where none is
-    given.
+    given. `takes_tokens`: whether a source is asked with its callers' own tokens.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class Federation:
         rules: Mapping[str, SourceRules] | None = None,
         purpose_default: str | None = None,
         attachments: Attachments | None = None,
+        *,
+        takes_tokens: bool = True,
     ) -> None:
         self.upstreams = {one.name: one for one in upstreams}
         self._doors = Doors(self.upstreams, rules or {}, purpose_default)
@@ -53,6 +57,8 @@ class Federation:
         self._turns = Turns()
         self._attachments = attachments or Attachments(os.urandom(32))
         self._is_located = any(len(one.locations()) > 1 for one in upstreams)
+        self._compared = elements_of(linking.agree_on)
+        self._takes_tokens = takes_tokens
 
     def open(
         self,
@@ -68,18 +74,18 @@ class Federation:
         `deadline_s` counts from now; `close` the context when the request is over or given up.
         `authorization`: the caller's accepted header, for sources that are asked with the caller's own token.
         """
-        token = caller_token(authorization)
+        token = caller_token(authorization) if self._takes_tokens else None
         call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns, token=token)
         upstreams = self._doors.of(principal)
         loaders = Loaders(upstreams, call, self._turns)
-        identity = Identity(upstreams, self._linking, loaders, self._cache, principal)
         return RequestContext(
             principal=principal,
             call=call,
             upstreams=upstreams,
             closed_to_restricted=self._doors.closed_to_restricted,
             loaders=loaders,
-            identity=identity,
+            open_identity=partial(Identity, upstreams, self._linking, loaders, self._cache, principal),
+            compared=self._compared,
             cursors=self._cursors,
             served_types=self._served_types,
             permissions=permissions,

@@ -4,7 +4,7 @@ A record may state identifiers of several linking systems, and may have been rep
 What they lead to is asked for in rounds, each one batch for each source, until nothing new turns up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.link_memory import is_inactive
 from resolvers.linking import Links, Statement
-from resolvers.loaders import Loaders, questions
+from resolvers.loaders import Loaders
 from resolvers.persons import Answer
 from resolvers.replaced import is_replaced, predecessors, successors
 from resolvers.resource import Resource
@@ -60,13 +60,10 @@ class Gathering:
         self._loaders = loaders
         self._principal = principal
 
-    async def ask(self, wanted: Mapping[Token, Resource | None]) -> Sequence[Sequence[Answer]]:
+    def ask(self, wanted: Mapping[Token, Resource | None]) -> Awaitable[Sequence[Sequence[Answer]]]:
         """What each source says of each identifier, which comes with the record it was found on."""
-        asked = [
-            self._loaders.identify_all(name, questions(one, wanted, self._principal))
-            for name, one in self._upstreams.items()
-        ]
-        return await together(*asked)
+        identify_all, principal = self._loaders.identify_all, self._principal
+        return together(*[identify_all(one, wanted, principal) for one in self._upstreams.values()])
 
     async def gather(self, begun: Mapping[Token, Sequence[Answer]], found: Sequence[Resource]) -> Gathered:
         """All that the answers lead to, with the records `found` that were asked about."""

@@ -6,11 +6,11 @@ birth date). Names alone never link. Every id of a person leads to the same `Per
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from clinical.identifiers import Token
 from permissions.principal import Principal
-from resolvers.agreement import elements_of
 from resolvers.cache import Cache
 from resolvers.conflict import ConflictReason, IdentityConflict
 from resolvers.errors import ArgumentInvalid
@@ -21,7 +21,7 @@ from resolvers.link_memory import LINK_TTL_S, LinkMemory
 from resolvers.linked import Found
 from resolvers.linker import Linker
 from resolvers.linking import Linking, Links, Statement
-from resolvers.loaders import Identify, Loaders
+from resolvers.loaders import Loaders
 from resolvers.person import PersonIdInvalid
 from resolvers.persons import Person, alone, first_error, unlinked
 from resolvers.records import find_record
@@ -34,6 +34,9 @@ from resolvers.upstreams.upstream import Upstream
 
 _Lookup = asyncio.Future[Mapping[Token, Found]]
 """One batch of identifiers, and the person of each."""
+
+
+_SHARED: Final = "identifier: more than one person has it"
 
 
 class IdentifierAmbiguous(ArgumentInvalid):
@@ -66,7 +69,6 @@ class Identity:
         restrictions = Restrictions(linking.trusted_sources, cache)
         self._linker = Linker(self._upstreams, linking, self._links, gathering, restrictions, self._ids)
         self.refill = linking.refill
-        self.elements = elements_of(linking.agree_on)
         self.contested: dict[Token, tuple[IdentityConflict, ...]] = {}
         """For identifiers that lead to nobody, the records that state them nevertheless."""
 
@@ -84,7 +86,12 @@ class Identity:
 
         Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
         """
-        (found,) = await self.of_identifiers((identifier,))
+        if self._links.links(identifier):
+            looked_up = await self._look_up({identifier: None})
+            is_told = identifier in looked_up and identifier not in self._shared
+            found = looked_up[identifier] if is_told else await self._told(identifier)
+        else:
+            found = await self._found_by(identifier)
         if isinstance(found, BaseException):
             raise found
         return found
@@ -101,9 +108,7 @@ class Identity:
         found = dict(zip(others, await settled(*map(self._found_by, others)), strict=True)) if others else {}
         told: list[Person | UpstreamError | IdentifierAmbiguous | None] = []
         for one in identifiers:
-            answer = found[one] if one in found else await self._result(one)
-            if one in self._shared:
-                answer = IdentifierAmbiguous("identifier: more than one person has it")
+            answer = found[one] if one in found else await self._told(one)
             if isinstance(answer, BaseException) and not isinstance(
                 answer, UpstreamError | IdentifierAmbiguous
             ):
@@ -134,19 +139,16 @@ class Identity:
             await self._follow(replaced)
             fresh = known.unknown(fresh)
         for one in fresh:
-            said = stated[one] = statement_of(one)
-            for token in said.tokens:
+            stated[one] = said = statement_of(one)
+            tokens = said.tokens
+            for token in tokens:
                 wanted[token] = one
-            if len(said.tokens) > 1 or one in replaced:
-                tangled.update(said.tokens)
+            if len(tokens) > 1 or one in replaced:
+                tangled.update(tokens)
         if wanted:
             known.keep_found_again(stated, await self._look_up(wanted, tangled))
         persons = known.persons
-        found: list[Person | UpstreamError] = []
-        for one in records:
-            person = persons.get(one)
-            found.append(person if person is not None else await self._person(one, stated.get(one)))
-        return found
+        return [persons.get(one) or await self._person(one, stated.get(one)) for one in records]
 
     def conflict_counts(self) -> dict[str, int]:
         """How many records of each source were found in this request and not linked."""
@@ -171,8 +173,8 @@ class Identity:
         """The one person whose records carry an identifier of any system, such as a hospital number."""
         if identifier.system in self._linking.systems:
             return None
-        asked = [(one.name, Identify(identifier, one.locations())) for one in self._upstreams.values()]
-        answers = await settled(*(self._loaders.identify(name, key) for name, key in asked))
+        upstreams = self._upstreams.values()
+        answers = await settled(*(self._loaders.identify(one, identifier) for one in upstreams))
         records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
         found = await self.of_records(records)
         error = first_error(found or answers)
@@ -180,7 +182,7 @@ class Identity:
             raise error
         persons = {one.id: one for one in found if isinstance(one, Person)}
         if len(persons) > 1:
-            raise IdentifierAmbiguous("identifier: more than one person has it")
+            raise IdentifierAmbiguous(_SHARED)
         return next(iter(persons.values()), None)
 
     async def _of_person_id(self, text: str) -> Person | None:
@@ -235,6 +237,11 @@ class Identity:
         self._known.keep(record, made)
         return made
 
+    async def _told(self, identifier: Token) -> Found | IdentifierAmbiguous:
+        """Who has an identifier that was looked up; why nobody is named by one that several have."""
+        found = await self._result(identifier)
+        return IdentifierAmbiguous(_SHARED) if identifier in self._shared else found
+
     async def _result(self, identifier: Token) -> Found:
         """What the lookup gave that is done or under way."""
         lookup = self._lookups[identifier]
@@ -242,7 +249,7 @@ class Identity:
         return found[identifier]
 
     async def _look_up(
-        self, wanted: Mapping[Token, Resource | None], tangled: Iterable[Token] = ()
+        self, wanted: Mapping[Token, Resource | None], tangled: Collection[Token] = ()
     ) -> Mapping[Token, Found]:
         """Looks up those whom nobody in this request has asked for, and gives those; concurrent askers share
         a lookup.
@@ -250,26 +257,21 @@ class Identity:
         `wanted`: each identifier with the record that it was found on, if any; `tangled`: those that are
         known to lead further.
         """
-        wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
+        if self._lookups:
+            wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
         if not wanted:
             return {}
         lookup: _Lookup = asyncio.get_running_loop().create_future()
         self._lookups.update(dict.fromkeys(wanted, lookup))
         try:
-            found = await self._linked(wanted, frozenset(tangled))
+            made = await self._linker.link(wanted, tangled)
+            self._known.keep_linked(made)
+            self._shared |= made.shared
+            self.contested |= made.contested
+            await self._cache.set_all(made.remember, LINK_TTL_S)
         except BaseException:
             lookup.cancel()
             raise
         if not lookup.done():
-            lookup.set_result(found)
-        return found
-
-    async def _linked(
-        self, wanted: Mapping[Token, Resource | None], tangled: frozenset[Token]
-    ) -> Mapping[Token, Found]:
-        made = await self._linker.link(wanted, tangled)
-        self._known.keep_linked(made)
-        self._shared |= made.shared
-        self.contested |= made.contested
-        await self._cache.set_all(made.remember, LINK_TTL_S)
+            lookup.set_result(made.found)
         return made.found

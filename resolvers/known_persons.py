@@ -63,10 +63,11 @@ class KnownPersons:
         persons, by_id, apart = self.persons, self._by_id, self._apart
         again = []
         for record, said in stated.items():
-            if len(said.tokens) != 1 or "link" in record.json or (apart and record.key in apart):
+            tokens = said.tokens
+            if len(tokens) != 1 or "link" in record.json or (apart and record.key in apart):
                 continue
-            person = found.get(said.tokens[0])
-            if isinstance(person, Person) and person.holds(record) and record not in persons:
+            person = found.get(tokens[0])
+            if type(person) is Person and record not in persons and person.holds(record):
                 persons[record] = by_id[person.id] = person
                 record.person_id = person.id
                 again.append(record)

@@ -31,6 +31,8 @@ class Linked(msgspec.Struct, eq=False):
 
     def count(self) -> None:
         """Counts the persons up."""
-        found = [one for one in self.found.values() if isinstance(one, Person)]
-        former = [one for _, one in self.former.values()]
-        self.persons = list(dict.fromkeys([*found, *former, *self.loners.values()]))
+        found = [one for one in self.found.values() if type(one) is Person]
+        if self.former or self.loners or len(found) > 1:
+            former = [one for _, one in self.former.values()]
+            found = list(dict.fromkeys([*found, *former, *self.loners.values()]))
+        self.persons = found

@@ -16,6 +16,7 @@ from resolvers.link_memory import LinkMemory
 from resolvers.linked import Found, Linked
 from resolvers.linking import Linking, Links, Statement
 from resolvers.outcome import SourceStatus
+from resolvers.person import PREFIX
 from resolvers.persons import Answer, Outcomes, Person, first_error, found_outcome
 from resolvers.replaced import leads_on
 from resolvers.resource import Resource
@@ -65,9 +66,11 @@ class Linker:
             gathered = await self._gathering.gather(complex_, known)
             _Untangling(self, gathered, memo, made).enter(complex_)
         made.count()
+        mark, remember = self._mark, made.remember
         for person in made.persons:
-            withheld = self._mark(person, made.remember)
-            person.is_withheld = await self._restrictions.recall(person.id) if withheld is None else withheld
+            if (withheld := mark(person, remember)) is None:
+                withheld = await self._restrictions.recall(person.id)
+            person.is_withheld = withheld
         for record, person in made.former.values():
             LinkMemory.note(made.remember, (record,), person.id.encode() if person.is_linked else None)
         return made
@@ -82,7 +85,7 @@ class Linker:
     ) -> object:
         """The person of the records that state the identifier and nothing else; an error where there is none
         and a source may know one. `said`: what each source found, `found`: the record asked about."""
-        statement_of, own = self._links.of, (identifier,)
+        statement_of, are_alike, own = self._links.of, self._links.are_alike, (identifier,)
         stated: list[Resource] = []
         error: UpstreamError | None = None
         is_in_order = True
@@ -92,7 +95,9 @@ class Linker:
                 continue
             is_in_order = is_in_order and len(one) < 2
             for record in one:
-                tokens = statement_of(record).tokens
+                # Nearly always it is the record asked about, which states no other: else it were tangled.
+                is_alike = found is not None and are_alike(record, found)
+                tokens = own if is_alike else statement_of(record).tokens
                 if tokens == own and ("link" not in record.json or not leads_on(record)):
                     stated.append(record)
                 elif identifier in tokens:
@@ -104,8 +109,8 @@ class Linker:
         if not is_in_order:
             stated.sort(key=self._gathering.precedence)
         if len(stated) == 1 or self.grouper.are_one(stated):
-            is_whole = error is None and not [one for one in stated if one.cached]
-            outcomes = memo.of_found(stated) if is_whole else memo.of(said, stated)
+            is_old = [one for one in stated if one.cached] if len(stated) > 1 else stated[0].cached
+            outcomes = memo.of(said, stated) if is_old or error is not None else memo.of_found(stated)
             return Person(self.id_of(identifier), tuple(stated), outcomes)
         grouping = self.grouper.grouped({one: statement_of(one) for one in stated})
         records = tuple(grouping.groups[identifier].records)
@@ -152,7 +157,7 @@ class Linker:
 
     def id_of(self, identifier: Token) -> str:
         """The person id that an identifier makes."""
-        known = self._ids.get(identifier)
+        known = self._ids.get(identifier) if self._ids else None
         return known or self._linking.key.seal(identifier.system or "", identifier.code or "")
 
     def unlinked(self, record: Resource, memo: Outcomes) -> Person:
@@ -182,7 +187,7 @@ class Linker:
         id_, concerned = person.id, person.records
         for record in concerned:
             record.person_id = id_
-        LinkMemory.note(remember, concerned, id_.encode() if person.is_linked else None)
+        LinkMemory.note(remember, concerned, id_.encode() if id_.startswith(PREFIX) else None)
         if person.conflicts:
             in_doubt = (*(one.record for one in person.conflicts), *person.doubted)
             LinkMemory.note(remember, [one for one in in_doubt if one.person_id is None], None)

@@ -51,9 +51,10 @@ class Links:
 
     def __init__(self, linking: Linking, upstreams: Mapping[str, Upstream]) -> None:
         self._systems = linking.systems
-        by_table = {name for name, one in upstreams.items() if one.links_by_table}
-        self._trusted = linking.trusted_sources | by_table
-        self._known: dict[tuple[str, str], Statement] = {}
+        by_table = [name for name, one in upstreams.items() if one.links_by_table]
+        self._trusted = linking.trusted_sources.union(by_table) if by_table else linking.trusted_sources
+        self._known: dict[str, dict[str, Statement]] = {system: {} for system in linking.systems}
+        """By system, what each value that was stated means."""
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
@@ -68,22 +69,28 @@ class Links:
         entries = record.json.get("identifier")
         if type(entries) is not list or record.source not in self._trusted:
             return NOTHING
-        systems, known, only = self._systems, self._known, NOTHING
+        known, only = self._known, NOTHING
         more: set[Token] | None = None
         for entry in entries:
-            if type(entry) is not dict or entry.get("system") not in systems:
+            if type(entry) is not dict or type(system := entry.get("system")) is not str:
                 continue
-            system, value = entry["system"], entry.get("value")
-            if type(value) is not str or entry.get("use") == "old":
+            if (values := known.get(system)) is None or type(value := entry.get("value")) is not str:
                 continue
-            stated = known.get((system, value)) or self._verified(system, value)
-            if stated is only or stated is NOTHING or ("period" in entry and _is_over(entry["period"])):
+            if entry.get("use") == "old" or ("period" in entry and _is_over(entry["period"])):
+                continue
+            stated = values.get(value) or self._verified(system, value)
+            if stated is only or stated is NOTHING:
                 continue
             if only is not NOTHING:
                 more = more or set(only.tokens)
                 more.update(stated.tokens)
             only = stated
         return only if more is None or len(more) < 2 else self._several(more)
+
+    @staticmethod
+    def are_alike(one: Resource, other: Resource) -> bool:
+        """Whether two records state the same, because they say the same of their identifiers."""
+        return one.source == other.source and one.json.get("identifier") == other.json.get("identifier")
 
     def _several(self, stated: Iterable[Token]) -> Statement:
         ranks = self._systems
@@ -94,7 +101,7 @@ class Links:
     def _verified(self, system: str, value: str) -> Statement:
         """The token of an identifier as stated; nothing where the value fails its system's check."""
         code, check = value.replace(" ", ""), _VERIFIED.get(system, _is_value)
-        made = self._known[system, value] = Statement((Token(system, code),)) if check(code) else NOTHING
+        made = self._known[system][value] = Statement((Token(system, code),)) if check(code) else NOTHING
         return made
 
 

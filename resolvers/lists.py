@@ -40,7 +40,8 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     """Lists of any types (`call.about`), about any patients."""
     persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
     found: list[Any] = list(persons)
-    lists: dict[int, Asked] = {}
+    places: list[int] = []
+    lists: list[Asked] = []
     last: FieldCall | None = None
     is_whole = False
     for place, (call, person) in enumerate(zip(calls, persons, strict=True)):
@@ -53,10 +54,13 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
             asked = Asked(question, person) if is_whole else await reached(call, question, person)
             found[place] = None
             if asked is not None:
-                lists[place] = asked
+                places.append(place)
+                lists.append(asked)
     if lists:
-        made = await connect([calls[place] for place in lists], list(lists.values()))
-        for place, one in zip(lists, made, strict=True):
+        made = await connect([calls[place] for place in places], lists)
+        if len(made) == len(found):
+            return made
+        for place, one in zip(places, made, strict=True):
             found[place] = one
     return found
 

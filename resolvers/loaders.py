@@ -1,15 +1,15 @@
 """Request-scoped dataloaders: what many fields ask in one tick goes out as one batch.
 
-A key holds everything that affects its answer (`Read`, `Search`, `Identify`), so equal keys
-are equal questions: they are asked once per request, whatever aliases or paths led to them.
+A key holds everything that affects its answer (`Read`, `Search`), so equal keys are equal questions: they
+are asked once per request, whatever aliases or paths led to them. Identifiers are looked for at some places
+of a source: each such set of places has a loader of its own.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 from msgspec.structs import replace
 
 from clinical.identifiers import Token
@@ -17,6 +17,7 @@ from permissions.principal import Principal
 from resolvers.pace import Pace
 from resolvers.resource import Location, Resource
 from resolvers.source_loader import Ask, SourceLoader
+from resolvers.together import together
 from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
@@ -26,26 +27,14 @@ LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
 
-class Identify(msgspec.Struct, frozen=True, cache_hash=True):
-    """Which Patient records carry a business identifier, at these places of a source."""
-
-    identifier: Token
-    locations: tuple[Location, ...]
-
-
-def questions(
-    upstream: Upstream, wanted: Mapping[Token, Resource | None], principal: Principal
-) -> list[Identify]:
-    """What a source is asked to find persons, each by an identifier and the record that states it, if any."""
-    every = upstream.locations()
-    if len(every) == 1:
-        return [Identify(token, every) for token in wanted]
-    return [Identify(token, _places(upstream, every, found, principal)) for token, found in wanted.items()]
+Records = tuple[Resource, ...]
+"""The Patient records with an identifier."""
 
 
 def _places(
     upstream: Upstream, every: tuple[Location, ...], found: Resource | None, principal: Principal
 ) -> tuple[Location, ...]:
+    """Where a source is asked for a person of whom a record was found, or none."""
     places = every if found is None else upstream.locate(found, principal)
     # The same places in the same order are one batch, however likely each is for this person.
     return every if set(places) == set(every) else tuple(places)
@@ -60,7 +49,7 @@ class Loaders:
         self._upstreams = upstreams
         self._call = call
         self._pace = Pace(asyncio.current_task())
-        self._made: dict[tuple[str, str], SourceLoader] = {}
+        self._made: dict[tuple[str, _Kind], SourceLoader] = {}
         self._primed: list[Resource] = []
 
     def narrow(self, patient_record: Any) -> None:
@@ -97,16 +86,36 @@ class Loaders:
         total: int | None = await self._loader(source, "count").one(key)
         return total
 
-    async def identify(self, source: str, key: Identify) -> tuple[Resource, ...]:
-        """The Patient records with an identifier. Raises UpstreamError."""
-        found: tuple[Resource, ...] = await self._loader(source, "identify").one(key)
+    async def identify(self, upstream: Upstream, identifier: Token) -> Records:
+        """The Patient records with an identifier, at every place. Raises UpstreamError."""
+        found: Records = await self._loader(upstream.name, upstream.locations()).one(identifier)
         return found
 
-    async def identify_all(
-        self, source: str, keys: Sequence[Identify]
-    ) -> list[tuple[Resource, ...] | UpstreamError]:
-        """Many at once; an error stands in the place of its answer."""
-        return await self._loader(source, "identify").all(keys)
+    def identify_all(
+        self, upstream: Upstream, wanted: Mapping[Token, Resource | None], principal: Principal
+    ) -> Awaitable[list[Records | UpstreamError]]:
+        """Those with many identifiers, each asked for with the record that states it, if any; an error stands
+        in the place of its answer."""
+        every = upstream.locations()
+        if len(every) == 1:
+            return self._loader(upstream.name, every).all(tuple(wanted))
+        places = {token: _places(upstream, every, found, principal) for token, found in wanted.items()}
+        return self._identify_at(upstream.name, places)
+
+    async def _identify_at(
+        self, source: str, places: Mapping[Token, tuple[Location, ...]]
+    ) -> list[Records | UpstreamError]:
+        """Each identifier at its own places: one call per set of places."""
+        groups: dict[tuple[Location, ...], list[Token]] = {}
+        for token, at in places.items():
+            groups.setdefault(at, []).append(token)
+        answers = await together(*(self._loader(source, at).all(group) for at, group in groups.items()))
+        found = {
+            token: answer
+            for group, batch in zip(groups.values(), answers, strict=True)
+            for token, answer in zip(group, batch, strict=True)
+        }
+        return [found[token] for token in places]
 
     @property
     def unanswered_searches(self) -> int:
@@ -138,7 +147,7 @@ class Loaders:
     def _searches(self, source: str, is_batched: bool) -> SourceLoader:
         return self._loader(source, "batched search" if is_batched else "search")
 
-    def _loader(self, source: str, kind: str) -> SourceLoader:
+    def _loader(self, source: str, kind: "_Kind") -> SourceLoader:
         made = self._made.get((source, kind))
         if made is None:
             ask, is_held = _asks(self._upstreams[source], kind)
@@ -147,39 +156,29 @@ class Loaders:
         return made
 
 
-def _asks(upstream: Upstream, kind: str) -> tuple[Ask, bool]:
+_Kind = str | tuple[Location, ...]
+"""What a loader asks for: a name, or the places at which it looks for identifiers."""
+
+
+def _asks(upstream: Upstream, kind: _Kind) -> tuple[Ask, bool]:
     """The upstream's method, and whether its batches are held for more questions to come."""
+    if isinstance(kind, tuple):
+        return _identify(upstream, kind), True
     match kind:
         case "batched search":
             return upstream.search, True
         case "search":
             return upstream.search, False
-        case "identify":
-            return _identify(upstream), True
         case "read":
             return upstream.read, True
         case _:
             return upstream.count, False
 
 
-def _identify(upstream: Upstream) -> Ask:
-    """Groups the questions by places: one call per set of places."""
-
-    async def ask(keys: Sequence[Identify], call: Call) -> Sequence[Any]:
-        groups: dict[tuple[Location, ...], list[Token]] = {}
-        for key in keys:
-            groups.setdefault(key.locations, []).append(key.identifier)
+def _identify(upstream: Upstream, places: tuple[Location, ...]) -> Ask:
+    async def ask(identifiers: Sequence[Token], call: Call) -> Sequence[Records | UpstreamError]:
         now = time.monotonic()
         hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
-        if len(groups) == 1:
-            ((places, identifiers),) = groups.items()
-            return await upstream.identify(identifiers, places, hurried)
-        answers = await asyncio.gather(*(upstream.identify(ids, at, hurried) for at, ids in groups.items()))
-        found = {
-            Identify(identifier, at): answer
-            for (at, ids), batch in zip(groups.items(), answers, strict=True)
-            for identifier, answer in zip(ids, batch, strict=True)
-        }
-        return [found[key] for key in keys]
+        return await upstream.identify(identifiers, places, hurried)
 
     return ask

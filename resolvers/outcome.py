@@ -33,6 +33,11 @@ class Completeness(Enum):
     PARTIAL = "PARTIAL"
 
 
+OK: Final = SourceStatus.OK
+"""What nearly every outcome is: looked up once, as Python takes long to find an enum's member."""
+_COMPLETE: Final = Completeness.COMPLETE
+
+
 class SourceOutcome(msgspec.Struct, frozen=True):
     """One source's part in one answer. `message` is safe to show; `code` is the error's code."""
 
@@ -55,7 +60,9 @@ class SourceOutcome(msgspec.Struct, frozen=True):
     def told(self) -> dict[str, str]:
         """The outcome as an error's extensions say it."""
         told = {"source": self.source, "status": self.status.value}
-        return {**told, "message": self.message} if self.message else told
+        if self.message:
+            told["message"] = self.message
+        return told
 
 
 class Answered:
@@ -68,16 +75,16 @@ class Answered:
         """A source's OK; `retrieved_at` None: it had nothing to be asked."""
         last = self._last.get(source)
         if last is None or last.retrieved_at is not retrieved_at:
-            last = self._last[source] = SourceOutcome(source, SourceStatus.OK, None, retrieved_at)
+            last = self._last[source] = SourceOutcome(source, OK, None, retrieved_at)
         return last
 
 
 def completeness(outcomes: Iterable[SourceOutcome]) -> Completeness:
     """COMPLETE: every source is OK, or NOT_LINKED after a lookup that answered."""
     for one in outcomes:
-        if one.status is not SourceStatus.OK and one.is_gap:
+        if one.status is not OK and one.is_gap:
             return Completeness.PARTIAL
-    return Completeness.COMPLETE
+    return _COMPLETE
 
 
 def require_complete(outcomes: Iterable[SourceOutcome]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec.structs import replace
 
 from clinical.compartment import patient_parameter
 from permissions.narrowing import Narrowing
@@ -13,7 +14,7 @@ from resolvers.filtering import divide, is_checked, parameter_of_patient, refere
 from resolvers.hidden import hidden_filter
 from resolvers.narrowed import narrowed
 from resolvers.narrowed_shape import narrowed_shape
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import OK, SourceOutcome, SourceStatus
 from resolvers.persons import Person
 from resolvers.question import Question
 from resolvers.resource import Location, Resource
@@ -82,7 +83,7 @@ class _Draft:
         plan, base = self.plan, self.base
         outcome = person.outcomes.get(plan.upstream.name)
         problems: tuple[str, ...] = ()
-        if outcome is not None and outcome.status is not SourceStatus.OK and outcome.is_gap:
+        if outcome is not None and outcome.status is not OK and outcome.is_gap:
             # A lookup that fell short: the source may hold more records of the person than are known.
             problems = (_problem(outcome),)
         if not self.is_simple or len(records) != 1:
@@ -97,24 +98,15 @@ class _Draft:
         self, searches: Sequence[Search], records: Sequence[Resource | None], problems: tuple[str, ...]
     ) -> SourcePlan:
         plan = self.plan
-        return SourcePlan(
-            plan.upstream,
-            searches,
-            plan.keeps,
-            plan.checks,
-            records,
-            plan.is_sorted,
-            plan.is_sorted_by_id,
-            plan.is_batched,
-            plan.pages_max,
-            plan.is_counted,
-            plan.counts_hidden,
-            plan.counts_labelled,
-            None,
-            (*problems, *plan.problems) if problems else plan.problems,
-            plan.abilities,
-            plan.is_simple and not problems and len(searches) == 1,
-            plan.is_short and not problems and len(searches) == 1,
+        if len(searches) == 1 and not problems:
+            return replace(plan, searches=searches, records=records)
+        return replace(
+            plan,
+            searches=searches,
+            records=records,
+            problems=(*problems, *plan.problems),
+            is_simple=False,
+            is_short=False,
         )
 
     def _searches(
@@ -165,6 +157,8 @@ async def plan_lists(
     name, types = upstream.name, upstream.types
     is_closed = name in context.closed_to_restricted
     drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
+    draft: _Draft | SourceOutcome | None = None
+    before: Asked | None = None
     plans: list[SourcePlan | None] = []
     records: Sequence[Resource] = ()
     last: Person | None = None
@@ -185,10 +179,11 @@ async def plan_lists(
             if is_closed and person.is_restricted:
                 plans.append(SourcePlan(upstream, outcome=restriction_outcome(name)))
                 continue
-        key = (id(question), person is None)
-        draft = drafts.get(key)
-        if draft is None:
-            draft = drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
+        if before is None or question is not before.question or (person is None) != (before.person is None):
+            before, key = one, (id(question), person is None)
+            draft = drafts.get(key)
+            if draft is None:
+                draft = drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
         if not isinstance(draft, _Draft):
             plans.append(SourcePlan(upstream, outcome=draft))
         else:
@@ -225,7 +220,7 @@ async def _drafted(
             return draft or context.drafts.keep(key, _draft_of(upstream, *key[1:], (), ()))
         references, gaps = await references_of(upstream, question, context)
         if references is None:
-            return gaps[0] if gaps else SourceOutcome(upstream.name, SourceStatus.OK)
+            return gaps[0] if gaps else SourceOutcome(upstream.name, OK)
         return _draft_of(upstream, *key[1:], references, tuple(map(_problem, gaps)))
     except UpstreamError as error:
         # The fault may be another source's, met while a person was looked up: this one is the one not asked.

@@ -234,23 +234,24 @@ def _compiled_texts(
     parts: Parts, subject: str | None, dates: Parts, others: Parts, *, is_superseded: bool
 ) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
     """One function for all that is looked at in a row, as it is called for every row of every answer."""
-    lines = ["def texts(rows, about):", "  found = []", "  for row in rows:"]
+    plain = []
     if subject is None:
-        lines.append("    if about is not None: return None")  # it is not seen here whom a row is about
+        plain.append("about is None")  # it is not seen here whom a row is about
     else:
-        lines.append(f"    if about is not None and ((s := row.{subject}) is None or s.reference_ != about):")
-        lines.append("      return None")
+        plain.append(f"(about is None or (s := row.{subject}) is not None and s.reference_ == about)")
     known = dict(parts)
     told = [attribute(name) for name in ("status", "lifecycleStatus") if known[name] != _ABSENT]
-    lines += [f"    if row.{name} == {ENTERED_IN_ERROR!r}: return None" for name in told]
+    plain += [f"row.{name} != {ENTERED_IN_ERROR!r}" for name in told]
     if is_superseded:
-        lines.append(f"    if row.status_ == {SUPERSEDED!r}: return None")
+        plain.append(f"row.status_ != {SUPERSEDED!r}")
     if known["verificationStatus"] != _ABSENT:
-        lines.append("    if (c := row.verificationStatus_) is not None and is_error(c): return None")
-    _write_numbers(lines, parts, "row", 4)
-    lines.append(f"    found.append({_text(dates, others)})")
-    lines.append("  return found")
-    return _texts_function("\n".join(lines))
+        plain.append("((c := row.verificationStatus_) is None or not is_error(c))")
+    plain += _numbers_hold(parts, "row", 0)
+    return _texts_function(
+        "def texts(rows, about):\n"
+        f"  found = [{_text(dates, others)} for row in rows if {' and '.join(plain)}]\n"
+        "  return found if len(found) == len(rows) else None"
+    )
 
 
 @lru_cache(maxsize=_CODE_KEPT)
@@ -271,23 +272,23 @@ def _text(dates: Parts, others: Parts) -> str:
     return f"row.{texts[-1]} if {' and '.join(alone)} else None" if alone else f"row.{texts[-1]}"
 
 
-def _write_numbers(lines: list[str], parts: Parts, holder: str, indent: int) -> None:
-    """Code that looks at each decimal, wherever it is nested; only what holds one is entered."""
-    space = " " * indent
+def _numbers_hold(parts: Parts, holder: str, depth: int) -> list[str]:
+    """Expressions for whether each decimal is a number, wherever it is nested; only what holds one is
+    entered."""
+    tests = []
     for name, part in parts:
-        value = f"{holder}.{attribute(name)}"
+        value, inner = f"{holder}.{attribute(name)}", f"v{depth}"
         if part.primitive == "decimal":
             # A number is written as it was read; only an integer loses the sign of its zero.
-            lines.append(f"{space}if {value} is not NULL:")
-            lines.append(f"{space}  n = bytes({value})")
-            lines.append(f"{space}  if n[0] not in NUMBERS or n == b'-0': return None")
+            tests.append(f"({value} is NULL or (n := bytes({value}))[0] in NUMBERS and n != b'-0')")
         elif _has_decimal(part):
-            inner = f"v{indent}"
-            lines.append(f"{space}{inner} = {value}")
-            lines.append(f"{space}for {inner} in {inner} or ():" if part.is_list else f"{space}if {inner}:")
+            holds = " and ".join(_numbers_hold(part.parts, inner, depth + 1))
             if part.is_list:
-                lines.append(f"{space}  if {inner} is None: continue")
-            _write_numbers(lines, part.parts, inner, indent + 2)
+                odd = f"[1 for {inner} in {value} if {inner} is not None and not ({holds})]"
+                tests.append(f"(not {value} or not {odd})")
+            else:
+                tests.append(f"(({inner} := {value}) is None or {holds})")
+    return tests
 
 
 def _has_decimal(part: Part) -> bool:

@@ -32,13 +32,12 @@ class SourceLoader:
     async def all(self, questions: Sequence[Hashable]) -> list[Any]:
         """An answer, or the UpstreamError in its place, for each question in order."""
         known = self._known
-        fresh = [one for one in questions if one not in known]
+        fresh = [one for one in questions if one not in known] if known else questions
         if fresh:
             group = tuple(dict.fromkeys(fresh)) if len(fresh) > 1 else (fresh[0],)
             is_alone = self._pace.is_alone
             future = asyncio.get_running_loop().create_future() if is_alone else self._queued(group)
-            for place, one in enumerate(group):
-                known[one] = (future, place)
+            known.update({one: (future, place) for place, one in enumerate(group)})
             if is_alone:
                 await self._at_once(group, future)
             if len(group) == len(questions):  # all of them, in their order
@@ -58,7 +57,11 @@ class SourceLoader:
     async def _at_once(self, group: Sequence[Any], future: "asyncio.Future[Sequence[Any]]") -> None:
         """Asks in the present task; what ends it ends the call."""
         try:
-            future.set_result(await self._asked(group, None))
+            self._pace.begin(None)
+            try:
+                future.set_result(await self._ask(group, self._call))
+            finally:
+                self._pace.end(None)
         except UpstreamError as error:
             future.set_result([error] * len(group))
         finally:
@@ -116,14 +119,16 @@ class SourceLoader:
 
     async def _answers(self, questions: Sequence[Any]) -> Sequence[Any]:
         try:
-            return await self._asked(questions, asyncio.current_task())
+            return await self._asked(questions)
         except UpstreamError as error:
             return [error] * len(questions)
         except asyncio.CancelledError:
             # A waiter must not hang on a batch that was ended.
             return self._ended(questions)
 
-    async def _asked(self, questions: Sequence[Any], task: "asyncio.Task[Any] | None") -> Sequence[Any]:
+    async def _asked(self, questions: Sequence[Any]) -> Sequence[Any]:
+        """Asks in a task of the batch's own."""
+        task = asyncio.current_task()
         self._pace.begin(task)
         try:
             return await self._ask(questions, self._call)

@@ -27,11 +27,12 @@ _MOMENT: Final = r"[12]...-..-..T(?:[01].|2[0-3]):..:..(?:\.[0-9]{1,6})?(?:Z|[+-
 _MOMENTS: Final = re.compile(rf"(?:{_MOMENT}\n)*+")
 _ONE_MOMENT: Final = re.compile(_MOMENT)
 
+# What is rare comes last, and looks back: a month is read before its days are known to be too many.
 _DAY: Final = (
-    r"[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    r"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"[12][0-9][0-9][0-9]-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8]"
+    r"|(?<!02-)(?:29|30)|(?:(?<=0[13578]-)|(?<=1[02]-))31)"
 )
-_SECOND: Final = rf"{_DAY}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_SECOND: Final = rf"{_DAY}T(?!2[4-9])[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 _ALIKE: Final = re.compile(rf"{_SECOND}(Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])(?:\n{_SECOND}\1)*+")
 """Seconds of the calendar, all in one zone: they come one after the other as their texts do."""
 
@@ -54,13 +55,14 @@ class Straight(msgspec.Struct):
         return (self.page,) if self.page is not None else set(self.pages)
 
 
-def takes_short_way(plans: Sequence[SourcePlan]) -> bool:
-    """Whether the list may be made of its sources' first pages, if these are plain."""
+def takes_short_way(plans: Sequence[SourcePlan], *, with_others: bool = False) -> bool:
+    """Whether the list may be made of its sources' first pages, if these are plain. `with_others`: and each
+    source gives them together with those of other lists."""
     asks = False
     for plan in plans:
         if plan.outcome is not None:
             continue
-        if not plan.is_short:
+        if not plan.is_short or (with_others and not plan.is_batched):
             return False
         asks = True
     return asks
@@ -157,18 +159,19 @@ def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
 def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> bool:
     """Whether the dates are seconds of the calendar in one zone, each before the one before, and so are the
     ends of Periods, none before it begins."""
-    if None in texts:
-        return False
-    said: list[str] = texts  # type: ignore[assignment]
-    if not said:
+    if not texts:
         return True
-    if not all(map(gt, said, said[1:])):
+    said: list[str] = texts  # type: ignore[assignment]
+    try:
+        if not all(map(gt, said, said[1:])):
+            return False
+        if not any(ends):
+            return _ALIKE.fullmatch("\n".join(said)) is not None and "" not in ends
+        ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
+        every = [*said, *[end for _, end in ended]]
+        return _ALIKE.fullmatch("\n".join(every)) is not None and all(start <= end for start, end in ended)
+    except TypeError:  # one has no date
         return False
-    if not any(ends):
-        return _ALIKE.fullmatch("\n".join(said)) is not None and "" not in ends
-    ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
-    every = [*said, *[end for _, end in ended]]
-    return _ALIKE.fullmatch("\n".join(every)) is not None and all(start <= end for start, end in ended)
 
 
 def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:

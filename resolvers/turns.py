@@ -28,10 +28,10 @@ class Turns:
     async def take(self) -> None:
         """Goes on at once where this turn of the loop has not been worked in yet, else in a later one."""
         loop = asyncio.get_running_loop()
-        while self.is_over:
+        while (now := time.monotonic()) >= self._ends:
             if self._loop is not loop:  # nobody has worked in this turn
                 self._loop = loop
-                self._ends = time.monotonic() + self._longest_s
+                self._ends = now + self._longest_s
                 # What came in during this turn runs in the next one, and what waits here only after that.
                 loop.call_soon(loop.call_soon, self._end)
                 return

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +17,25 @@ ROOT = Path(__file__).resolve().parent.parent
 # No deadline: a slow machine proves nothing. In CI the same examples: a failure is the change's.
 hypothesis.settings.register_profile("gateway", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("gateway")
+
+
+def pytest_collection_finish() -> None:
+    gc.set_threshold(50_000, 50, 1_000)  # as the product does (gateway.app)
+    _freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What is left after the last test of a file lives as long as the run."""
+    yield
+    if nextitem is not None and nextitem.path != item.path:
+        _freeze()
+
+
+def _freeze() -> None:
+    """The garbage is collected; what lives, tests and schemas above all, is not walked through ever again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

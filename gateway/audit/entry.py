@@ -95,9 +95,9 @@ class Entry:
             document_id=self.document_id,
             purposes=principal.purposes,
             breaks_glass=context is not None and context.permissions.breaks_glass,
-            denied=tuple(sorted(self.denied)),
+            denied=tuple(sorted(self.denied)) if self.denied else (),
             sources=context.statuses() if context else {},
-            identity_conflicts=context.identity.conflict_counts() if context else {},
+            identity_conflicts=context.conflict_counts() if context else {},
             disclosed=context.disclosures.rows() if context and self._has_data else [],
         )
 

@@ -14,13 +14,8 @@ class WholeLines:
 
     def write(self, line: bytes) -> None:
         """Appends the line; raises OSError where not all of it could be written."""
-        if not self._may_be_torn:
-            self._may_be_torn = True
-            self._write(line)
-        else:
-            self._write(b"\n" + line)
-        self._may_be_torn = False
-
-    def _write(self, rest: bytes) -> None:
+        rest = line if not self._may_be_torn else b"\n" + line
+        self._may_be_torn = True
         while (written := os.write(self.descriptor, rest)) < len(rest):
             rest = rest[written:]
+        self._may_be_torn = False

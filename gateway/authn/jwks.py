@@ -89,6 +89,10 @@ class IssuerKeys:
         matching = [key for key in self._keys.by_kid.get(kid, ()) if key.suits(algorithm)]
         return matching[0] if len(matching) == 1 else None
 
+    def holds_at_once(self, thumbprint: str) -> bool:
+        """Whether the issuer publishes a key, by keys that need not be looked at again yet."""
+        return self._clock() < self._renew_at and thumbprint in self._keys.thumbprints
+
     async def holds(self, thumbprint: str) -> bool:
         """Whether the issuer still publishes a key: a retired key takes its tokens with it."""
         if self._clock() >= self._renew_at:

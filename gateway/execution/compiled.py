@@ -64,13 +64,16 @@ class CompiledExecutor:
         if prepared.conditions and _has_null(prepared.conditions, coerced):
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
-        plan = await self._plan(prepared, coerced, context.denied)
+        key = _plan_key(prepared, coerced, context.denied)
+        plan: Plan = prepared.plans.get(key) or await self._compiled(prepared, key)
         if plan.denied:
             context.refuse(plan.denied)
         context.narrow(plan.shapes, plan.of_patient)
         data = plan.complete(None, run, None)
         await run.settle()
-        errors = [*run.errors, *(located(one) for one in context.errors)]
+        errors = run.errors
+        if context.errors:
+            errors = [*errors, *[located(one) for one in context.errors]]
         return ExecutionResult(bubble(data, run.nulls) if run.nulls else data, errors)
 
     def unfit(self, prepared: PreparedDocument, variables: Mapping[str, Any]) -> list[GraphQLError]:
@@ -97,16 +100,8 @@ class CompiledExecutor:
                 self._introspections.popitem(last=False)
         return known
 
-    async def _plan(
-        self, prepared: PreparedDocument, variables: VariableValues, denied: frozenset[str]
-    ) -> Plan:
-        """The plan for these values of the variables that select, and for what is denied; made in a thread,
-        once for all who ask."""
-        values = tuple([variables.coerced.get(name) is True for name in prepared.conditions])
-        known: Plan | None = prepared.plans.get((values, denied))
-        return known if known is not None else await self._compiled(prepared, (values, denied))
-
     async def _compiled(self, prepared: PreparedDocument, key: PlanKey) -> Plan:
+        """A plan that is made in a thread, once for all who ask."""
         making: asyncio.Future[Plan] | None = prepared.kept.get(key)
         if making is None:
             loop = asyncio.get_running_loop()
@@ -132,6 +127,13 @@ class CompiledExecutor:
         refused = denied_selections(self._schema, collector, root, selected)
         collector.forget()
         return Plan(complete, shapes, survey.of_patient, refused)
+
+
+def _plan_key(prepared: PreparedDocument, variables: VariableValues, denied: frozenset[str]) -> PlanKey:
+    """By what an operation's plans differ: the values of the variables that select, and what is denied."""
+    if not prepared.conditions:
+        return (), denied
+    return tuple([variables.coerced.get(name) is True for name in prepared.conditions]), denied
 
 
 def _has_null(names: Iterable[str], variables: VariableValues) -> bool:

@@ -1,24 +1,23 @@
 """What an executor is: prepared document, variables and context in, data and errors out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway.prepare import PreparedDocument
 from resolvers.context import RequestContext
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutionResult:
+class ExecutionResult(msgspec.Struct, frozen=True):
     """Data and errors of one execution (GraphQL 6 and 7.1).
 
     `data` is None where nothing was executed or null reached the root.
     """
 
     data: dict[str, Any] | None
-    errors: list[GraphQLError] = field(default_factory=list)
+    errors: list[GraphQLError] = msgspec.field(default_factory=list)
 
 
 class Executor(Protocol):

@@ -53,6 +53,9 @@ class _RowCode:
         if missing := left_out(self._collector, kind, fields):
             self._write_checks(source, kind.name, missing)
         made = self._object(source, kind, nodes, self._shape.parts, "row", is_row=True)
+        if not self._in_pieces:  # the rows of a single page, as they nearly always are
+            source.line("page = found.page")
+            source.line(f"if page is not None: return [{made} for row in found.rows]")
         source.line(f"return [{made} for row, page in zip(found.rows, found.pages)]")
         made_of: Complete = source.function("rows_of", "found, x, path", _NAMESPACE)
         return made_of

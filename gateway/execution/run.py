@@ -133,7 +133,7 @@ class Run:
                 continue
             if is_large and turns.is_over:
                 await turns.take()
-            mine += self._put(one, value)
+            self._put(one, value, mine)
         if mine:
             late.append(self._fetch_all(mine))
         if len(late) == 1:
@@ -150,17 +150,18 @@ class Run:
         turns = self.context.turns
         if turns.is_over:
             await turns.take()
-        await self._fetch_all(self._put(one, found))
+        mine: list[Pending] = []
+        self._put(one, found, mine)
+        await self._fetch_all(mine)
 
-    def _put(self, one: Pending, value: Any) -> list[Pending]:
-        """Completes a place; the fetches that this leads to."""
+    def _put(self, one: Pending, value: Any, mine: list[Pending]) -> None:
+        """Completes a place; the fetches that this leads to are added to `mine`."""
         if isinstance(value, Exception):
             self.fail(value, one.path, one.step.nodes)
-            return []
-        outer, self.pending = self.pending, []
+            return
+        outer, self.pending = self.pending, mine
         one.out[one.key] = one.step.complete(value, self, one.path)
-        mine, self.pending = self.pending, outer
-        return mine
+        self.pending = outer
 
     async def _values(self, batch: list[Pending]) -> Sequence[Any]:
         """What the resolver says to each place. What it raises is told at all of them."""

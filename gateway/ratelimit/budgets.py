@@ -59,10 +59,11 @@ class Budgets:
             outcome: Reservation | Refusal = Refusal("query_cost", None, None)
         else:
             outcome = await self._limiter.reserve(key, tier, cost if cost > 0 else 0)
-        if isinstance(outcome, Refusal) and is_full(outcome) and tier.mode == "enforce":
-            outcome = await self._queued(outcome, key, tier, cost)
         if isinstance(outcome, Refusal):
-            return self._refused(outcome, principal, tier, key, cost)
+            if is_full(outcome) and tier.mode == "enforce":
+                outcome = await self._queued(outcome, key, tier, cost)
+            if isinstance(outcome, Refusal):
+                return self._refused(outcome, principal, tier, key, cost)
         state = outcome.state
         if self.events.is_news(key, is_near=state.is_near_limit):
             whose = (principal.issuer, principal.client)

@@ -22,6 +22,11 @@ _TIERS_KEPT: Final = 64
 _UNIT: Final = ';clinical-gateway-unit="cost"'
 
 
+def usual_headers(state: BudgetState) -> tuple[tuple[str, str], ...]:
+    """The headers of a response that is no refusal."""
+    return ("RateLimit-Policy", _policies(state.tier)), ("RateLimit", _limits(state, None, None))
+
+
 def limit_headers(
     state: BudgetState, reason: Reason | None = None, retry_after_s: int | None = None
 ) -> dict[str, str]:

@@ -109,7 +109,8 @@ class MemoryLimiter:
             budget = self._budgets[key] = _Budget(tier, now)
         else:
             self._budgets.move_to_end(key)
-        _bring(budget, tier, now, day)
+        if now != budget.at or day != budget.day or tier is not budget.tier:
+            _bring(budget, tier, now, day)
         return budget
 
     def _forget(self, now: int, day: int) -> None:

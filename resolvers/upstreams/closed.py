@@ -52,6 +52,11 @@ def rules_of(settings: UpstreamSettings) -> SourceRules:
     return SourceRules(purposes, issuer, settings.restricted_patients == "deny")
 
 
+def takes_callers_token(settings: UpstreamSettings) -> bool:
+    """Whether a source is asked with the caller's own token, or with one that is made of it."""
+    return isinstance(settings.credentials, ForwardCredentials | TokenExchangeCredentials)
+
+
 class Doors:
     """Which sources are open to whom. `rules`: by the names of sources; a source without any is open to
     all."""

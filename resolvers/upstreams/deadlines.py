@@ -11,12 +11,12 @@ _NEVER: Final = float("inf")
 class Deadlines:
     """The calls that are under way on one event loop, and when the first of them must end."""
 
-    __slots__ = ("_armed_for", "_limits", "_loop", "_timer")
+    __slots__ = ("_loop", "_timer", "armed_for", "limits")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._limits: set[Limit] = set()
-        self._armed_for = _NEVER
+        self.limits: set[Limit] = set()
+        self.armed_for = _NEVER
         self._timer: asyncio.TimerHandle | None = None
 
     def until(self, at: float) -> "Limit":
@@ -29,30 +29,22 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._armed_for = _NEVER
+        self.armed_for = _NEVER
 
-    def add(self, limit: "Limit") -> None:
-        self._limits.add(limit)
-        if limit.at < self._armed_for:
-            self._arm(limit.at)
-
-    def discard(self, limit: "Limit") -> None:
-        """The timer stays: it finds nothing then, or the calls that came since."""
-        self._limits.discard(limit)
-
-    def _arm(self, at: float) -> None:
+    def arm(self, at: float) -> None:
+        """Looks at that time for what is over."""
         self.close()
-        self._armed_for = at
+        self.armed_for = at
         self._timer = self._loop.call_later(at - time.monotonic(), self._look)
 
     def _look(self) -> None:
-        self._timer, self._armed_for = None, _NEVER
+        self._timer, self.armed_for = None, _NEVER
         now = time.monotonic()
-        for limit in [one for one in self._limits if one.at <= now]:
-            self._limits.discard(limit)
+        for limit in [one for one in self.limits if one.at <= now]:
+            self.limits.discard(limit)
             limit.expire()
-        if self._limits:
-            self._arm(min(one.at for one in self._limits))
+        if self.limits:
+            self.arm(min(one.at for one in self.limits))
 
 
 class Limit:
@@ -65,19 +57,22 @@ class Limit:
         self._deadlines = deadlines
         self._is_over = False
         self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
 
     def __enter__(self) -> None:
         task = self._task = asyncio.current_task()
         assert task is not None, "a limit is for a task"
         self._cancelling = task.cancelling()
-        self._deadlines.add(self)
+        deadlines = self._deadlines
+        deadlines.limits.add(self)
+        if self.at < deadlines.armed_for:
+            deadlines.arm(self.at)
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         task, self._task = self._task, None
-        self._deadlines.discard(self)
+        # The timer stays: it finds nothing then, or the calls that came since.
+        self._deadlines.limits.discard(self)
         if not self._is_over or task is None:
             return
         is_alone = task.uncancel() <= self._cancelling

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
+from multidict import istr
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
 
 from permissions.principal import Principal
@@ -36,6 +37,9 @@ from resolvers.upstreams.upstream import Call
 _AGAIN = frozenset((502, 503, 504))
 _PAUSE_S = 0.05
 _UNAUTHORIZED = 401
+_REQUEST_ID = istr("X-Request-ID")
+_CORRELATION_ID = istr("X-Correlation-ID")
+"""Names that aiohttp need not put in lower case for each call."""
 STREAMS_PART = 4
 """One place in so many may be held by a stream: a slow download must leave room for questions."""
 _GATEWAY = Principal(issuer="", client="clinical-gateway", subject="", scopes=())
@@ -117,10 +121,10 @@ class Exchange:
 
     async def _opened(self, transport: StreamingTransport, question: Question, call: Call) -> Arriving:
         """Up to the headers; a refused credential is renewed once, a lost connection made once again."""
-        identity, has_renewed, has_repeated = self._identity(call), False, False
+        own_id, has_renewed, has_repeated = self._own_id(call), False, False
         while True:
             shown = await self.credential.headers(question.subject, call)
-            request = _request(question, call, identity, shown)
+            request = _request(question, call, own_id, shown)
             if self._pacing is not None:
                 await self._pacing.wait(call.deadline)
             try:
@@ -160,9 +164,8 @@ class Exchange:
         if not question.url.startswith(self._prefixes) and question.url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
 
-    def _identity(self, call: Call) -> dict[str, str]:
-        own_id = str(uuid.uuid4()) if self._has_own_ids else call.request_id
-        return {"X-Request-ID": own_id, "X-Correlation-ID": call.request_id}
+    def _own_id(self, call: Call) -> str:
+        return str(uuid.uuid4()) if self._has_own_ids else call.request_id
 
     async def _traced(self, question: Question, call: Call) -> Response:
         with self._span(question) as span:
@@ -172,11 +175,11 @@ class Exchange:
 
     async def _asked(self, question: Question, call: Call, span: Span) -> Response:
         deadline = call.deadline
-        identity = self._identity(call)
+        own_id = self._own_id(call)
         has_renewed = has_repeated = False
         while True:
             shown = await self.credential.headers(question.subject, call)
-            request = _request(question, call, identity, shown)
+            request = _request(question, call, own_id, shown)
             may_repeat = question.is_repeatable and not has_repeated
             if not self._places.taken():
                 await self._waited(deadline)
@@ -184,7 +187,9 @@ class Exchange:
                 try:
                     if self._pacing is not None:
                         await self._pacing.wait(deadline)
-                    ends = min(deadline, time.monotonic() + self._timeout_s)
+                    ends = time.monotonic() + self._timeout_s
+                    if deadline < ends:
+                        ends = deadline
                     response = await self._transport.send(request, ends)
                 finally:
                     self._places.release()
@@ -248,10 +253,8 @@ class Exchange:
                 raise
 
 
-def _request(
-    question: Question, call: Call, identity: Mapping[str, str], shown: Mapping[str, str]
-) -> Request:
-    headers = {**question.headers, **identity}
+def _request(question: Question, call: Call, own_id: str, shown: Mapping[str, str]) -> Request:
+    headers = {**question.headers, _REQUEST_ID: own_id, _CORRELATION_ID: call.request_id}
     if call.headers:
         headers.update(call.headers)
     headers.update(shown)

@@ -133,7 +133,7 @@ class FhirUpstream:
             known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
         if isinstance(known, UpstreamError):
             return [known] * len(identifiers)
-        found = await identify_all(
+        return await identify_all(
             self._server,
             known,
             identifiers,
@@ -142,7 +142,6 @@ class FhirUpstream:
             self._settings.max_pages,
             self._settings.is_registered_once,
         )
-        return [found[one] for one in identifiers]
 
     async def open_attachment(
         self, address: str, location: Location, accept: str, max_bytes: int, call: Call

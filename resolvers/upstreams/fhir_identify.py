@@ -8,6 +8,8 @@ from resolvers.resource import Location, Resource
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamUnavailable
 from resolvers.upstreams.fhir_capabilities import Capabilities
+from resolvers.upstreams.fhir_entries import Asked
+from resolvers.upstreams.fhir_plain import entries_of, resources_of
 from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -29,42 +31,42 @@ async def identify_all(
     call: Call,
     max_pages: int,
     is_registered_once: bool = False,
-) -> dict[Token, Found]:
-    """Every token with the records that carry it at these places.
+) -> Sequence[Found]:
+    """For every token the records that carry it at these places.
 
     A place that did not answer in full makes the answer an error, as a record it holds would be missed
     silently; unless a person has but one record in the source, and it was found.
     """
-    unique = list(dict.fromkeys(tokens))
-    groups = [(place, group) for place in locations for group in _groups(server, capabilities, unique)]
+    groups = list(_groups(server, capabilities, tokens))
     asks = [
         Ask("identify", place, "Patient", identifier_query(list(group), server.settings.page_size_max))
-        for place, group in groups
+        for place in locations
+        for group in groups
     ]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
+    if len(asks) == 1 and (only := _whole(server, asks[0], answers[0], call)) is not None:
+        return stating(tokens, only)
     settled = await together(
         *(_records(server, ask, answer, call, max_pages) for ask, answer in zip(asks, answers, strict=True))
     )
-    is_stale = any(isinstance(one, RawAnswer) and one.is_stale for one in answers)
-    if len(groups) == 1 and not is_stale and not isinstance(only := settled[0], UpstreamError):
-        return {token: tuple(found) for token, found in stating(unique, only).items()}
-    records: dict[Token, list[Resource]] = {token: [] for token in unique}
+    records: dict[Token, list[Resource]] = {token: [] for token in tokens}
     failures: dict[Token, UpstreamError] = {}
-    for (_, group), result in zip(groups, settled, strict=True):
+    is_stale = any(isinstance(one, RawAnswer) and one.is_stale for one in answers)
+    for group, result in zip(groups * len(locations), settled, strict=True):
         if isinstance(result, UpstreamError):
             for token in group.values():
                 failures.setdefault(token, result)
             continue
-        for token, found in stating(group.values(), result).items():
-            records[token] += found
-            if is_stale and not found:  # who is not in an old answer may be there now
+        for token, stated in zip(group.values(), stating(group.values(), result), strict=True):
+            records[token] += stated
+            if is_stale and not stated:  # who is not in an old answer may be there now
                 failures.setdefault(token, UpstreamUnavailable(server.source, STALE_ANSWER))
-    return {
-        token: failures[token]
+    return [
+        failures[token]
         if token in failures and not (is_registered_once and records[token])
         else tuple(records[token])
-        for token in unique
-    }
+        for token in tokens
+    ]
 
 
 def _groups(
@@ -75,7 +77,23 @@ def _groups(
     takes_long = capabilities.has_batch or settings.post_search == "form"
     length_max = 1_000_000 if takes_long else settings.url_length_max - _QUERY_ROOM
     for texts in chunks(by_text, settings.identifier_count_max, length_max):
-        yield {text: by_text[text] for text in texts}
+        yield by_text if len(texts) == len(by_text) else {text: by_text[text] for text in texts}
+
+
+def _whole(
+    server: FhirServer, ask: Ask, answer: RawAnswer | UpstreamError, call: Call
+) -> tuple[Resource, ...] | None:
+    """The records of a fresh answer that is the whole of a search; None where more must be asked or said."""
+    if isinstance(answer, UpstreamError) or answer.is_stale or not answer.is_success:
+        return None
+    asked = Asked(
+        server.source, ask.path, ask.location, server.is_only_place, _IDENTIFIER, record=call.patient_record
+    )
+    try:
+        entries = entries_of(asked, answer)
+    except UpstreamError:
+        return None
+    return None if entries.next or entries.problems else resources_of(asked, entries, answer)
 
 
 async def _records(

@@ -1,6 +1,6 @@
 """FHIR searches as the text of an address (R4 search.html 3.1.1)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -74,9 +74,12 @@ def _system_text(system: str) -> str:
     return quote(f"{escape(system)}|", safe=_SAFE)
 
 
-def chunks(values: Iterable[str], count_max: int, length_max: int) -> Iterator[list[str]]:
+def chunks(values: Collection[str], count_max: int, length_max: int) -> Iterator[list[str]]:
     """The values, percent-encoded already, in groups of at most `count_max`, each shorter than `length_max`
     if it can be."""
+    if 0 < len(values) <= count_max and sum(map(len, values)) + len(values) <= length_max:
+        yield list(values)
+        return
     group: list[str] = []
     length = 0
     for value in values:

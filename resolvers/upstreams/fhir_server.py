@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from multidict import istr
 
 from clinical.codec import encode_json
 from resolvers.resource import Location
@@ -72,8 +73,8 @@ class FhirServer:
         self.is_only_place = len(locations) == 1
         self._exchange = exchange
         strict = {"Prefer": "handling=strict"} if settings.is_strict else {}
-        self._headers: Mapping[Location, Mapping[str, str]] = {
-            place: {"Accept": _JSON, **strict, **dict(place.headers)} for place in locations
+        self._headers = {
+            place: _named({"Accept": _JSON, **strict, **dict(place.headers)}) for place in locations
         }
         self.without_id_lists: set[str] = set()
         self._refuses_bundles = False
@@ -179,6 +180,11 @@ class FhirServer:
             return await self.fetch(ask, call)
         except UpstreamError as problem:
             return problem
+
+
+def _named(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """With names that aiohttp need not put in lower case for each call."""
+    return {istr(name): value for name, value in headers.items()}
 
 
 def _decoded(answer: RawAnswer | UpstreamError) -> Answer | UpstreamError:

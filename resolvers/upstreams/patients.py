@@ -6,31 +6,29 @@ from clinical.identifiers import Token
 from resolvers.resource import Json, Resource
 
 
-def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> dict[Token, list[Resource]]:
-    """For each identifier the records that state it; spaces inside a value do not count.
-
-    Identifiers that are one but for spaces share a list.
-    """
-    found: dict[Token, list[Resource]] = {}
+def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> list[tuple[Resource, ...]]:
+    """For each identifier the records that state it; spaces inside a value do not count."""
+    found: list[list[Resource]] = []
     whole: dict[tuple[str, str], list[Resource]] = {}
-    others: list[Token] = []
+    """By system and value; identifiers that are one but for spaces share a list."""
+    others: list[tuple[Token, list[Resource]]] = []
     for token in tokens:
         system, code = token.system, token.code
         if system is None or code is None:
-            others.append(token)
-            found[token] = []
+            others.append((token, []))
+            found.append(others[-1][1])
         else:
-            found[token] = whole.setdefault((system, code if code.isalnum() else _plain(code)), [])
+            found.append(whole.setdefault((system, code if code.isalnum() else _plain(code)), []))
     for record in records:
         said = _identifiers(record.json)
         for statement in said:
             stating = whole.get(statement)
             if stating is not None and (not stating or stating[-1] is not record):
                 stating.append(record)  # what is said twice is found once
-        for token in others:
+        for token, stating in others:
             if any(_is_meant(token, *statement) for statement in said):
-                found[token].append(record)
-    return found
+                stating.append(record)
+    return list(map(tuple, found))
 
 
 def _is_meant(token: Token, system: str, value: str) -> bool:
@@ -65,13 +63,16 @@ def _reference_codes(patient: Json, reference: Json) -> Iterator[str]:
 
 def _identifiers(patient: Mapping[str, object]) -> list[tuple[str, str]]:
     listed = patient.get("identifier")
-    found = []
-    for row in listed if type(listed) is list else ():
-        if type(row) is dict and type(value := row.get("value")) is str:
-            system = row.get("system")
-            plain = value if value.isalnum() else _plain(value)
-            found.append((system if type(system) is str else "", plain))
-    return found
+    if type(listed) is not list:
+        return []
+    return [
+        (
+            system if type(system := row.get("system")) is str else "",
+            value if value.isalnum() else _plain(value),
+        )
+        for row in listed
+        if type(row) is dict and type(value := row.get("value")) is str
+    ]
 
 
 def _plain(text: str) -> str:

@@ -2,14 +2,15 @@
 
 import asyncio
 import ssl
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
 import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from resolvers.upstreams.deadlines import Deadlines
+from resolvers.upstreams.deadlines import Deadlines, Limit
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.transport import (
     Request,
@@ -88,9 +89,10 @@ class AiohttpTransport:
         assert session is not None, "start() comes before send()"
         assert deadlines is not None
         try:
-            seconds_left(self._source, deadline)
-            with deadlines.until(deadline):
-                return await self._exchange(session, request)
+            if deadline <= time.monotonic():
+                raise timed_out(self._source)
+            with Limit(deadlines, deadline):
+                return await self._read(await _answer(session, request))
         except _PROBLEMS as problem:
             raise _meaning(self._source, problem) from problem
 
@@ -105,8 +107,7 @@ class AiohttpTransport:
         except _PROBLEMS as problem:
             raise _meaning(self._source, problem) from problem
 
-    async def _exchange(self, session: aiohttp.ClientSession, request: Request) -> Response:
-        answer = await _answer(session, request)
+    async def _read(self, answer: aiohttp.ClientResponse) -> Response:
         content, limit = answer.content, self._max_bytes
         parts: list[bytes] = []
         size = 0
@@ -150,10 +151,10 @@ class AiohttpArriving:
         self._answer.close()
 
 
-async def _answer(session: aiohttp.ClientSession, request: Request) -> aiohttp.ClientResponse:
+def _answer(session: aiohttp.ClientSession, request: Request) -> Awaitable[aiohttp.ClientResponse]:
     url = request.url
     is_sendable = url.isascii() and url.isprintable() and " " not in url
-    return await session.request(
+    return session.request(
         request.method,
         URL(url, encoded=is_sendable),
         headers=request.headers,

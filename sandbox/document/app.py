@@ -17,7 +17,7 @@ from clinical.compartment import patient_references
 from sandbox.population.model import Person, Population
 
 KEY = "sandbox-document-token"
-SHARED = ("Practitioner", "Organization", "Location", "PractitionerRole")
+SHARED = ("Practitioner", "Organization", "Location", "PractitionerRole", "Medication")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 Json = dict[str, Any]
 

@@ -79,6 +79,26 @@ def test_no_text_gives_another_error(text: str) -> None:
         KEY.open(text)
 
 
+@given(st.text(max_size=200))
+def test_no_text_behind_the_key_id_gives_another_error(text: str) -> None:
+    with pytest.raises(PersonIdInvalid):
+        KEY.open(f"person/{KEY.key_id}.{text}")
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_an_id_has_one_spelling(number: int) -> None:
+    made = KEY.seal("s", f"number {number}")
+    start, sealed = made.split(".")
+    others = [f"{made}{end}" for end in ("=", "==", "\n", " ", "é", "\ud800")]
+    others += [f"{start}.{end}" for end in (f"\n{sealed}", f"{sealed[:9]} {sealed[9:]}", "", "A" * 21)]
+    others += [made.upper().replace("PERSON", "person"), f"person/{made}", f"{start}.{'A' * 2000}"]
+    if "-" in sealed or "_" in sealed:
+        others.append(f"{start}.{sealed.replace('-', '+').replace('_', '/')}")
+    for one in others:
+        with pytest.raises(PersonIdInvalid):
+            KEY.open(one)
+
+
 @pytest.mark.parametrize(("system", "value"), [("", "1"), ("s", ""), ("s\0", "1"), ("s", "1\0")])
 def test_an_identifier_without_system_or_value_is_not_sealed(system: str, value: str) -> None:
     with pytest.raises(ValueError, match="linking identifier"):

@@ -1,6 +1,7 @@
 """A cursor goes on where it stood, and what was missed meanwhile is said."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ async def test_cursors_say_when_they_expire_and_are_refused_then(monkeypatch: py
     told = datetime.fromisoformat(one["pageInfo"]["cursorExpiresAt"])
     assert timedelta(hours=23) < told - datetime.now(UTC) <= timedelta(hours=24)
     for moment, refused in ((told.timestamp(), []), (told.timestamp() + 1, ["BAD_USER_INPUT"])):
-        monkeypatch.setattr("resolvers.cursor.time.time", lambda moment=moment: moment)
+        monkeypatch.setattr("resolvers.cursor.time", SimpleNamespace(time=lambda moment=moment: moment))
         found = await asker.run(PAGE, first=1, after=one["pageInfo"]["endCursor"])
         assert codes(found.errors) == refused
     monkeypatch.undo()

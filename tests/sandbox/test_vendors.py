@@ -121,6 +121,17 @@ async def test_a_document_is_one_persons_and_has_no_addresses() -> None:
         assert (await api.get(f"/records/{number}")).status_code == 401
 
 
+def test_a_document_holds_the_medicines_that_it_names() -> None:
+    named = 0
+    for bundle in document.documents(POPULATION).values():
+        rows = [entry["resource"] for entry in bundle["entry"]]
+        held = {f"{one['resourceType']}/{one['id']}" for one in rows}
+        medicines = {one["medicationReference"]["reference"] for one in rows if "medicationReference" in one}
+        assert {one for one in medicines if not one.startswith("#")} <= held
+        named += len(medicines)
+    assert named
+
+
 async def test_faults_and_the_log_are_those_of_every_sandbox_source() -> None:
     async with client(Control(practice.build_practice(BOOK)), auth=(practice.KEY, "")) as api:
         await api.post("/_sandbox/faults", json={"status": 503})

@@ -85,6 +85,11 @@ def schema() -> GraphQLSchema:
     return built().graphql
 
 
+@cache
+def denials() -> Denials:
+    return Denials(schema(), built().rules)
+
+
 def prepared_or_none(text: str) -> PreparedDocument | None:
     try:
         return executors()[2].prepare(text, None, "")
@@ -93,7 +98,7 @@ def prepared_or_none(text: str) -> PreparedDocument | None:
 
 
 def denied_of(prepared: PreparedDocument, caller: Caller) -> frozenset[str]:
-    return Denials(schema(), built().rules).denied(prepared, permissions(*caller))
+    return denials().denied(prepared, permissions(*caller))
 
 
 def analysis_of(prepared: PreparedDocument) -> Analysis:

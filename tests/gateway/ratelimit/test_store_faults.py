@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,14 @@ async def limiter(durable: RedisProcess) -> AsyncIterator[RedisLimiter]:
     made = RedisLimiter(open_client(durable.url))
     yield made
     await made.close()
+
+
+@pytest.fixture
+def unhurried(shared_redis: RedisProcess, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Redis that is waited for however busy the machine is."""
+    monkeypatch.setattr("gateway.ratelimit.scripts.TIMEOUT_S", 30.0)
+    shared_redis.ask("FLUSHALL")
+    return shared_redis.url
 
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
@@ -94,7 +103,7 @@ async def test_reservation_that_is_sent_twice_is_made_once(
     limiter: RedisLimiter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that sees the connection break asks once more, and cannot know whether Redis had heard it."""
-    monkeypatch.setattr("gateway.ratelimit.redis.secrets.token_hex", lambda _: "00ff" * 4)
+    monkeypatch.setattr("gateway.ratelimit.redis.secrets", SimpleNamespace(token_hex=lambda _: "00ff" * 4))
     first, again = await taken(limiter, 60), await taken(limiter, 60)
     assert first.id == again.id
     assert (again.state.remaining, again.state.in_flight) == (40, 1)
@@ -268,22 +277,24 @@ async def test_one_caller_at_a_time_tries_a_store_that_is_away() -> None:
     assert not absence.is_known()
 
 
-async def test_more_callers_than_connections_wait_for_one_and_are_no_failure(limiter: RedisLimiter) -> None:
+async def test_more_callers_than_connections_wait_for_one_and_are_no_failure(unhurried: str) -> None:
+    limiter = RedisLimiter(open_client(unhurried))
     of = tier(capacity=1000, max_query_cost=1, restore_per_s=0.001, max_concurrent=1000)
     outcomes = await asyncio.gather(*(limiter.reserve("many", of, 1) for _ in range(500)))
     assert all(isinstance(one, Reservation) for one in outcomes)
     assert (await limiter.look("many", of)).remaining == 500
+    await limiter.close()
 
 
-async def test_what_is_still_to_be_settled_is_settled_at_the_end(durable: RedisProcess) -> None:
-    limiter = RedisLimiter(open_client(durable.url))
+async def test_what_is_still_to_be_settled_is_settled_at_the_end(unhurried: str) -> None:
+    limiter = RedisLimiter(open_client(unhurried))
     of = tier(capacity=1000, restore_per_s=0.001, max_concurrent=100)
     for _ in range(50):
         reservation = await limiter.reserve("end", of, 20)
         assert isinstance(reservation, Reservation)
         limiter.settle(reservation, 5)
     await limiter.close()
-    after = RedisLimiter(open_client(durable.url))
+    after = RedisLimiter(open_client(unhurried))
     state = await after.look("end", of)
     assert (state.remaining, state.in_flight) == (750, 0)
     await after.close()

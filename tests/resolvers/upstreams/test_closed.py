@@ -12,10 +12,10 @@ from resolvers.cache import MemoryCache
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
 from resolvers.linking import Linking
-from resolvers.upstreams.closed import SourceRules, rules_of
+from resolvers.upstreams.closed import SourceRules, rules_of, takes_callers_token
 from resolvers.upstreams.errors import UpstreamUnavailable
 from resolvers.upstreams.settings import UpstreamSettings
-from tests.resolvers.asking import KEY, NHS, TYPES, Asker, codes, observation, patient
+from tests.resolvers.asking import KEY, NHS, TYPES, Asker, codes, observation, patient, permissions_of
 from tests.resolvers.memory import MemoryUpstream
 
 NUMBER = "9990000018"
@@ -233,3 +233,33 @@ async def test_it_is_not_asked_about_people_who_are_not_named() -> None:
 def test_the_settings_of_a_source_say_its_rules(table: dict[str, Any], rules: SourceRules) -> None:
     whole = {"name": "b", "kind": "fhir", "base_url": "https://b.test", **table}
     assert rules_of(UpstreamSettings.model_validate(whole)) == rules
+
+
+@pytest.mark.parametrize(
+    ("credentials", "takes"),
+    [
+        ({"kind": "none"}, False),
+        ({"kind": "mtls"}, False),
+        ({"kind": "forward", "trusted_issuer": "https://login.test"}, True),
+        ({"kind": "token_exchange", "token_url": "https://login.test/token", "client_id": "us"}, True),
+    ],
+)
+def test_the_settings_of_a_source_say_whether_it_takes_callers_tokens(
+    credentials: dict[str, Any], takes: bool
+) -> None:
+    whole = {"name": "b", "kind": "fhir", "base_url": "https://b.test", "credentials": credentials}
+    assert takes_callers_token(UpstreamSettings.model_validate(whole)) is takes
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_a_request_keeps_its_callers_token_only_where_a_source_takes_it(takes: bool) -> None:
+    made, cache = asker(sources(), SourceRules()), MemoryCache()
+    linking = Linking((NHS,), frozenset(), KEY)
+    open_one = Federation(
+        (), linking, Cursors(b"c" * 32, cache), cache, frozenset(TYPES), takes_tokens=takes
+    ).open
+    permissions = permissions_of(made.principal)
+    context = open_one(
+        made.principal, permissions, deadline_s=1.0, request_id="1", authorization="Bearer abc"
+    )
+    assert (context.call.token is not None) is takes

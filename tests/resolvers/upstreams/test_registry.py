@@ -86,9 +86,13 @@ def provided(settings: UpstreamSettings, wiring: Wiring) -> Upstream:
     return FhirUpstream(settings, wiring.exchange(settings), wiring.locations(settings))
 
 
+class Provided(EntryPoint):
+    def load(self) -> Any:
+        return provided
+
+
 def test_another_package_provides_a_kind_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint("hl7v2", f"{__name__}:provided", registry.ENTRY_POINTS)
-    monkeypatch.setattr(entry.__class__, "load", lambda self: provided)
+    entry = Provided("hl7v2", f"{__name__}:provided", registry.ENTRY_POINTS)
     monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([entry]))
     (opened,) = open_upstreams([table(kind="hl7v2", options={"port": 2575})], Wiring({}))
     assert opened.name == "ehr"
