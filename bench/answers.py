@@ -112,16 +112,7 @@ def _statement() -> Json:
         }
         for kind, names in _SORTS.items()
     ]
-    server = {"mode": "server", "resource": types, "interaction": [{"code": "batch"}]}
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": "2026-11-01",
-        "kind": "instance",
-        "fhirVersion": "4.0.1",
-        "format": ["json"],
-        "rest": [server],
-    }
+    return capability_statement(types)
 
 
 def encoded(document: Json) -> bytes:
@@ -135,3 +126,18 @@ def _written(value: Any) -> Any:
     if isinstance(value, list):
         return [_written(one) for one in value]
     return msgspec.Raw(value.encode()) if isinstance(value, Digits) else value
+
+
+def capability_statement(types: list[Json]) -> Json:
+    """What a source says that it can do with some types of resources, batches beside (R4
+    capabilitystatement.html)."""
+    server = {"mode": "server", "resource": types, "interaction": [{"code": "batch"}]}
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": "2026-11-01",
+        "kind": "instance",
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [server],
+    }

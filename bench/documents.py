@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 from graphql import GraphQLList, GraphQLObjectType, GraphQLSchema, parse, validate
 
+from bench.answers import capability_statement
 from bench.cost import GENEROUS, SOURCES
 from bench.new_documents import NewDocument
 from clinical.compartment import patient_parameter, subject_element
@@ -191,16 +192,7 @@ def _statement() -> Any:
         for kind in DEFAULT_RESOURCES
         if kind == "Patient" or patient_parameter(kind) is not None
     ]
-    server = {"mode": "server", "resource": types, "interaction": [{"code": "batch"}]}
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "date": "2026-11-01",
-        "kind": "instance",
-        "fhirVersion": "4.0.1",
-        "format": ["json"],
-        "rest": [server],
-    }
+    return capability_statement(types)
 
 
 class Deployment:
