@@ -193,3 +193,10 @@ def _widened(asked: Interval, now: datetime) -> Interval:
     gap = now - asked.high if asked.high <= now else max(asked.low - now, timedelta())
     margin = gap * _APPROXIMATION
     return Interval(_shifted(asked.low, -margin), _shifted(asked.high, margin))
+
+
+def instant(moment: datetime | None) -> str | None:
+    """A moment as FHIR `instant`, in UTC to the millisecond."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,13 +1,15 @@
 """What is not shown unless asked for: records that were entered in error, and documents that a newer one has
 superseded (R4 document-reference-status)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 Json = Mapping[str, Any]
 
 ENTERED_IN_ERROR: Final = "entered-in-error"
 SUPERSEDED: Final = "superseded"
+_TELLING: Final = frozenset({"status", "lifecycleStatus", "verificationStatus"})
+"""The elements by which a record says that it was entered in error."""
 _WITH_SUPERSEDED: Final = frozenset({"DocumentManifest", "DocumentReference"})
 
 
@@ -40,6 +42,13 @@ def is_entered_in_error(resource: Json) -> bool:
     if not isinstance(verification, dict):
         return bool(verification == ENTERED_IN_ERROR)
     return any(_code(one) == ENTERED_IN_ERROR for one in _list(verification.get("coding")))
+
+
+def has_entered_in_error(resources: Sequence[Json]) -> bool:
+    """Whether one of some records was entered in error. No Patient has an element that would tell."""
+    if _TELLING.isdisjoint(set().union(*resources)):
+        return False
+    return any(map(is_entered_in_error, resources))
 
 
 def _code(coding: Any) -> Any:

@@ -118,9 +118,9 @@ def build(settings: Settings, secrets: Secrets | None = None, outside: Outside |
         rejects=settings.permissions.on_denied == "reject",
     )
 
-    certificates = _certificates(settings)
+    header, budgets = _certificates(settings), limits.budgets
     binary = BinaryEndpoint(
-        settings.binary, authenticator, decisions, federation, schema, telemetry, trail, certificates
+        settings.binary, authenticator, decisions, federation, schema, telemetry, trail, budgets, header
     )
 
     @asynccontextmanager

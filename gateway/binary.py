@@ -1,8 +1,8 @@
 """`GET /binary/{id}`: an attachment, as it comes from its source, for whoever may see the resource that
 names it (docs/attachments.md).
 
-The same callers, doors, records and errors as `/graphql`. What has been sent is not held: where the source
-breaks off, or sends more than is allowed, the connection ends before the answer does.
+The same callers, budgets, doors, records and errors as `/graphql`. What has been sent is not held: where the
+source breaks off, or sends more than is allowed, the connection ends before the answer does.
 """
 
 import asyncio
@@ -23,9 +23,13 @@ from gateway.edge import headers_of, request_id_of
 from gateway.ending import WATCHED_AFTER_S, Alarm, Deadline, Leaving
 from gateway.http_errors import MethodNotAllowed
 from gateway.media_types import GRAPHQL_RESPONSE
+from gateway.ratelimit.budgets import Budgets
+from gateway.ratelimit.headers import usual_headers
+from gateway.response import Headers
 from gateway.telemetry import Telemetry
 from permissions.decision import Decisions
 from resolvers import attachments
+from resolvers.attachments import Found
 from resolvers.context import RequestContext
 from resolvers.errors import FieldUnauthorized
 from resolvers.federation import Federation
@@ -35,6 +39,9 @@ from schema.attachment import element_types
 from schema.build import BuiltSchema
 
 KIND: Final = "binary"
+COST: Final = 2
+"""What an attachment takes from its caller's budget: the resource that names it, and its data."""
+_NAMING: Final = 1
 
 _HEADERS: Final = (
     (b"content-disposition", b"attachment"),
@@ -65,8 +72,10 @@ class BinaryEndpoint:
         schema: BuiltSchema,
         telemetry: Telemetry,
         trail: Trail,
+        budgets: Budgets,
         certificates: CertificateHeader | None = None,
     ) -> None:
+        self._budgets = budgets
         self._settings = settings
         self._authenticator = authenticator
         self._decisions = decisions
@@ -119,14 +128,28 @@ class BinaryEndpoint:
 
     async def _sent(self, context: RequestContext, id_: str, outgoing: "_Outgoing") -> None:
         settings = self._settings
-        found = await attachments.find(context, self._types, id_)
-        stated = found.element.get("contentType")
-        accept = accept_of(stated, settings.media_types)
-        async with await attachments.opened(context, found, accept, settings.max_bytes) as download:
-            source = found.node.resource.source
+        found, opened = await self._charged(context, id_, outgoing)
+        async with opened as download:
+            source, stated = found.node.resource.source, found.element.get("contentType")
             media_type = sent_type(source, download.media_type, stated, settings.media_types)
             note_resources(context.disclosures, None, (found.node.resource,))
             await outgoing.send(download, media_type)
+
+    async def _charged(
+        self, context: RequestContext, id_: str, outgoing: "_Outgoing"
+    ) -> tuple[Found, Download]:
+        """The attachment, reserved before a source is asked and settled when its data begin to come: a slow
+        reader holds none of the caller's places. Raises RateLimited."""
+        settings = self._settings
+        reservation = await self._budgets.reserve(context.principal, COST)
+        spent = _NAMING
+        try:
+            found = await attachments.find(context, self._types, id_)
+            spent = COST
+            accept = accept_of(found.element.get("contentType"), settings.media_types)
+            return found, await attachments.opened(context, found, accept, settings.max_bytes)
+        finally:
+            outgoing.budget = usual_headers(self._budgets.settle(reservation, spent))
 
 
 class _Outgoing:
@@ -135,13 +158,15 @@ class _Outgoing:
 
     def __init__(self, send: Send, entry: Entry, *, is_head: bool) -> None:
         self.entry = entry
+        self.budget: Headers = ()
+        """The headers that tell what is left of the caller's budget, once it is known."""
         self._send = send
         self._is_head = is_head
         self._has_begun = False
 
     async def send(self, download: Download, media_type: str) -> None:
         first = await anext(download.pieces, b"")
-        headers = [(b"content-type", media_type.encode()), *_HEADERS]
+        headers = [(b"content-type", media_type.encode()), *_HEADERS, *self.budget]
         if download.length is not None:
             headers.append((b"content-length", b"%d" % download.length))
         self.entry.answered(200, True, ())
@@ -169,6 +194,7 @@ class _Outgoing:
         reply = response.refuse(problem, entry.request_id, GRAPHQL_RESPONSE)
         entry.refused(reply.status, problem)
         headers = [_JSON, (b"content-length", b"%d" % len(reply.body)), *_HEADERS[1:]]
-        headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers]
+        told = dict(reply.headers)
+        headers += (*reply.headers, *(one for one in self.budget if one[0] not in told))
         await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": b"" if self._is_head else reply.body})

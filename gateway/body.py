@@ -13,19 +13,21 @@ async def read_body(declared_length: bytes | None, receive: Receive, bytes_max: 
     """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` where it breaks off."""
     if declared_length is not None and declared_length.isdigit() and int(declared_length) > bytes_max:
         raise _too_large(bytes_max)
+    message = await receive()
+    first: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body") and len(first) <= bytes_max:
+        return first  # as nearly every body comes
     body = bytearray()
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         part, is_last = message.get("body", b""), not message.get("more_body", False)
         if len(body) + len(part) > bytes_max:
             raise _too_large(bytes_max)
-        if is_last and not body:
-            return bytes(part)
         body += part
         if is_last:
             return bytes(body)
+        message = await receive()
 
 
 def _too_large(bytes_max: int) -> BodyTooLarge:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway.cost.actual import actual
@@ -22,12 +23,11 @@ from gateway.ratelimit.headers import usual_headers
 from gateway.ratelimit.limiter import Reservation, StoreUnavailable
 from gateway.ratelimit.state import BudgetState
 from gateway.ratelimit.tiers import MICRO, TierSettings
+from gateway.response import Headers
 from permissions.principal import Principal
 from resolvers.budget import RateLimit
 from resolvers.context import RequestContext
 from schema.cost import SEARCH
-
-Headers = tuple[tuple[str, str], ...]
 
 _PAGING: Final = frozenset({"first", "last"})
 
@@ -61,51 +61,39 @@ class Charging:
         if self._others:
             limits = self._others.get(self.budgets.tier_of(principal).name, limits)
             check_size(prepared.size, limits)
-        return Bill(self, principal, prepared, variables, denied, limits.max_first)
+        analysis = prepared.cost
+        assert analysis is not None  # a gateway tells costs; only tests of other things do not
+        requested = estimate(analysis, variables, denied)
+        return Bill(self, principal, prepared, analysis, variables, denied, limits.max_first, requested)
 
 
-class Bill:
+class Bill(msgspec.Struct, eq=False):
     """One operation's: `reserve` before anything is fetched, `settle` when it has run, `close` however it
     ended."""
 
-    __slots__ = (
-        "_analysis", "_charging", "_context", "_denied", "_first_max", "_prepared", "_principal",
-        "_reservation", "_variables", "actual", "requested", "state",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        charging: Charging,
-        principal: Principal,
-        prepared: PreparedDocument,
-        variables: Mapping[str, Any],
-        denied: frozenset[str],
-        first_max: int,
-    ) -> None:
-        assert prepared.cost is not None  # a gateway tells costs; only tests of other things do not
-        self._charging = charging
-        self._principal = principal
-        self._prepared = prepared
-        self._analysis: Analysis = prepared.cost
-        self._variables = variables
-        self._denied = denied
-        self._first_max = first_max
-        self._reservation: Reservation | None = None
-        self._context: RequestContext | None = None
-        self.requested = estimate(self._analysis, variables, denied)
-        self.actual: int | None = None
-        self.state: BudgetState | None = None
+    _charging: Charging
+    _principal: Principal
+    _prepared: PreparedDocument
+    _analysis: Analysis
+    _variables: Mapping[str, Any]
+    _denied: frozenset[str]
+    _first_max: int
+    requested: int
+    actual: int | None = None
+    state: BudgetState | None = None
+    _reservation: Reservation | None = None
+    _context: RequestContext | None = None
 
     async def reserve(self, context: RequestContext) -> None:
         """Takes the estimate out of the budget, for an operation that is to run in this context, where it
         can look. Raises RateLimited, CostExceeded, VariablesUnfit."""
         try:
-            self._reservation = await self._charging.budgets.reserve(self._principal, self.requested)
+            reservation = await self._charging.budgets.reserve(self._principal, self.requested)
         except RateLimited as refusal:
             if refusal.reason != "query_cost":  # who asks too often must be refused at little cost
                 raise
             raise self.obstacle() or refusal from None
-        self.state = self._reservation.state
+        self._reservation, self.state = reservation, reservation.state
         self._context = context
         context.tally.counts_found = self._analysis.counts_found
         context.budget = self._budget
@@ -129,7 +117,9 @@ class Bill:
 
     def settle(self, result: ExecutionResult) -> None:
         """The operation has run: it is charged what it has cost, which is never more than was reserved."""
-        self._settle(self._actual() if _has_begun(result) else 0)
+        has_begun = result.data is not None or any(one.path is not None for one in result.errors)
+        # What fails before a field is executed has errors without a path and no data.
+        self._settle(self._actual() if has_begun else 0)
 
     def close(self) -> None:
         """The end, however it came. An operation that was given up has cost what it had been given by then,
@@ -144,9 +134,10 @@ class Bill:
     def told(self, header: CostHeader) -> dict[str, Any]:
         """`extensions.cost`."""
         told: dict[str, Any] = {"requestedQueryCost": self.requested, "actualQueryCost": self.actual}
-        if self.state is not None:
-            told["throttleStatus"] = self.state.throttle_status()
-            if self.state.is_near_limit:
+        state = self.state
+        if state is not None:
+            told["throttleStatus"] = state.throttle_status()
+            if state.is_near_limit:
                 told["nearLimit"] = True
         if header.reports:
             told["fields"] = [
@@ -190,8 +181,3 @@ class Bill:
     def _budget(self) -> RateLimit:
         assert self._reservation is not None
         return self._reservation.state.rate_limit(self.requested)
-
-
-def _has_begun(result: ExecutionResult) -> bool:
-    """Whether any field was executed: what fails before that has errors without a path and no data."""
-    return result.data is not None or any(one.path is not None for one in result.errors)

@@ -38,6 +38,10 @@ class Documents:
         self._under_way: dict[Key, asyncio.Future[PreparedDocument | DocumentRefused]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
 
+    def kept(self, text: str, operation_name: str | None) -> PreparedDocument | None:
+        """The prepared document of a text that is kept."""
+        return self._prepared.find((text, operation_name))
+
     async def lookup(self, text: str, operation_name: str | None) -> PreparedDocument:
         """The prepared document of a text; raises `DocumentRefused`."""
         key = (text, operation_name)

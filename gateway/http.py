@@ -4,8 +4,7 @@ What GraphQL over HTTP asks of a server is decided here; what a document means i
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,7 +12,7 @@ from gateway.authn.certificate import CertificateHeader, credentials_of
 from gateway.body import ClientGone, read_body
 from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
 from gateway.cost_header import ABSENT, NAME, cost_header
-from gateway.edge import headers_of, request_id_of
+from gateway.edge import marked
 from gateway.ending import WATCHED_AFTER_S, Alarm, Leaving
 from gateway.graphiql import page
 from gateway.graphql_request import GraphQLRequest, request_of_body, request_of_query_string
@@ -48,6 +47,8 @@ _GZIP: Final = (b"content-encoding", b"gzip")
 class GraphQLEndpoint:
     """`/graphql` as an ASGI application."""
 
+    adds_marks = True
+
     def __init__(
         self,
         pipeline: Pipeline,
@@ -66,18 +67,12 @@ class GraphQLEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry. A client that leaves ends the work that was done for it."""
-        headers = headers_of(scope)
-        if self._has_page and scope["method"] == "GET" and prefers_html(_text(headers, b"accept")):
-            await page()(scope, receive, send)
+        state: Mapping[str, Any] = scope["state"]
+        headers: Mapping[bytes, bytes] = state["headers"]
+        request_id, is_get, media_type = state["request_id"], scope["method"] == "GET", JSON
+        if is_get and self._has_page and prefers_html(_text(headers, b"accept")):
+            await page()(scope, receive, marked(send, state["marks"]))
             return
-        try:
-            reply = await self._reply(scope, headers, receive)
-        except ClientGone:
-            return
-        await self._send(reply, headers, send)
-
-    async def _reply(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Reply:
-        media_type, request_id = JSON, request_id_of(scope)
         try:
             if scope["method"] not in METHODS:
                 raise MethodNotAllowed("Send the request by GET or POST.")
@@ -86,15 +81,19 @@ class GraphQLEndpoint:
             request = await self._request(scope, headers, receive)
         except ClientGone:
             self._pipeline.forsaken(request_id)
-            raise
+            return
         except Exception as problem:  # noqa: BLE001  the table of errors says what each becomes
-            return self._pipeline.refuse(problem, request_id, media_type)
+            await self._send(self._pipeline.refuse(problem, request_id, media_type), state, send)
+            return
         credentials = credentials_of(scope, headers, self._certificates)
-        is_get = scope["method"] == "GET"
         known = _text(headers, b"if-none-match") if is_get else None
         incoming = Incoming(request, credentials, request_id, media_type, is_get, cost, known)
-        with Leaving(self._slow, receive):
-            return await self._pipeline.answer(incoming)
+        try:
+            with Leaving(self._slow, receive):
+                reply = await self._pipeline.answer(incoming)
+        except ClientGone:
+            return
+        await self._send(reply, state, send)
 
     async def _request(
         self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive
@@ -106,23 +105,19 @@ class GraphQLEndpoint:
         body = await read_body(headers.get(b"content-length"), receive, self._max_body_bytes)
         return request_of_body(body, self._max_variables_bytes)
 
-    async def _send(self, reply: Reply, request_headers: Mapping[bytes, bytes], send: Send) -> None:
-        body, headers = reply.body, [_VARY, _NO_STORE]
-        if reply.etag is not None:
-            headers = [_VARY, _REVALIDATED, (b"etag", reply.etag.encode("ascii"))]
-        if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(request_headers, b"accept-encoding")):
+    async def _send(self, reply: Reply, state: Mapping[str, Any], send: Send) -> None:
+        body, headers = reply.body, [_VARY, *reply.headers, *state["marks"]]
+        if reply.etag is None:
+            headers.append(_NO_STORE)
+        else:
+            headers += (_REVALIDATED, (b"etag", reply.etag.encode("ascii")))
+        if len(body) >= COMPRESSED_FROM_BYTES and takes_gzip(_text(state["headers"], b"accept-encoding")):
             body = await self._gzip.compressed(body)
             headers.append(_GZIP)
         if reply.status != 304:
-            headers += [_CONTENT_TYPES[reply.media_type], (b"content-length", b"%d" % len(body))]
-        headers += [(_field_name(name), value.encode("latin-1")) for name, value in reply.headers]
+            headers += (_CONTENT_TYPES[reply.media_type], (b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-
-@lru_cache
-def _field_name(name: str) -> bytes:
-    return name.lower().encode()
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str | None:

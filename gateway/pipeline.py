@@ -1,8 +1,8 @@
 """The request's whole way, top to bottom."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -84,16 +84,19 @@ class Pipeline:
         self._executor = executor
         self._charging = charging
         self._trail = trail
+        # So that what did arrive can still be merged and sent in time.
         self._sources_s = deadline_s - min(RESERVE_MAX_S, deadline_s * RESERVE_PART)
         self._deadlines = Alarm(deadline_s)
+        self._recognised, self._is_quick = authenticator.at_once, not telemetry.is_on
         staged = telemetry.staged
         self._answer = staged("request", self._run, _request_attributes)
         self._authenticate = staged("authenticate", authenticator.authenticate)
         self._document = staged("documents", self._find)
-        self._permit = staged("permissions", self._permitted)
+        self._permit = telemetry.spanned("permissions", self._permitted)
         self._reserve = staged("limits", Bill.reserve)
         self._execute = staged("execution", self._run_prepared, _operation_attributes)
-        self._respond = staged("response", self._build)
+        self._respond = telemetry.spanned("response", self._build)
+        self._respond_in_turns = staged("response", self._build_in_turns)
 
     async def answer(self, incoming: Incoming) -> Reply:
         """The reply to a request; refusals and faults are replies too, and each leaves its line."""
@@ -120,16 +123,16 @@ class Pipeline:
 
     async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
         with Deadline(self._deadlines):
-            loop = asyncio.get_running_loop()
-            asked_at = loop.time()
-            variables = incoming.request.variables or {}
+            asked_at, is_quick = monotonic(), self._is_quick
+            credentials, variables = incoming.credentials, incoming.request.variables or {}
 
-            principal = await self._authenticate(incoming.credentials)
+            principal = (is_quick and self._recognised(credentials)) or await self._authenticate(credentials)
             entry.principal = principal
 
-            prepared = await self._document(incoming, principal, entry)
+            kept = self._kept(incoming) if is_quick else None
+            entry.prepared = prepared = kept or await self._document(incoming, principal, entry)
 
-            permissions, denied = await self._permit(principal, prepared, entry)
+            permissions, denied = self._permit(principal, prepared, entry)
 
             bill = self._charging.bill(principal, prepared, variables, denied)
             if incoming.cost.validates:
@@ -138,18 +141,22 @@ class Pipeline:
             context = self._federation.open(
                 principal,
                 permissions,
-                deadline_s=self._time_for_sources(loop.time() - asked_at),
+                deadline_s=max(0.0, self._sources_s - (monotonic() - asked_at)),
                 request_id=incoming.request_id,
-                authorization=incoming.credentials.authorization,
+                authorization=credentials.authorization,
+                denied=denied,
+                rejects=self._rejects,
             )
             entry.context = context
-            context.denied, context.rejects = denied, self._rejects
             try:
                 await self._reserve(bill, context)
                 result = await self._execute(prepared, variables, context)
                 bill.settle(result)
                 turns = context.turns if context.disclosures.total > LARGE_ROWS else None
-                reply = await self._respond(incoming, bill, result, context, turns)
+                if turns is None and not incoming.is_get:
+                    reply = self._respond(incoming, bill, result, context)
+                else:
+                    reply = await self._respond_in_turns(incoming, bill, result, context, turns)
                 entry.answered(reply.status, result.data is not None, result.errors)
                 if turns is not None:
                     await context.loaders.let_go(turns)
@@ -158,28 +165,32 @@ class Pipeline:
                 bill.close()
                 context.close()
 
+    def _kept(self, incoming: Incoming) -> PreparedDocument | None:
+        """The document of a usual request: its text came by POST, and was prepared before."""
+        request = incoming.request
+        text = None if incoming.is_get else self._persisted.text_of(request)
+        return None if text is None else self._documents.kept(text, request.operation_name)
+
     async def _find(self, incoming: Incoming, principal: Principal, entry: Entry) -> PreparedDocument:
         """The document that is asked for, and may be."""
         request = incoming.request
         if incoming.is_get:
             self._addresses.check_values(request)
-        asked = self._persisted.at_once(request) or await self._persisted.asked(request, principal)
+        asked = await self._persisted.asked(request, principal)
         entry.document_id = asked.id
-        prepared = await self._documents.lookup(asked.text, request.operation_name)
-        entry.prepared = prepared
+        entry.prepared = prepared = await self._documents.lookup(asked.text, request.operation_name)
         if asked.registers:
             await self._persisted.register(asked, principal)
         if incoming.is_get:
             self._check_get(request, prepared)
         return prepared
 
-    async def _permitted(
+    def _permitted(
         self, principal: Principal, prepared: PreparedDocument, entry: Entry
     ) -> tuple[Permissions, frozenset[str]]:
         """What the caller may see, and which coordinates of the document are denied."""
         permissions = self._decisions.of(principal)
-        denied = self._denials.denied(prepared, permissions)
-        entry.denied = denied or permissions.would_deny(self._denials.ruled(prepared))
+        denied, entry.denied = self._denials.judged(prepared, permissions)
         return permissions, denied
 
     def _run_prepared(
@@ -187,7 +198,15 @@ class Pipeline:
     ) -> Awaitable[ExecutionResult]:
         return self._executor.run(prepared, variables, context)
 
-    async def _build(
+    def _build(
+        self, incoming: Incoming, bill: Bill, result: ExecutionResult, context: RequestContext
+    ) -> Reply:
+        """The reply to an operation that ran."""
+        extensions = context.told()
+        extensions["cost"] = bill.told(incoming.cost)
+        return response.build(result, extensions, incoming.request_id, incoming.media_type, bill.headers)
+
+    async def _build_in_turns(
         self,
         incoming: Incoming,
         bill: Bill,
@@ -195,10 +214,10 @@ class Pipeline:
         context: RequestContext,
         turns: Turns | None,
     ) -> Reply:
-        """The reply to an operation that ran."""
+        """The same, where that is large, or may be kept."""
         extensions = {**context.told(), "cost": bill.told(incoming.cost)}
         tags = self._tags if incoming.is_get else None
-        reply = await response.build(
+        reply = await response.build_in_turns(
             result, extensions, incoming.request_id, incoming.media_type, bill.headers, turns, tags
         )
         if reply.etag is not None and matches(incoming.if_none_match, reply.etag):
@@ -222,10 +241,6 @@ class Pipeline:
         if prepared.kind != "query":
             raise PostNeeded("Only queries may be sent by GET.")
         self._addresses.check_arguments(request, prepared)
-
-    def _time_for_sources(self, passed_s: float) -> float:
-        """What is left for the sources, so that what did arrive can still be merged and sent in time."""
-        return self._sources_s - passed_s if passed_s < self._sources_s else 0.0
 
 
 def _request_attributes(incoming: Incoming, entry: Entry) -> dict[str, str]:

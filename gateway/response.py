@@ -27,14 +27,30 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     media_type: str
     body: bytes
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     etag: str | None = None
 
 
-Headers = tuple[tuple[str, str], ...]
+Headers = tuple[tuple[bytes, bytes], ...]
+"""As ASGI sends them."""
 
 
-async def build(
+def build(
+    result: ExecutionResult,
+    extensions: Mapping[str, Any],
+    request_id: str,
+    media_type: str,
+    headers: Headers = (),
+) -> Reply:
+    """The reply to an executed operation."""
+    if result.data is not None and not result.errors:
+        body = encode_json({"data": result.data, "extensions": extensions})
+        return Reply(200, media_type, body, headers)
+    document = {**_outcome(result, request_id), "extensions": extensions}
+    return Reply(_status(result, media_type), media_type, encode_json(document), headers)
+
+
+async def build_in_turns(
     result: ExecutionResult,
     extensions: Mapping[str, Any],
     request_id: str,
@@ -43,27 +59,31 @@ async def build(
     turns: Turns | None = None,
     tags: EntityTags | None = None,
 ) -> Reply:
-    """The reply to an executed operation. What is empty in `extensions` is left out.
+    """The same, of large results and of answers that may be kept.
 
     `turns`: the result is large; other requests have theirs while it is encoded. `tags`: the request was a
     GET, whose answer gets an entity tag where nothing is wrong with it.
     """
-    document: dict[str, Any] = {}
-    etag: str | None = None
-    if result.errors:
-        document["errors"] = [errors.told_graphql(error, request_id) for error in result.errors]
-    # A request that failed before its first field has no `data` at all (GraphQL specification, 7.1).
-    if result.data is not None or any(error.path is not None for error in result.errors):
-        document["data"] = result.data
+    document, etag = _outcome(result, request_id), None
     if tags is not None and result.data is not None and not result.errors:
         data = encode_json(result.data) if turns is None else await encode_in_turns(result.data, turns)
         told_of = [*extensions.get("sources", ()), *extensions.get("warnings", ())]
         etag = tags.tag(data, told_of, media_type)
         document["data"] = msgspec.Raw(data)
-    if told := {name: one for name, one in extensions.items() if one}:
-        document["extensions"] = told
+    document["extensions"] = extensions
     body = encode_json(document) if turns is None else await encode_in_turns(document, turns)
     return Reply(_status(result, media_type), media_type, body, headers, etag)
+
+
+def _outcome(result: ExecutionResult, request_id: str) -> dict[str, Any]:
+    """What a response says besides its extensions."""
+    document: dict[str, Any] = {}
+    if result.errors:
+        document["errors"] = [errors.told_graphql(error, request_id) for error in result.errors]
+    # A request that failed before its first field has no `data` at all (GraphQL specification, 7.1).
+    if result.data is not None or any(error.path is not None for error in result.errors):
+        document["data"] = result.data
+    return document
 
 
 def price(
@@ -98,10 +118,11 @@ def refuse(problem: BaseException, request_id: str, media_type: str) -> Reply:
     if isinstance(problem, RateLimited | CostExceeded):
         document["extensions"] = {"cost": problem.told}
     status = errors.row_of(problem).status_for(media_type)
-    return Reply(status, media_type, encode_json(document), _headers(problem))
+    headers = tuple((name.lower().encode(), value.encode("latin-1")) for name, value in _headers(problem))
+    return Reply(status, media_type, encode_json(document), headers)
 
 
-def _headers(problem: BaseException) -> Headers:
+def _headers(problem: BaseException) -> tuple[tuple[str, str], ...]:
     if isinstance(problem, HttpRefused):
         return problem.headers
     if isinstance(problem, RateLimited):

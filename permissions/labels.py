@@ -58,9 +58,13 @@ class LabelRules:
 
     def withhold_any(self, resources: Iterable[Mapping[str, Any]], resource_type: str) -> bool:
         """Whether one of some resources is withheld by what it says of itself."""
-        for one in resources:
-            meta = one.get("meta")
-            if type(meta) is dict and "security" in meta and self.withhold(one, resource_type):
+        listed = list(resources)
+        try:
+            listed = [one for one in listed if "security" in one.get("meta", ())]
+        except TypeError:  # what is no `meta`
+            pass
+        for one in listed:  # noqa: SIM110  as in most
+            if self.withhold(one, resource_type):
                 return True
         return False
 

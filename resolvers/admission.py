@@ -42,18 +42,30 @@ async def node_of(context: RequestContext, resource: Resource, *, followed: bool
     return _node(context.permissions, resource, levels) if levels else None
 
 
-async def person_nodes(
-    context: RequestContext, persons: Sequence[Person], action: str, told: frozenset[str] = frozenset()
-) -> list[Node | None]:
-    """Many persons, each as `person_node` has it."""
+def plain_nodes(
+    context: RequestContext, persons: Sequence[Person | UpstreamError], action: str, told: frozenset[str]
+) -> list[Node] | None:
+    """Plain persons whom the caller may see in whole; None where it takes `person_node` to tell of one."""
+    if [one for one in persons if type(one) is not Person or not one.is_plain]:
+        return None
+    records = [one.records[0] for one in persons]  # type: ignore[union-attr]
     permissions = context.permissions
-    if permissions.sees_all(action, "Patient", told) and not context.identity.refill:
-        records = [record.json for one in persons for record in one.records]
-        is_plain = not [one for one in persons if one.conflicts]
-        if is_plain and not permissions.labels.withhold_any(records, "Patient"):
-            shown = [one.shown if one.is_withheld else one.records[0] for one in persons]
-            return [Node(one.json, one) for one in shown]
-    return [await person_node(context, one, action, told) for one in persons]
+    if context.identity.refill or not permissions.sees_all(action, "Patient", told):
+        return None
+    if permissions.labels.withhold_any([one.json for one in records], "Patient"):
+        return None
+    return [Node(one.json, one) for one in records]
+
+
+def plain_node(
+    context: RequestContext, person: Person, action: str, told: frozenset[str] = frozenset()
+) -> Node | None:
+    """A plain person whom the caller may see in whole; None where it takes `person_node` to tell."""
+    permissions = context.permissions
+    if not person.is_plain or context.identity.refill or not permissions.sees_all(action, "Patient", told):
+        return None
+    record = person.records[0]
+    return None if permissions.labels.withhold(record.json, "Patient") else Node(record.json, record)
 
 
 async def person_node(

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
 CAUTIONS_MAX: Final = 50
 MODIFIER: Final = "MODIFIER_NOT_SELECTED"
 MORE: Final = "MORE_WARNINGS"
@@ -10,15 +12,12 @@ MORE: Final = "MORE_WARNINGS"
 _Caution = tuple[str, str, tuple[str, ...]]
 
 
-class Cautions:
+class Cautions(msgspec.Struct):
     """Counts, for each selection of a resource, the resources with an unusual modifier element that the
     operation does not select. No value is kept."""
 
-    __slots__ = ("_counts", "_dropped")
-
-    def __init__(self) -> None:
-        self._counts: dict[_Caution, int] = {}
-        self._dropped = 0
+    _counts: dict[_Caution, int] = {}
+    _dropped: int = 0
 
     def add(self, type_: str, element: str, path: Iterable[str | int], count: int = 1) -> None:
         """Notes resources at a path; positions in lists are the same place."""

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
+from msgspec import field
 
 from clinical.identifiers import parse_token
 from permissions.decision import Permissions
@@ -41,6 +44,7 @@ _WORST_LAST = (
     SourceStatus.TIMEOUT,
     SourceStatus.UNAVAILABLE,
 )
+_BEST = _WORST_LAST[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,7 @@ class LocatedError:
     path: tuple[str | int, ...]
 
 
-@dataclass(slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, eq=False):
     """One request's sources, loaders and persons. `errors` and outcomes are told in the response."""
 
     principal: Principal
@@ -73,10 +76,10 @@ class RequestContext:
     pages_max: int = 200
     closed_to_restricted: frozenset[str] = frozenset()
     """Sources that may not be asked about a person whom a record marks as restricted."""
-    errors: list[LocatedError] = field(default_factory=list)
+    errors: list[LocatedError] = []
     disclosures: Disclosures = field(default_factory=Disclosures)
     warnings: Warnings = field(default_factory=Warnings)
-    element_sources: dict[Resource, tuple[ElementSource, ...]] = field(default_factory=dict)
+    element_sources: dict[Resource, tuple[ElementSource, ...]] = {}
     """Of Patients that were made of several records: from which each declared element is."""
     tally: Tally = field(default_factory=Tally)
     budget: Look | None = None
@@ -84,7 +87,7 @@ class RequestContext:
     first_max: int = FIRST_MAX
     """How many rows a list may be asked for at once."""
     cautions: Cautions = field(default_factory=Cautions)
-    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = {}
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)
     """How sources are asked (`resolvers.plan`), kept from request to request."""
@@ -93,10 +96,10 @@ class RequestContext:
     turns: Turns = field(default_factory=Turns)
     """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _identity: Identity | None = None
-    _outcomes: dict[str, SourceOutcome] = field(default_factory=dict)
-    _warned: set[tuple[str, str, str, str]] = field(default_factory=set)
+    _outcomes: dict[str, SourceOutcome] = {}
+    _warned: set[tuple[str, str, str, str]] = set()
     _own: "asyncio.Future[Person | None] | None" = None
-    _denials: set[tuple[tuple[str | int, ...], str]] = field(default_factory=set)
+    _denials: set[tuple[tuple[str | int, ...], str]] = set()
 
     def narrow(self, shapes: Mapping[str, Shape], of_patient: frozenset[str] | None) -> None:
         """Has no more decoded than the operation reads: the shapes of lists, and the elements of Patient
@@ -177,7 +180,7 @@ class RequestContext:
     def note(self, outcome: SourceOutcome) -> None:
         """Remembers the worst that each source did in this request."""
         known = self._outcomes.get(outcome.source)
-        if known is outcome:
+        if known is outcome or (known is not None and outcome.status is _BEST):
             return
         if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
             self._outcomes[outcome.source] = outcome
@@ -199,10 +202,14 @@ class RequestContext:
         known = self._outcomes
         return [known[name].told() for name in self.upstreams if name in known] if known else []
 
-    def told(self) -> dict[str, list[dict[str, Any]]]:
+    def told(self) -> dict[str, Any]:
         """What `extensions` says of the sources, and what the answer should be read with."""
-        warnings = [*self.warnings.told(), *self.cautions.told()]
-        return {"sources": self.source_summary(), "warnings": warnings}
+        told: dict[str, Any] = {}
+        if self._outcomes:
+            told["sources"] = self.source_summary()
+        if warnings := [*self.warnings.told(), *self.cautions.told()]:
+            told["warnings"] = warnings
+        return told
 
     def close(self) -> None:
         """Ends the work that nobody waits for any more."""

@@ -15,13 +15,10 @@ class Disclosure(msgspec.Struct, frozen=True, gc=False):
     count: int
 
 
-class Disclosures:
+class Disclosures(msgspec.Struct):
     """Counts the records that a request gives out. Called for every row, so it only adds up."""
 
-    __slots__ = ("_counts",)
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str | None, str, str], int] = {}
+    _counts: dict[tuple[str | None, str, str], int] = {}
 
     def note(self, patient: str | None, type_: str, source: str, count: int = 1) -> None:
         """Adds records that are given out. `patient` is the gateway's person id, None for nobody's."""
@@ -37,17 +34,17 @@ class Disclosures:
     def rows(self) -> list[Disclosure]:
         """By patient (nobody's first), type and source; none where nothing was given out."""
         counts = self._counts
+        if not counts:
+            return []
         try:
             keys = sorted(counts)  # raises TypeError at a None
         except TypeError:
             keys = sorted(counts, key=_place)
-        rows = []
-        for key in keys:
-            count = counts[key]
-            if count:
-                patient, type_, source = key
-                rows.append(Disclosure(patient, type_, source, count))
-        return rows
+        return [
+            Disclosure(patient, type_, source, count)
+            for patient, type_, source in keys
+            if (count := counts[patient, type_, source])
+        ]
 
     def __iter__(self) -> Iterator[Disclosure]:
         """The rows."""

@@ -68,11 +68,15 @@ class Federation:
         deadline_s: float,
         request_id: str,
         authorization: str | None = None,
+        denied: frozenset[str] = frozenset(),
+        rejects: bool = False,
     ) -> RequestContext:
         """The context of one request of a caller who may see what the permissions say.
 
         `deadline_s` counts from now; `close` the context when the request is over or given up.
         `authorization`: the caller's accepted header, for sources that are asked with the caller's own token.
+        `denied`: the coordinates of the operation that the caller's scopes do not permit; `rejects`: then
+        nothing of it is answered.
         """
         token = caller_token(authorization) if self._takes_tokens else None
         call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns, token=token)
@@ -90,6 +94,8 @@ class Federation:
             served_types=self._served_types,
             permissions=permissions,
             attachments=self._attachments,
+            denied=denied,
+            rejects=rejects,
             pages_max=self._pages_max,
             drafts=self._drafts,
             is_located=self._is_located,

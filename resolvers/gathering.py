@@ -4,7 +4,7 @@ A record may state identifiers of several linking systems, and may have been rep
 What they lead to is asked for in rounds, each one batch for each source, until nothing new turns up.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -48,6 +48,19 @@ class Gathered(msgspec.Struct, eq=False):
         return {record for record, instead in self.replaced.values() if instead is None}
 
 
+async def ask(
+    upstreams: Collection[Upstream],
+    wanted: Mapping[Token, Resource | None],
+    loaders: Loaders,
+    principal: Principal,
+) -> Sequence[Sequence[Answer]]:
+    """What each source says of each identifier, which comes with the record it was found on."""
+    if len(upstreams) == 1:
+        (only,) = upstreams
+        return (await loaders.identify_all(only, wanted, principal),)
+    return await together(*[loaders.identify_all(one, wanted, principal) for one in upstreams])
+
+
 class Gathering:
     """Asks the sources of one request."""
 
@@ -62,8 +75,7 @@ class Gathering:
 
     def ask(self, wanted: Mapping[Token, Resource | None]) -> Awaitable[Sequence[Sequence[Answer]]]:
         """What each source says of each identifier, which comes with the record it was found on."""
-        identify_all, principal = self._loaders.identify_all, self._principal
-        return together(*[identify_all(one, wanted, principal) for one in self._upstreams.values()])
+        return ask(self._upstreams.values(), wanted, self._loaders, self._principal)
 
     async def gather(self, begun: Mapping[Token, Sequence[Answer]], found: Sequence[Resource]) -> Gathered:
         """All that the answers lead to, with the records `found` that were asked about."""

@@ -7,8 +7,8 @@ from clinical.compartment import patient_references, subject_element
 from clinical.references import parse_reference
 from resolvers.disclosure import Disclosures
 from resolvers.field import FieldCall
+from resolvers.parts import attribute
 from resolvers.resource import Node, Resource
-from resolvers.shape import attribute
 from resolvers.straight import Straight
 
 

@@ -6,24 +6,26 @@ birth date). Names alone never link. Every id of a person leads to the same `Per
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.cache import Cache
 from resolvers.conflict import ConflictReason, IdentityConflict
 from resolvers.errors import ArgumentInvalid
-from resolvers.gathering import Gathering
-from resolvers.ids import PERSON, RecordId, global_id, parse_record_id
+from resolvers.gathering import Gathering, ask
+from resolvers.ids import global_id, parse_record_id
 from resolvers.known_persons import KnownPersons
 from resolvers.link_memory import LINK_TTL_S, LinkMemory
-from resolvers.linked import Found
+from resolvers.linked import Found, Linked
 from resolvers.linker import Linker
 from resolvers.linking import Linking, Links, Statement
 from resolvers.loaders import Loaders
-from resolvers.person import PersonIdInvalid
+from resolvers.person import PREFIX, PersonIdInvalid, Sealing
 from resolvers.persons import Person, alone, first_error, unlinked
+from resolvers.plain_link import plainly_linked
 from resolvers.records import find_record
 from resolvers.replaced import is_replaced, successors, with_former
 from resolvers.resource import Resource
@@ -34,7 +36,6 @@ from resolvers.upstreams.upstream import Upstream
 
 _Lookup = asyncio.Future[Mapping[Token, Found]]
 """One batch of identifiers, and the person of each."""
-
 
 _SHARED: Final = "identifier: more than one person has it"
 
@@ -58,28 +59,20 @@ class Identity:
         self._linking = linking
         self._loaders = loaders
         self._cache = cache
-        self._memory = LinkMemory(cache)
-        self._ids: dict[Token, str] = {}
-        """Person ids that the caller gave: there is one for an identifier, so none need be sealed again."""
+        self._principal = principal
+        self._sealing = Sealing(linking.key)
         self._lookups: dict[Token, _Lookup] = {}
         self._known = KnownPersons(loaders)
         self._shared: set[Token] = set()
         self._links = Links(linking, self._upstreams)
-        gathering = Gathering(self._upstreams, self._links, loaders, principal)
-        restrictions = Restrictions(linking.trusted_sources, cache)
-        self._linker = Linker(self._upstreams, linking, self._links, gathering, restrictions, self._ids)
+        self._made_linker: Linker | None = None
         self.refill = linking.refill
         self.contested: dict[Token, tuple[IdentityConflict, ...]] = {}
         """For identifiers that lead to nobody, the records that state them nevertheless."""
 
-    async def of_id(self, text: str) -> Person | None:
+    def of_id(self, text: str) -> Coroutine[Any, Any, Person | None]:
         """The person that any of the person's ids names. Raises UpstreamError."""
-        if text.startswith(f"{PERSON}/"):
-            return await self._of_person_id(text)
-        record_id = parse_record_id(text)
-        if record_id is None or record_id.type != "Patient" or record_id.contained:
-            return None
-        return await self._of_record_id(record_id)
+        return self._of_person_id(text) if text.startswith(PREFIX) else self._of_record_id(text)
 
     async def of_identifier(self, identifier: Token) -> Person | None:
         """The person with an identifier; one that does not link is only looked for.
@@ -87,9 +80,8 @@ class Identity:
         Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
         """
         if self._links.links(identifier):
-            looked_up = await self._look_up({identifier: None})
-            is_told = identifier in looked_up and identifier not in self._shared
-            found = looked_up[identifier] if is_told else await self._told(identifier)
+            await self._look_up({identifier: None})
+            found = await self._told(identifier)
         else:
             found = await self._found_by(identifier)
         if isinstance(found, BaseException):
@@ -129,26 +121,38 @@ class Identity:
         A contained Patient is nobody's record: its id counts within its holder only, and no source links it.
         The person of a record that was replaced is that of its replacement.
         """
-        known, statement_of = self._known, self._links.of
-        stated: dict[Resource, Statement] = {}
-        wanted: dict[Token, Resource | None] = {}
-        tangled: set[Token] = set()
+        known = self._known
+        persons = known.persons
+        if persons:
+            found = [persons.get(one) for one in records]
+            if None not in found:
+                return found  # type: ignore[return-value]
         fresh = known.unknown(records)
         replaced = [one for one in fresh if "link" in one.json and is_replaced(one)]
         if replaced:
             await self._follow(replaced)
             fresh = known.unknown(fresh)
-        for one in fresh:
-            stated[one] = said = statement_of(one)
-            tokens = said.tokens
-            for token in tokens:
-                wanted[token] = one
-            if len(tokens) > 1 or one in replaced:
-                tangled.update(tokens)
-        if wanted:
-            known.keep_found_again(stated, await self._look_up(wanted, tangled))
-        persons = known.persons
+        tokens = None if replaced else self._links.of_each(fresh)
+        made = await self._look_up(dict(zip(tokens, fresh, strict=True))) if tokens else None
+        if made is not None and made.plain is not None and len(made.plain.again) == len(records):
+            return [*made.persons]
+        stated = await self._look_up_stated(fresh, replaced, made)
         return [persons.get(one) or await self._person(one, stated.get(one)) for one in records]
+
+    async def _look_up_stated(
+        self, fresh: Sequence[Resource], replaced: Sequence[Resource], made: Linked | None
+    ) -> Mapping[Resource, Statement]:
+        """Looks up what some records state, as far as `made` has not, and gives it."""
+        stated = {one: self._links.of(one) for one in fresh}
+        wanted = {token: one for one, said in stated.items() for token in said.tokens}
+        tangled: set[Token] = set()
+        for one, said in stated.items():
+            if len(said.tokens) > 1 or one in replaced:
+                tangled.update(said.tokens)
+        made = made or (await self._look_up(wanted, tangled) if wanted else None)
+        if made is not None:
+            self._known.keep_found_again(stated, made.found)
+        return stated
 
     def conflict_counts(self) -> dict[str, int]:
         """How many records of each source were found in this request and not linked."""
@@ -167,7 +171,7 @@ class Identity:
         for (one, _), person in zip(pairs, persons, strict=True):
             self._known.persons[one] = person
             if isinstance(person, Person) and person.add_former(one).is_linked:
-                await self._memory.keep(one.source, one.id, person.id)
+                await LinkMemory(self._cache).keep(one.source, one.id, person.id)
 
     async def _found_by(self, identifier: Token) -> Person | None:
         """The one person whose records carry an identifier of any system, such as a hospital number."""
@@ -187,35 +191,42 @@ class Identity:
 
     async def _of_person_id(self, text: str) -> Person | None:
         try:
-            system, value = self._linking.key.open(text)
+            token = Token(*self._linking.key.open(text))
         except PersonIdInvalid:
             return None
-        token = Token(system, value)
-        self._ids[token] = text
-        try:
-            return await self.of_identifier(token)
-        except IdentifierAmbiguous:
+        self._sealing.known[token] = text
+        made = await self._look_up({token: None}) if self._links.links(token) else None
+        if made is None or token in self._shared:
+            with suppress(IdentifierAmbiguous):
+                return await self.of_identifier(token)
             return None
+        found = made.found[token]
+        if isinstance(found, UpstreamError):
+            raise found
+        return found
 
-    async def _of_record_id(self, record_id: RecordId) -> Person | None:
+    async def _of_record_id(self, text: str) -> Person | None:
+        record_id = parse_record_id(text)
+        if record_id is None or record_id.type != "Patient" or record_id.contained:
+            return None
         upstream = self._upstreams.get(record_id.source)
         if upstream is None:
             return None
-        source, id_ = record_id.source, record_id.id
+        source, id_, memory = record_id.source, record_id.id, LinkMemory(self._cache)
         try:
             record = await find_record(self._loaders, upstream, "Patient", id_)
         except UpstreamDenied:
             raise  # what a source may not be asked is not told from memory either
         except UpstreamError:
-            remembered = await self._memory.recall(source, id_)
+            remembered = await memory.recall(source, id_)
             if remembered is None:
                 raise
             return await self._of_person_id(remembered)
         person = None if record is None else await self.of_record(record)
         if person is None or not person.is_linked:
-            await self._memory.forget(source, id_)
+            await memory.forget(source, id_)
         elif record is not None and record.id != id_:  # its source answers with the record that replaced it
-            await self._memory.keep(source, id_, person.id)
+            await memory.keep(source, id_, person.id)
         return person
 
     async def _person(self, record: Resource, said: Statement | None) -> Person | UpstreamError:
@@ -250,28 +261,38 @@ class Identity:
 
     async def _look_up(
         self, wanted: Mapping[Token, Resource | None], tangled: Collection[Token] = ()
-    ) -> Mapping[Token, Found]:
-        """Looks up those whom nobody in this request has asked for, and gives those; concurrent askers share
-        a lookup.
-
-        `wanted`: each identifier with the record that it was found on, if any; `tangled`: those that are
-        known to lead further.
-        """
+    ) -> Linked | None:
+        """Looks up those whom nobody in this request has asked for, and gives what was found of those (None:
+        there are none); concurrent askers share a lookup. `wanted`: each identifier with the record that it
+        was found on, if any; `tangled`: those that are known to lead further."""
         if self._lookups:
             wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
         if not wanted:
-            return {}
+            return None
         lookup: _Lookup = asyncio.get_running_loop().create_future()
         self._lookups.update(dict.fromkeys(wanted, lookup))
         try:
-            made = await self._linker.link(wanted, tangled)
+            upstreams, links, sealing = self._upstreams, self._links, self._sealing
+            answers = await ask(upstreams.values(), wanted, self._loaders, self._principal)
+            made = None if tangled else plainly_linked(wanted, answers, upstreams, links, sealing)
+            if made is None:
+                made = await self._linker.link(wanted, answers, tangled, self._known.of_apart)
+                self._shared |= made.shared
+                self.contested |= made.contested
             self._known.keep_linked(made)
-            self._shared |= made.shared
-            self.contested |= made.contested
             await self._cache.set_all(made.remember, LINK_TTL_S)
         except BaseException:
             lookup.cancel()
             raise
         if not lookup.done():
             lookup.set_result(made.found)
-        return made.found
+        return made
+
+    @property
+    def _linker(self) -> Linker:
+        """Made when it is first needed: nearly every lookup is plain."""
+        if self._made_linker is None:
+            gathering = Gathering(self._upstreams, self._links, self._loaders, self._principal)
+            parts = gathering, Restrictions(self._linking.trusted_sources, self._cache), self._sealing
+            self._made_linker = Linker(self._upstreams, self._linking, self._links, *parts)
+        return self._made_linker

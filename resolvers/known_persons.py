@@ -21,7 +21,7 @@ class KnownPersons:
         self._loaders = loaders
         self.persons: dict[Resource, Person | UpstreamError] = {}
         self._by_id: dict[str, Person] = {}
-        self._apart: dict[Key, Person] = {}
+        self.of_apart: dict[Key, Person] = {}
         """Persons of records that are not linked, and of those that were replaced, by the record."""
         self._conflicts: dict[Key, IdentityConflict] = {}
         """Every record that was found and not linked."""
@@ -33,6 +33,8 @@ class KnownPersons:
     def unknown(self, records: Iterable[Resource]) -> list[Resource]:
         """The records of which it is still to be found out whose they are."""
         persons = self.persons
+        if not persons:
+            return [one for one in records if one.container is None]
         return [
             one
             for one in records
@@ -60,7 +62,7 @@ class KnownPersons:
 
         `stated`: records with what they state; `found`: what the lookup gave. Most records are found again.
         """
-        persons, by_id, apart = self.persons, self._by_id, self._apart
+        persons, by_id, apart = self.persons, self._by_id, self.of_apart
         again = []
         for record, said in stated.items():
             tokens = said.tokens
@@ -75,23 +77,28 @@ class KnownPersons:
 
     def keep_linked(self, made: Linked) -> None:
         """Keeps all whom a lookup found, and whom the records belong to that it did not link."""
-        persons, by_id = self.persons, self._by_id
+        persons, by_id, plain = self.persons, self._by_id, made.plain
+        if plain is not None:
+            by_id.update(zip(plain.ids, made.persons, strict=True))
+            persons.update(zip(plain.records, made.persons, strict=True))
+            persons.update(zip(plain.again, made.persons, strict=False))
+            self._loaders.prime(*plain.records)
+            return
         self._loaders.prime(*[record for one in made.persons for record in one.records])
         for person in made.persons:
             by_id[person.id] = person
             for record in person.records:
                 persons[record] = person
-            if person.conflicts:
-                self._note(person.conflicts)
+            self._note(person.conflicts)
         for record, person in made.former.values():
-            persons[record] = self._apart[record.key] = person
-        self._apart |= made.loners
+            persons[record] = self.of_apart[record.key] = person
+        self.of_apart |= made.loners
         for conflicts in made.contested.values():
             self._note(conflicts)
 
     def apart(self, record: Resource) -> Person | None:
         """The person of a record that a lookup did not link, or that was replaced."""
-        person = self._apart.get(record.key)
+        person = self.of_apart.get(record.key)
         if person is not None:
             self.persons[record] = person
         return person

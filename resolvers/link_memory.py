@@ -1,6 +1,6 @@
 """Which person a record was linked to, remembered for the time in which its source is down."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from resolvers.cache import Cache
@@ -40,6 +40,12 @@ class LinkMemory:
         for one in records:
             value = _FORGOTTEN if sealed is None or is_inactive(one) else sealed
             remember[key_of(one.source, one.id)] = value
+
+
+def links_to_remember(records: Sequence[Resource], person_ids: Sequence[str]) -> dict[str, bytes]:
+    """The links of records in use, each to a person."""
+    pairs = zip(records, person_ids, strict=True)
+    return {f"link:{one.source}/{one.id}": id_.encode() for one, id_ in pairs}
 
 
 def is_inactive(record: Resource) -> bool:

@@ -1,5 +1,7 @@
 """What a lookup of identifiers has found: whose they are, and what else was learnt on the way."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from clinical.identifiers import Token
@@ -10,6 +12,15 @@ from resolvers.resource import Resource
 from resolvers.upstreams.errors import UpstreamError
 
 Found = Person | UpstreamError | None
+
+
+class Plain(msgspec.Struct, eq=False):
+    """Of plain persons (`Person.is_plain`) in order: the `ids`, the one record of each, and the records asked
+    about, where they are those `again`."""
+
+    ids: Sequence[str]
+    records: Sequence[Resource]
+    again: Sequence[Resource]
 
 
 class Linked(msgspec.Struct, eq=False):
@@ -28,6 +39,9 @@ class Linked(msgspec.Struct, eq=False):
     remember: dict[str, bytes]
     persons: list[Person] = []
     """Everyone who was found, each once."""
+
+    plain: Plain | None = None
+    """Where all are plain persons."""
 
     def count(self) -> None:
         """Counts the persons up."""

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from clinical.identifiers import Token
 from resolvers.conflict import ConflictReason, IdentityConflict
-from resolvers.gathering import Gathered, Gathering
+from resolvers.gathering import Gathered, Gathering, Key
 from resolvers.grouping import Group, Grouper, Grouping, conflicts_about
 from resolvers.link_memory import LinkMemory
 from resolvers.linked import Found, Linked
 from resolvers.linking import Linking, Links, Statement
 from resolvers.outcome import SourceStatus
-from resolvers.person import PREFIX
+from resolvers.person import PREFIX, Sealing
 from resolvers.persons import Answer, Outcomes, Person, first_error, found_outcome
 from resolvers.replaced import leads_on
 from resolvers.resource import Resource
@@ -28,8 +28,7 @@ _TANGLED = object()
 
 
 class Linker:
-    """Links the records of one request. `ids`: person ids that the caller gave, by identifier: there is one
-    for an identifier, so none need be sealed again."""
+    """Links the records of one request."""
 
     def __init__(
         self,
@@ -38,20 +37,26 @@ class Linker:
         links: Links,
         gathering: Gathering,
         restrictions: Restrictions,
-        ids: Mapping[Token, str],
+        sealing: Sealing,
     ) -> None:
         self._upstreams = upstreams
         self._linking = linking
         self._links = links
         self._gathering = gathering
         self._restrictions = restrictions
-        self._ids = ids
+        self._id_of = sealing.id_of
         self.grouper = Grouper(linking.systems, linking.agree_on)
 
-    async def link(self, wanted: Mapping[Token, Resource | None], tangled: Collection[Token] = ()) -> Linked:
-        """Asks every source; the records that agree make a person. `wanted`: identifiers with the record that
-        each was found on, if any; `tangled`: those that are known to lead further."""
-        answers = await self._gathering.ask(wanted)
+    async def link(
+        self,
+        wanted: Mapping[Token, Resource | None],
+        answers: Sequence[Sequence[Answer]],
+        tangled: Collection[Token],
+        apart: Mapping[Key, Person],
+    ) -> Linked:
+        """The records that agree make a person. `wanted`: identifiers with the record that each was found on,
+        if any; `answers`: what each source says of them; `tangled`: those that are known to lead further;
+        `apart`: persons of records that an earlier lookup has not linked, by the record."""
         made = Linked({}, {}, {}, set(), {}, {})
         memo = Outcomes(self._upstreams)
         complex_: dict[Token, Sequence[Answer]] = {}
@@ -65,6 +70,9 @@ class Linker:
             known = [one for token in complex_ if (one := self._asked(wanted[token])) is not None]
             gathered = await self._gathering.gather(complex_, known)
             _Untangling(self, gathered, memo, made).enter(complex_)
+        for key, loner in made.loners.items():
+            if (known_apart := apart.get(key)) is not None:
+                loner.add_doubts(known_apart)
         made.count()
         mark, remember = self._mark, made.remember
         for person in made.persons:
@@ -153,12 +161,11 @@ class Linker:
         ended = dict(person.outcomes)
         if ended[record.source].status is SourceStatus.NOT_LINKED:
             ended[record.source] = found_outcome(record)
-        return replace(person, records=tuple(every), outcomes=ended), None
+        return replace(person, records=tuple(every), outcomes=ended, is_plain=False), None
 
     def id_of(self, identifier: Token) -> str:
         """The person id that an identifier makes."""
-        known = self._ids.get(identifier) if self._ids else None
-        return known or self._linking.key.seal(identifier.system or "", identifier.code or "")
+        return self._id_of(identifier)
 
     def unlinked(self, record: Resource, memo: Outcomes) -> Person:
         """The person of a record that states nothing to link by."""
@@ -182,8 +189,8 @@ class Linker:
 
     def _mark(self, person: Person, remember: dict[str, bytes]) -> bool | None:
         """Marks the records as this person's, and the links as to be remembered. Whether the person's
-        whereabouts are withheld (also where a record in doubt withholds them), None where that must be
-        recalled."""
+        whereabouts are withheld (also where a record in doubt, or one that was replaced, withholds them),
+        None where that must be recalled."""
         id_, concerned = person.id, person.records
         for record in concerned:
             record.person_id = id_
@@ -192,6 +199,8 @@ class Linker:
             in_doubt = (*(one.record for one in person.conflicts), *person.doubted)
             LinkMemory.note(remember, [one for one in in_doubt if one.person_id is None], None)
             concerned = (*concerned, *in_doubt)
+        if person.former:
+            concerned = (*concerned, *person.former)
         return self._restrictions.judge(id_, concerned, person.outcomes, remember)
 
 

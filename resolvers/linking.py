@@ -1,6 +1,6 @@
 """Which identifiers link a record to a person: of configured systems, verified, from trusted sources."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from clinical.dates import DateInvalid, interval
-from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, is_nhs_number
+from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, are_nhs_numbers, is_nhs_number
 from resolvers.agreement import BIRTH_DATE, Demographic
 from resolvers.person import PersonKey
 from resolvers.resource import Resource
@@ -16,6 +16,9 @@ from resolvers.upstreams.upstream import Upstream
 
 _VERIFIED: Mapping[str, Callable[[str], bool]] = {NHS_NUMBER_SYSTEM: is_nhs_number}
 """Identifier systems with a check of their own; values that fail it never link."""
+
+_ALL_VERIFIED: Mapping[str, Callable[[Sequence[str]], bool]] = {NHS_NUMBER_SYSTEM: are_nhs_numbers}
+"""The same checks, of many values at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,19 @@ class Links:
 
     def __init__(self, linking: Linking, upstreams: Mapping[str, Upstream]) -> None:
         self._systems = linking.systems
-        by_table = [name for name, one in upstreams.items() if one.links_by_table]
-        self._trusted = linking.trusted_sources.union(by_table) if by_table else linking.trusted_sources
-        self._known: dict[str, dict[str, Statement]] = {system: {} for system in linking.systems}
+        self._trusted = linking.trusted_sources
+        self._known: dict[str, dict[str, Statement]] = {}
         """By system, what each value that was stated means."""
+        for system in linking.systems:
+            self._known[system] = {}
+        for name, one in upstreams.items():
+            if one.links_by_table:
+                self._trusted |= {name}
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
-        system, code = identifier.system, identifier.code
-        return system in self._systems and self._verified(system or "", code or "").tokens == (identifier,)
+        system, code = identifier.system or "", identifier.code or ""
+        return system in self._known and " " not in code and _VERIFIED.get(system, _is_value)(code)
 
     def of(self, record: Resource) -> Statement:
         """The verified identifiers by which a record links, if a trusted source states any.
@@ -87,6 +94,49 @@ class Links:
             only = stated
         return only if more is None or len(more) < 2 else self._several(more)
 
+    def of_each(self, records: Sequence[Resource]) -> list[Token] | None:
+        """The one identifier that each record states, each another one of the only system; None where it
+        takes `of` to tell one."""
+        known, trusted = self._known, self._trusted
+        if len(known) > 1 or not records:
+            return None
+        (system,) = known
+        try:
+            rows = [
+                (row, one)
+                for one in records
+                if one.source in trusted
+                for row in one.json["identifier"]
+                if row.get("system") == system
+            ]
+            if [one for _, one in rows] != records:
+                return None
+            values = [row["value"] for row, _ in rows if "period" not in row and row.get("use") != "old"]
+            is_plain = len(set(values)) == len(rows) and _ALL_VERIFIED.get(system, _are_values)(values)
+        except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
+            return None
+        return [Token(system, value) for value in values] if is_plain else None
+
+    def states_only(self, record: Resource, identifier: Token) -> bool:
+        """Whether a record plainly states an identifier, which links, and none beside it."""
+        known, only = self._known, None
+        try:
+            for entry in record.json["identifier"]:
+                if entry.get("system") in known:
+                    if only is not None:
+                        return False
+                    only = entry
+        except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
+            return False
+        return (
+            only is not None
+            and only.get("value") == identifier.code
+            and only["system"] == identifier.system
+            and "period" not in only
+            and only.get("use") != "old"
+            and record.source in self._trusted
+        )
+
     @staticmethod
     def are_alike(one: Resource, other: Resource) -> bool:
         """Whether two records state the same, because they say the same of their identifiers."""
@@ -107,6 +157,10 @@ class Links:
 
 def _is_value(code: str) -> bool:
     return bool(code) and "\0" not in code
+
+
+def _are_values(codes: Sequence[str]) -> bool:
+    return " " not in "".join(codes) and all(map(_is_value, codes))
 
 
 def _is_over(period: Any) -> bool:

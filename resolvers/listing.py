@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from resolvers.connection import OF_THE_PAGE, TELLING, Connection, require, tell
+from permissions.narrowing import Narrowing
+from resolvers.connection import OF_THE_PAGE, ROWS, TELLING, Connection, require, tell
 from resolvers.context import RequestContext
-from resolvers.errors import AnswerIncomplete
 from resolvers.field import FieldCall
 from resolvers.merging import load_merged
 from resolvers.narrowed_shape import are_within
-from resolvers.outcome import Answered
+from resolvers.outcome import OK, Answered, SourceOutcome
 from resolvers.plan import Asked, SourcePlan, plan_lists
-from resolvers.straight import has_withheld, straight_page, straight_rows, takes_short_way
+from resolvers.straight import Straight, has_withheld, straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Page, Search
@@ -26,42 +26,79 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
     one alone waits for no other. Else each is an awaitable of its own: all are asked for in one tick, and
     what a list leads to waits for no other.
     """
-    context = calls[0].context
+    context, is_alone = calls[0].context, len(calls) == 1
     connections = await plan(context, lists)
     found: list[Any] = list(connections)
-    paged = []
-    for place, connection in enumerate(connections):
-        selected = calls[place].selected
-        connection.tells = not selected.isdisjoint(TELLING)
-        if selected.isdisjoint(OF_THE_PAGE) and not connection.question.requires_complete:
-            tell(context, [one.outcome for one in connection.plans if one.outcome], calls[place])
-            context.tally.page(calls[place].at, 0, 0)
-        else:
-            paged.append(place)
-    if len(paged) > 1:
-        with_others = [connections[place] for place in paged]
-        if all([_is_short(one, with_others=True) for one in with_others]):  # noqa: C419  a generator costs more
-            await take_short_way(with_others)
-    if len(calls) == 1 and paged:
-        return [await _alone(connections[0], calls[0])]
-    for place in paged:
-        connection = connections[place]
-        if connection.straight is None:
-            found[place] = _page(connection, calls[place])
-            continue
+    paged, is_short = _paged(calls, connections)
+    if is_alone and paged:
         try:
-            _give_out(connection, calls[place])
-        except AnswerIncomplete as problem:
-            found[place] = problem
+            await _load(connections[0])
+        except Exception as problem:  # noqa: BLE001  told at the list's field
+            return [problem]
+    elif is_short and len(paged) > 1:
+        is_whole = len(paged) == len(connections)
+        await take_short_way(connections if is_whole else [connections[place] for place in paged])
+    noted: SourceOutcome | None = None
+    for place in paged:
+        connection, call = connections[place], calls[place]
+        straight, person, outcomes = connection.straight, connection.person, connection.outcomes
+        if straight is None and not is_alone:
+            found[place] = _page(connection, call)
+        elif (
+            straight is None
+            or (page := straight.page) is None
+            or person is None
+            or len(outcomes) > 1
+            or connection.question.requires_complete
+        ):
+            try:
+                _give_out(connection, call)
+            except Exception as problem:  # noqa: BLE001  told at the list's field
+                found[place] = problem
+        else:  # the same for a page that is of one source, which has answered, and about one person
+            given = 0 if call.selected.isdisjoint(ROWS) else len(straight.rows)
+            if given:
+                context.disclosures.note(person.id, page.type, page.source, given)
+            context.tally.page(call.at, 1, given)
+            if outcomes[0] is not noted:  # those that came together share one
+                noted = outcomes[0]
+                context.note(noted)
+    if is_alone and paged and context.turns.is_over:
+        await context.turns.take()
     return found
+
+
+def _paged(calls: Sequence[FieldCall], connections: Sequence[Connection]) -> tuple[list[int], bool]:
+    """The places of the lists of which a page is wanted, and whether the short way may lead to all of them
+    together. Of the others is told what is missing."""
+    paged: list[int] = []
+    selected, tells, is_of_page, is_short = None, False, False, True
+    for place, (call, connection) in enumerate(zip(calls, connections, strict=True)):
+        if call.selected is not selected:
+            selected = call.selected
+            tells, is_of_page = not selected.isdisjoint(TELLING), not selected.isdisjoint(OF_THE_PAGE)
+        connection.tells = tells
+        if not is_of_page and not connection.question.requires_complete:
+            tell(call.context, [one.outcome for one in connection.plans if one.outcome], call)
+            call.context.tally.page(call.at, 0, 0)
+            continue
+        paged.append(place)
+        plans = connection.plans
+        if len(plans) != 1 or not plans[0].is_short or not plans[0].is_batched:
+            is_short = is_short and takes_short_way(plans, with_others=True)
+        if connection.admits is not None and connection.narrowing is None:
+            is_short = False
+    return paged, is_short
 
 
 async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connection]:
     """The connection of each list with each source's plan, nothing fetched yet."""
-    plans = await together(*[plan_lists(one, lists, context) for one in context.upstreams.values()])
-    if len(plans) == 1:
-        of_lists = [[mine] if mine is not None else [] for mine in plans[0]]
+    upstreams = context.upstreams
+    if len(upstreams) == 1:
+        (only,) = upstreams.values()
+        of_lists = [[mine] if mine is not None else [] for mine in await plan_lists(only, lists, context)]
     else:
+        plans = await together(*[plan_lists(one, lists, context) for one in upstreams.values()])
         of_lists = [[mine for mine in of_one if mine is not None] for of_one in zip(*plans, strict=True)]
     return [
         Connection(one.question, one.person, context, of_list, admits=one.admits, narrowing=one.narrowing)
@@ -70,17 +107,38 @@ async def plan(context: RequestContext, lists: Sequence[Asked]) -> list[Connecti
 
 
 async def take_short_way(connections: Sequence[Connection]) -> None:
-    """Makes each page of its sources' first pages, all fetched at once, where these are plain."""
+    """Makes each page of its sources' first pages, all fetched at once, where these are plain.
+
+    Each list is one that `takes_short_way` names.
+    """
     if not connections:
         return
     context = connections[0].context
-    asked = [one for connection in connections for one in connection.plans if one.searches]
-    pages = iter(await _first_pages(context, asked))
-    turns, answered = context.turns, Answered()
-    for place, connection in enumerate(connections):
+    turns = context.turns
+    if len(context.upstreams) > 1:
+        asked = [one for connection in connections for one in connection.plans if one.searches]
+        coming, answered = iter(await _first_pages(context, asked)), Answered()
+        for place, connection in enumerate(connections):
+            if place % _LISTS_A_TURN == 0 and turns.is_over:
+                await turns.take()
+            _make_of_several(connection, coming, answered)
+        return
+    first = connections[0].plans[0]
+    pages = await context.loaders.search_all(
+        first.upstream.name, [one.plans[0].searches[0] for one in connections], is_batched=first.is_batched
+    )
+    outcome, labels = SourceOutcome(first.upstream.name, OK), context.permissions.labels
+    for place, (connection, page) in enumerate(zip(connections, pages, strict=True)):
         if place % _LISTS_A_TURN == 0 and turns.is_over:
             await turns.take()
-        _make_straight(connection, pages, answered)
+        straight = straight_page(connection.question, connection.plans[0].searches[0], page)
+        if straight is None or (plain := straight.page) is None or has_withheld(labels, straight):
+            continue
+        if connection.narrowing is not None and not _is_within(connection.narrowing, straight):
+            continue
+        if plain.retrieved_at is not outcome.retrieved_at:  # what came together is as old, and shares one
+            outcome = SourceOutcome(plain.source, OK, None, plain.retrieved_at)
+        connection.straight, connection.has_next, connection.outcomes = straight, straight.has_next, [outcome]
 
 
 async def _first_pages(
@@ -103,7 +161,9 @@ async def _first_pages(
     return [next(pages[one.upstream.name, one.is_batched]) for one in asked]
 
 
-def _make_straight(connection: Connection, pages: Iterator[Page | UpstreamError], answered: Answered) -> None:
+def _make_of_several(
+    connection: Connection, pages: Iterator[Page | UpstreamError], answered: Answered
+) -> None:
     """Makes the list's page of the next pages, one for each search, where these are plain."""
     asked: list[tuple[Search, Page | BaseException]] = []
     outcomes = []
@@ -121,40 +181,31 @@ def _make_straight(connection: Connection, pages: Iterator[Page | UpstreamError]
         straight = straight_rows(connection.question, asked)
     if straight is None or has_withheld(connection.context.permissions.labels, straight):
         return
-    narrowing = connection.narrowing
-    if narrowing is not None and not all(are_within(one, narrowing) for one in straight.every):
+    if connection.narrowing is not None and not _is_within(connection.narrowing, straight):
         return
     connection.straight, connection.has_next = straight, straight.has_next
     connection.outcomes = outcomes
 
 
-async def _alone(connection: Connection, call: FieldCall) -> Connection | Exception:
-    """The only list's page, or why there is none."""
-    try:
-        await _page(connection, call)
-    except Exception as problem:  # noqa: BLE001  told at the list's field
-        return problem
-    turns = connection.context.turns
-    if turns.is_over:
-        await turns.take()
-    return connection
+def _is_within(narrowing: Narrowing, straight: Straight) -> bool:
+    """Whether the caller's scopes reach every row of the pages."""
+    return all(are_within(one, narrowing) for one in straight.every)
 
 
 async def _page(connection: Connection, call: FieldCall) -> Connection:
-    """One list's page, the short way where that can be. Raises CursorInvalid."""
-    if _is_short(connection):
-        await take_short_way((connection,))
-    if connection.straight is None:
-        await load_merged(connection)
+    """One list's page. Raises CursorInvalid, AnswerIncomplete."""
+    await _load(connection)
     _give_out(connection, call)
     return connection
 
 
-def _is_short(connection: Connection, *, with_others: bool = False) -> bool:
-    """Whether the short way may lead to the list, and has not been tried."""
-    if connection.admits is not None and connection.narrowing is None:
-        return False
-    return connection.straight is None and takes_short_way(connection.plans, with_others=with_others)
+async def _load(connection: Connection) -> None:
+    """Makes one list's page, the short way where that can be. Raises CursorInvalid."""
+    is_open = connection.admits is None or connection.narrowing is not None
+    if connection.straight is None and is_open and takes_short_way(connection.plans):
+        await take_short_way((connection,))
+    if connection.straight is None:
+        await load_merged(connection)
 
 
 def _give_out(connection: Connection, call: FieldCall) -> None:

@@ -42,11 +42,11 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     found: list[Any] = list(persons)
     places: list[int] = []
     lists: list[Asked] = []
-    last: FieldCall | None = None
+    arguments = about = None
     is_whole = False
     for place, (call, person) in enumerate(zip(calls, persons, strict=True)):
-        if last is None or call.arguments is not last.arguments or call.about != last.about:
-            last, question = call, _question_or_error(call)
+        if call.arguments is not arguments or call.about is not about:
+            arguments, about, question = call.arguments, call.about, _question_or_error(call)
             is_whole = isinstance(question, Question) and reaches_all(call, question)
         if isinstance(question, ArgumentInvalid):
             found[place] = found[place] if isinstance(person, UpstreamError) else question
@@ -56,10 +56,10 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
             if asked is not None:
                 places.append(place)
                 lists.append(asked)
+    if len(lists) == len(found):
+        return await connect(calls, lists)
     if lists:
         made = await connect([calls[place] for place in places], lists)
-        if len(made) == len(found):
-            return made
         for place, one in zip(places, made, strict=True):
             found[place] = one
     return found

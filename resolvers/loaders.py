@@ -61,20 +61,22 @@ class Loaders:
         found: Resource | None = await self._reads(source).one(key)
         return found
 
-    async def read_all(self, source: str, keys: Sequence[Read]) -> list[Resource | UpstreamError | None]:
+    def read_all(
+        self, source: str, keys: Sequence[Read]
+    ) -> Awaitable[Sequence[Resource | UpstreamError | None]]:
         """Many at once; an error stands in the place of its answer."""
-        return await self._reads(source).all(keys)
+        return self._reads(source).all(keys)
 
     async def search(self, source: str, key: Search, *, is_batched: bool = False) -> Page:
         """One page of a search. `is_batched`: the source takes many at once. Raises UpstreamError."""
         page: Page = await self._searches(source, is_batched and key.page is None).one(key)
         return page
 
-    async def search_all(
+    def search_all(
         self, source: str, keys: Sequence[Search], *, is_batched: bool
-    ) -> list[Page | UpstreamError]:
+    ) -> Awaitable[Sequence[Page | UpstreamError]]:
         """The first pages of many searches at once; an error stands in the place of its page."""
-        return await self._searches(source, is_batched).all(keys)
+        return self._searches(source, is_batched).all(keys)
 
     def forget(self, source: str, key: Search) -> None:
         """What was answered to a search no longer holds: it is asked again when it is wanted again."""
@@ -93,7 +95,7 @@ class Loaders:
 
     def identify_all(
         self, upstream: Upstream, wanted: Mapping[Token, Resource | None], principal: Principal
-    ) -> Awaitable[list[Records | UpstreamError]]:
+    ) -> Awaitable[Sequence[Records | UpstreamError]]:
         """Those with many identifiers, each asked for with the record that states it, if any; an error stands
         in the place of its answer."""
         every = upstream.locations()
@@ -176,9 +178,9 @@ def _asks(upstream: Upstream, kind: _Kind) -> tuple[Ask, bool]:
 
 
 def _identify(upstream: Upstream, places: tuple[Location, ...]) -> Ask:
-    async def ask(identifiers: Sequence[Token], call: Call) -> Sequence[Records | UpstreamError]:
+    def ask(identifiers: Sequence[Token], call: Call) -> Awaitable[Sequence[Records | UpstreamError]]:
         now = time.monotonic()
         hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
-        return await upstream.identify(identifiers, places, hurried)
+        return upstream.identify(identifiers, places, hurried)
 
     return ask

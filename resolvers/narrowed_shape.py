@@ -13,7 +13,8 @@ import msgspec
 from clinical.codec import decode_json
 from clinical.parameters import parameters
 from permissions.narrowing import Narrowing
-from resolvers.shape import Part, Parts, PlainPage, Shape, attribute, shape_of
+from resolvers.parts import Part, Parts, attribute
+from resolvers.shape import PlainPage, Shape, shape_of
 
 _KEPT: Final = 1_000
 _KNOWN_MAX: Final = 10_000

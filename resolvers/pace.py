@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from aiodataloader import DataLoader, Loader, dispatch_queue
 
 HOLDS_S = (0.005, 0.05, 1.0)
@@ -20,15 +21,14 @@ _TICKS = 3
 """Turns of the loop in which siblings may still join a batch that goes out at once."""
 
 
-class Pace:
-    """Knows what a request has under way, and ends it. `own`: the task that the request runs in."""
+class Pace(msgspec.Struct, eq=False):
+    """Knows what a request has under way, and ends it. `_own`: the task that the request runs in."""
 
-    def __init__(self, own: "asyncio.Task[Any] | None" = None) -> None:
-        self._own = own
-        self._under_way = 0
-        self._is_closed = False
-        self._idle: asyncio.Event | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+    _own: "asyncio.Task[Any] | None" = None
+    _under_way: int = 0
+    _is_closed: bool = False
+    _idle: asyncio.Event | None = None
+    _tasks: "set[asyncio.Task[Any]]" = set()
 
     @property
     def is_idle(self) -> bool:

@@ -1,15 +1,15 @@
 """`patients(...)`: persons over all sources, each once, in the sources' order of precedence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import ge
 from typing import Any, Final
 
 from msgspec import structs
 
-from clinical.hidden import is_entered_in_error
+from clinical.hidden import has_entered_in_error
 from clinical.parameters import parameters
 from clinical.search import is_exact
-from resolvers.admission import is_labelled, person_node, person_nodes
+from resolvers.admission import is_labelled, person_node, plain_nodes
 from resolvers.cohort import cohort
 from resolvers.collapse import Collapsed
 from resolvers.connection import TELLING, Connection, require, tell
@@ -20,12 +20,12 @@ from resolvers.matched import matches, search_at
 from resolvers.merge import Merge, Taken
 from resolvers.merging import open_merge, show_page
 from resolvers.ordering import MISSING, Ordering
-from resolvers.outcome import SourceOutcome, SourceStatus
+from resolvers.outcome import OK, SourceOutcome
 from resolvers.persons import Person
 from resolvers.plan import Asked, SourcePlan
 from resolvers.question import CHANGED, Question, question_of
 from resolvers.reach import reached, told_by
-from resolvers.resource import Node, Resource
+from resolvers.resource import Json, Node, Resource
 from resolvers.restriction import withheld_searches
 from resolvers.source_first import BY_ID, source_first
 from resolvers.together import together
@@ -42,7 +42,8 @@ async def patients(call: FieldCall) -> Connection | None:
     if (identifiers := call.arguments.get("identifiers")) is not None:
         return await cohort(call, identifiers)
     context = call.context
-    question = question_of("Patient", _searching(call.arguments), context.first_max)
+    searched = {name: value for name, value in call.arguments.items() if name != "identifiers"}
+    question = question_of("Patient", searched, context.first_max)
     sort = call.arguments.get("sort")
     if sort is None and question.changed_since is not None:
         sort = CHANGED
@@ -64,10 +65,6 @@ async def patients(call: FieldCall) -> Connection | None:
     return connection
 
 
-def _searching(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "identifiers"}
-
-
 async def _load_own(connection: Connection) -> None:
     """A caller limited to a person finds that person, where a record matches."""
     person = await connection.context.own_person()
@@ -84,7 +81,7 @@ async def _load_own(connection: Connection) -> None:
         if not _is_told(connection, record):
             continue
         if connection.question.first and matches(plans[record.source], record):
-            node = await _node(connection, person)
+            node = await person_node(connection.context, person, "s", connection.told)
             if node is None:
                 return
             connection.edges = [edge_of(record, node, connection.question, connection.sealer)]
@@ -111,33 +108,44 @@ async def _load_straight(connection: Connection) -> bool:
     plan, search = connection.plans[0], connection.plans[0].searches[0]
     loaders = connection.context.loaders
     (page,) = await loaders.search_all(plan.upstream.name, (search,), is_batched=plan.is_batched)
-    if isinstance(page, UpstreamError) or not _is_whole(question, page):
+    if isinstance(page, UpstreamError):
         return False
-    if not _are_told(connection, page.resources):
+    rows = page.resources
+    found = [one.json for one in rows]
+    if not _is_whole(question, page, found) or not _are_told(connection, rows, found):
         return False
-    records = page.resources[: question.first]
-    found = await connection.context.identity.of_records(records)
-    persons = [one for one in found if isinstance(one, Person)]
-    if len(persons) < len(found) or not _are_shown(connection, records, plan, persons):
+    records = rows[: question.first]
+    persons = await connection.context.identity.of_records(records)
+    nodes = plain_nodes(connection.context, persons, "s", connection.told)
+    if nodes is None:
+        nodes = await _nodes(connection, records, plan, persons)
+    if nodes is None:
         return False
-    nodes = await person_nodes(connection.context, persons, "s", connection.told)
-    shown = [(record, node) for record, node in zip(records, nodes, strict=True) if node is not None]
-    if len(shown) < len(records):
-        return False
-    retrieved_at = page.resources[-1].retrieved_at if page.resources else None
-    outcome = SourceOutcome(plan.upstream.name, SourceStatus.OK, None, retrieved_at)
-    connection.show(shown, [outcome], len(page.resources) > question.first)
+    outcome = SourceOutcome(plan.upstream.name, OK, None, rows[-1].retrieved_at if rows else None)
+    connection.show([*zip(records, nodes, strict=True)], [outcome], len(rows) > question.first)
     return True
 
 
-def _is_whole(question: Question, page: Page) -> bool:
-    """Whether the page's rows are in order, none to be left out, and more than are asked for or all."""
+async def _nodes(
+    connection: Connection, records: Sequence[Resource], plan: SourcePlan, found: Sequence[Any]
+) -> list[Node] | None:
+    """Each row's person, where each row stands for its person, whom the caller may see; None where not."""
+    persons = [one for one in found if isinstance(one, Person)]
+    if len(persons) < len(found) or not _are_shown(connection, records, plan, persons):
+        return None
+    nodes = [await person_node(connection.context, one, "s", connection.told) for one in persons]
+    shown = [one for one in nodes if one is not None]
+    return shown if len(shown) == len(nodes) else None
+
+
+def _is_whole(question: Question, page: Page, found: Sequence[Json]) -> bool:
+    """Whether the page's rows (`found`) are in order, none to be left out, and more than are asked or all."""
     resources = page.resources
     if page.problems or (page.next is not None and len(resources) <= question.first):
         return False
     if not _are_in_order(question.ordering, resources):
         return False
-    return not [one for one in resources if is_entered_in_error(one.json)]
+    return not has_entered_in_error(found)
 
 
 def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
@@ -203,7 +211,8 @@ async def _first_sight(
 ) -> Node | None:
     if isinstance(person, UpstreamError):
         raise person
-    node = await _node(connection, person) if _is_told(connection, record) else None
+    is_told = _is_told(connection, record)
+    node = await person_node(connection.context, person, "s", connection.told) if is_told else None
     if node is None or _is_withheld(connection, person):
         return None
     if not _is_shown(record, connection.plans[rank], person):
@@ -216,10 +225,6 @@ async def _first_sight(
             if _is_told(connection, one) and await _source_matches(connection, source, one):
                 return None
     return node
-
-
-async def _node(connection: Connection, person: Person) -> Node | None:
-    return await person_node(connection.context, person, "s", connection.told)
 
 
 def _are_shown(
@@ -247,10 +252,9 @@ def _is_shown(record: Resource, plan: SourcePlan, person: Person) -> bool:
     return len(same) < 2 or not any(one.id < record.id and matches(plan, one) for one in same)
 
 
-def _are_told(connection: Connection, records: Sequence[Resource]) -> bool:
-    """Whether the caller may see each of the records, as `_is_told` has it."""
+def _are_told(connection: Connection, records: Sequence[Resource], found: Sequence[Json]) -> bool:
+    """Whether the caller may see each of the records, as `_is_told` has it. `found`: what they say."""
     if connection.admits is None:
-        found = [one.json for one in records]
         return not connection.context.permissions.labels.withhold_any(found, "Patient")
     return all(_is_told(connection, one) for one in records)
 

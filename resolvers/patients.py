@@ -1,7 +1,7 @@
 """Patients: one node per person, whichever sources know the person (docs/schema.md)."""
 
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token, TokenInvalid, is_nhs_number, parse_token
-from resolvers.admission import is_labelled, person_node
+from resolvers.admission import is_labelled, person_node, plain_node
 from resolvers.conflict import IdentityConflict
 from resolvers.connection import TELLING, gap_error
 from resolvers.context import LocatedError
@@ -10,7 +10,7 @@ from resolvers.field import FieldCall
 from resolvers.given import give, note_resources
 from resolvers.identity import IdentifierAmbiguous
 from resolvers.names import patient_lists
-from resolvers.outcome import Completeness, SourceOutcome, completeness, require_complete
+from resolvers.outcome import OK, Completeness, SourceOutcome, completeness, require_complete
 from resolvers.persons import Person
 from resolvers.question import Requirement
 from resolvers.refill import ElementSource, refilled
@@ -81,14 +81,21 @@ async def show(
     complete lookup is required and this was none.
     """
     context = call.context
-    node = await person_node(context, person, action, told) if person is not None else None
-    if person is None or node is None:
+    if person is None:
+        return None
+    node = plain_node(context, person, action, told) or await person_node(context, person, action, told)
+    if node is None:
         return None
     if call.arguments.get("require") is Requirement.COMPLETE:
         require_complete(person.outcomes.values())
     for outcome in person.outcomes.values():
         context.note(outcome)
-        if outcome.is_unanswered and not followed and _is_missed(outcome, person, call):
+        if (
+            outcome.status is not OK
+            and outcome.is_unanswered
+            and not followed
+            and _is_missed(outcome, person, call)
+        ):
             context.errors.append(LocatedError(gap_error(outcome), call.path))
     return node
 

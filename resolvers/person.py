@@ -8,10 +8,13 @@ altered id is refused. The key id in front tells a rotated key from a forgery.
 
 import hashlib
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from clinical.identifiers import Token
 
 KEY_BYTES = 64
 PREFIX = "person/"
@@ -52,26 +55,54 @@ class PersonKey:
         sealed = self._cipher.encrypt(plain.encode(), self._bound_to)
         return self._prefix + b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=").decode()
 
+    def seal_all(self, system: str, values: Sequence[str]) -> list[str]:
+        """The person ids of many identifiers of one system. Raises ValueError as `seal` does."""
+        if not system or "\0" in system or "" in values or "\0" in "".join(values):
+            raise ValueError("A linking identifier has a system and a value, without U+0000.")
+        prefix, encrypt, bound_to = self._prefix, self._cipher.encrypt, self._bound_to
+        sealed = [encrypt(f"{system}\0{value}".encode(), bound_to) for value in values]
+        return [prefix + b2a_base64(one, newline=False).translate(_URL_SAFE, b"=").decode() for one in sealed]
+
     def open(self, token: str) -> tuple[str, str]:
         """The (system, value) that a person id was sealed from. Raises PersonIdInvalid for any other text."""
         sealed = token.removeprefix(self._prefix)
         if len(sealed) == len(token) or len(sealed) > _SEALED_MAX:
             raise PersonIdInvalid("This is not an id of a person here.")
         try:
-            plain = self._cipher.decrypt(_base64url_bytes(sealed), self._bound_to)
+            raw = sealed.encode()
+            data = a2b_base64(raw.translate(_STANDARD) + b"=" * (-len(raw) % 4))
+            if b2a_base64(data, newline=False).translate(_URL_SAFE, b"=") != raw:
+                raise ValueError("not canonical base64url")  # an id has one spelling only
+            plain = self._cipher.decrypt(data, self._bound_to)
         except (InvalidTag, ValueError) as problem:
             raise PersonIdInvalid("This is not an id of a person here.") from problem
         system, _, value = plain.decode().partition("\0")
         return system, value
 
 
+class Sealing:
+    """Person ids made in one request. `known`: those that the caller gave, by identifier: there is one for an
+    identifier, so none need be sealed again."""
+
+    __slots__ = ("key", "known")
+
+    def __init__(self, key: PersonKey) -> None:
+        self.key = key
+        self.known: dict[Token, str] = {}
+
+    def id_of(self, identifier: Token) -> str:
+        """The person id that an identifier makes."""
+        known = self.known.get(identifier) if self.known else None
+        return known or self.key.seal(identifier.system or "", identifier.code or "")
+
+    def ids_of(self, identifiers: Sequence[Token]) -> list[str]:
+        """Those of many identifiers."""
+        system = identifiers[0].system or "" if identifiers else ""
+        codes = [one.code or "" for one in identifiers if one.system == system]
+        if self.known or len(codes) < len(identifiers):
+            return [self.id_of(one) for one in identifiers]
+        return self.key.seal_all(system, codes)
+
+
 def _base64url(data: bytes) -> str:
     return b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode()
-
-
-def _base64url_bytes(text: str) -> bytes:
-    """Strict: what would not be written so is refused, so that an id has one spelling only."""
-    data = a2b_base64(text.encode().translate(_STANDARD) + b"=" * (-len(text) % 4))
-    if _base64url(data) != text:
-        raise ValueError("not canonical base64url")
-    return data

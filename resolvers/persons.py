@@ -33,6 +33,10 @@ class Person(msgspec.Struct, eq=False):
     former: tuple[Resource, ...] = ()
     """Records that were replaced by one of the person's: what their source holds may still be about them."""
 
+    is_plain: bool = False
+    """Whether the person is one record that was found when every source answered, and which says nothing
+    odd: nothing is withheld or in doubt, and nothing was replaced."""
+
     _bare: Resource | None = None
 
     @property
@@ -72,10 +76,21 @@ class Person(msgspec.Struct, eq=False):
         return (*self.records, *self.former) if self.former else self.records
 
     def add_former(self, record: Resource) -> "Person":
-        """Takes note of a record that one of the person's has replaced."""
+        """Takes note of a record that one of the person's has replaced: it may withhold as well."""
         if not any(one.is_same(record) for one in self.subjects):
             self.former = (*self.former, record)
+            self.is_plain = False
+            self.is_withheld = self.is_withheld or is_restricted(record)
         return self
+
+    def add_doubts(self, other: "Person") -> None:
+        """Takes over what an earlier lookup, by another identifier, found to be in doubt: it may withhold,
+        and it is missing."""
+        self.doubted = tuple(dict.fromkeys((*self.doubted, *other.doubted)))
+        gaps = {name: one for name, one in other.outcomes.items() if one.is_gap}
+        self.outcomes = {
+            name: one if one.is_gap else gaps.get(name, one) for name, one in self.outcomes.items()
+        }
 
     def note_unread(self, source: str) -> None:
         """Takes note that a record which was merged into one of the person's could not be read."""

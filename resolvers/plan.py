@@ -78,17 +78,14 @@ class _Draft:
     is_simple: bool
     """Whether one search asks for all of a record's rows, the same wherever the record is."""
 
-    def about(self, person: Person, records: Sequence[Resource]) -> SourcePlan:
-        """The plan for a person, who has these records in the source."""
-        plan, base = self.plan, self.base
-        outcome = person.outcomes.get(plan.upstream.name)
-        problems: tuple[str, ...] = ()
-        if outcome is not None and outcome.status is not OK and outcome.is_gap:
-            # A lookup that fell short: the source may hold more records of the person than are known.
-            problems = (_problem(outcome),)
-        if not self.is_simple or len(records) != 1:
-            return self._plan(*self._searches([(one.location, one) for one in records]), problems)
-        return self._plan((_search(base, records[0].location, records[0], base.filters),), records, problems)
+    def about(self, records: Sequence[Resource], gap: SourceOutcome | None) -> SourcePlan:
+        """The plan for a person, who has these records in the source. `gap`: how a lookup of the person fell
+        short, so that the source may hold more records than are known."""
+        if self.is_simple and gap is None and len(records) == 1:
+            search = replace(self.base, location=records[0].location, patient=records[0].id)
+            return replace(self.plan, searches=(search,), records=records)
+        problems = () if gap is None else (_problem(gap),)
+        return self._plan(*self._searches([(one.location, one) for one in records]), problems)
 
     def about_nobody(self) -> SourcePlan:
         """The plan for a list that is about nobody in particular."""
@@ -117,23 +114,10 @@ class _Draft:
             told = told_at(location, self.references) if self.references else ()
             for part in self.parts if told is not None else ():
                 filters = (*self.base.filters, *(told or ()), *part)
-                searches.append(_search(self.base, location, record, filters))
+                patient = record.id if record else None
+                searches.append(replace(self.base, location=location, filters=filters, patient=patient))
                 records.append(record)
         return searches, records
-
-
-def _search(base: Search, location: Location, record: Resource | None, filters: tuple[Filter, ...]) -> Search:
-    return Search(
-        base.type,
-        location,
-        filters,
-        record.id if record else None,
-        base.patient_parameter,
-        base.sort,
-        base.count,
-        None,
-        base.shape,
-    )
 
 
 class Asked(msgspec.Struct):
@@ -158,36 +142,47 @@ async def plan_lists(
     is_closed = name in context.closed_to_restricted
     drafts: dict[tuple[int, bool], _Draft | SourceOutcome] = {}
     draft: _Draft | SourceOutcome | None = None
-    before: Asked | None = None
+    before: Question | None = None
+    is_nobodys = is_held = False
     plans: list[SourcePlan | None] = []
     records: Sequence[Resource] = ()
     last: Person | None = None
     for one in lists:
         question, person = one.question, one.person
-        if question.type not in types:
+        if question is not before or is_nobodys is not (person is None):
+            before, is_nobodys, draft = question, person is None, None
+            is_held = question.type in types
+        if not is_held:
             plans.append(None)
             continue
-        if person is None and is_closed and patient_parameter(question.type):
-            plans.append(SourcePlan(upstream, outcome=restriction_outcome(name, None)))
-            continue
-        if person is not None:
+        if person is None:
+            if is_closed and patient_parameter(question.type):
+                plans.append(SourcePlan(upstream, outcome=restriction_outcome(name, None)))
+                continue
+        else:
             if person is not last:
-                last, records = person, [record for record in person.subjects if record.source == name]
+                last, records = person, person.subjects
+                if len(records) != 1 or records[0].source != name:
+                    records = [record for record in records if record.source == name]
             if not records:
                 plans.append(SourcePlan(upstream, outcome=_absence(upstream, person)))
                 continue
             if is_closed and person.is_restricted:
                 plans.append(SourcePlan(upstream, outcome=restriction_outcome(name)))
                 continue
-        if before is None or question is not before.question or (person is None) != (before.person is None):
-            before, key = one, (id(question), person is None)
+        if draft is None:
+            key = (id(question), is_nobodys)
             draft = drafts.get(key)
             if draft is None:
-                draft = drafts[key] = await _drafted(upstream, question, context, about_nobody=person is None)
+                draft = drafts[key] = await _drafted(upstream, question, context, about_nobody=is_nobodys)
         if not isinstance(draft, _Draft):
             plans.append(SourcePlan(upstream, outcome=draft))
+        elif person is None:
+            plans.append(draft.about_nobody())
         else:
-            plans.append(draft.about_nobody() if person is None else draft.about(person, records))
+            outcome = person.outcomes.get(name)
+            is_whole = outcome is None or outcome.status is OK or not outcome.is_gap
+            plans.append(draft.about(records, None if is_whole else outcome))
     return plans
 
 
@@ -210,12 +205,14 @@ async def _drafted(
             raise abilities
         if abilities.needs_patient and about_nobody:
             raise SearchNotSupported(upstream.name, f"the source lists {question.type} of one patient only")
-        shape, pages_max = context.shapes.get(question.type), min(abilities.pages_max, context.pages_max)
-        if shape is not None and question.narrowings:
-            shape = narrowed_shape(shape, question.narrowing) if question.narrowing is not None else None
-        key = (upstream.name, question, abilities, shape, pages_max, about_nobody)
-        is_general = not question.narrowings or question.narrowing is not None
-        if not question.filters and not question.references and is_general and not question.changed_since:
+        shape = context.shapes.get(question.type)
+        is_general = True
+        if question.narrowings:
+            is_general = question.narrowing is not None
+            if shape is not None:
+                shape = narrowed_shape(shape, question.narrowing) if question.narrowing is not None else None
+        key = (upstream.name, question, abilities, shape, context.pages_max, about_nobody)
+        if is_general and not (question.filters or question.references or question.changed_since):
             draft: _Draft | None = context.drafts.get(key)
             return draft or context.drafts.keep(key, _draft_of(upstream, *key[1:], (), ()))
         references, gaps = await references_of(upstream, question, context)
@@ -269,7 +266,7 @@ def _draft_of(
         is_sorted=is_sorted,
         is_sorted_by_id=by_id,
         is_batched=abilities.batches,
-        pages_max=pages_max,
+        pages_max=min(abilities.pages_max, pages_max),
         is_counted=abilities.counts and len(parts) == 1 and not question.narrowings,
         counts_hidden=_counts_hidden(question, abilities),
         counts_labelled=LABELS in abilities.parameters,

@@ -7,7 +7,6 @@ stay `msgspec.Raw`). A page that does not fit is not plain: it is decoded whole 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NewType
@@ -15,11 +14,12 @@ from typing import Annotated, Any, Final, Literal, NewType
 import msgspec
 
 from clinical.compartment import subject_element
+from clinical.dates import instant
 from clinical.hidden import ENTERED_IN_ERROR, SUPERSEDED, hidden_statuses
 from clinical.paths import choice_types
 from resolvers.ordering import ordering_of
+from resolvers.parts import NULL, Part, Parts, ShapeMixed, attribute, joined
 
-NULL: Final = msgspec.Raw(b"null")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: Final[Mapping[str, Any]] = {"text": str, "boolean": bool, "integer": _INTEGER}
 _named: Any = NewType
@@ -27,33 +27,9 @@ _ONE: Final = {name: _named(name, one | None) for name, one in _TYPES.items()}
 _MANY: Final = {name: _named(name, list[one] | None) for name, one in _ONE.items()}  # type: ignore[valid-type]
 """Annotations by primitive. They have a name because msgspec looks into one that is put together each time
 that it meets it, which takes longer than all of the rest."""
-_NUMBER_STARTS: Final = frozenset(b"-0123456789")
+_NUMERIC: Final = b"0123456789.+-eE\n"
 _SHAPES_KEPT: Final = 2_000
 _CODE_KEPT: Final = 500
-
-
-class ShapeMixed(ValueError):
-    """One element is wanted as two things that cannot both be decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An element that is needed: a primitive (text, boolean, integer, decimal), `raw` JSON of any kind, else
-    one with parts. What is `absent` must not be there: a row that has it is not plain."""
-
-    primitive: str | None = None
-    is_list: bool = False
-    parts: tuple[tuple[str, "Part"], ...] = ()
-
-    def joined(self, other: "Part") -> "Part":
-        """What both need. Raises ShapeMixed."""
-        if (self.primitive, self.is_list) != (other.primitive, other.is_list):
-            raise ShapeMixed
-        return Part(self.primitive, self.is_list, joined(self.parts, other.parts))
-
-
-Parts = tuple[tuple[str, Part], ...]
-"""Elements by name, in the order in which they were first asked for."""
 
 _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
@@ -70,19 +46,6 @@ _WITH: Final[Mapping[str, frozenset[str]]] = {
 """Statuses that only these types have (R4); what another type says by them is odd."""
 
 
-def joined(some: Parts, more: Parts) -> Parts:
-    """The elements of both. Raises ShapeMixed."""
-    parts = dict(some)
-    for name, part in more:
-        parts[name] = parts[name].joined(part) if name in parts else part
-    return tuple(parts.items())
-
-
-def attribute(element: str) -> str:
-    """The struct's attribute that holds an element."""
-    return f"{element}_"
-
-
 class PlainPage(msgspec.Struct, eq=False):
     """The rows of a page with nothing odd about them, and what every row of it has in common."""
 
@@ -94,6 +57,16 @@ class PlainPage(msgspec.Struct, eq=False):
     retrieved_at: datetime
     prefix: str
     """What stands before a row's own id in its global id."""
+    cached: bool = False
+    """Whether the source's answer was kept from before."""
+    _retrieved: str | None = None
+
+    @property
+    def retrieved(self) -> str | None:
+        """`retrieved_at` as FHIR `instant`."""
+        if self._retrieved is None:
+            self._retrieved = instant(self.retrieved_at)
+        return self._retrieved
 
 
 class Shape:
@@ -234,29 +207,38 @@ def _compiled_texts(
     parts: Parts, subject: str | None, dates: Parts, others: Parts, *, is_superseded: bool
 ) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
     """One function for all that is looked at in a row, as it is called for every row of every answer."""
-    plain = []
-    if subject is None:
-        plain.append("about is None")  # it is not seen here whom a row is about
-    else:
-        plain.append(f"(about is None or (s := row.{subject}) is not None and s.reference_ == about)")
     known = dict(parts)
     told = [attribute(name) for name in ("status", "lifecycleStatus") if known[name] != _ABSENT]
-    plain += [f"row.{name} != {ENTERED_IN_ERROR!r}" for name in told]
+    plain = [f"row.{name} != {ENTERED_IN_ERROR!r}" for name in told]
     if is_superseded:
         plain.append(f"row.status_ != {SUPERSEDED!r}")
     if known["verificationStatus"] != _ABSENT:
         plain.append("((c := row.verificationStatus_) is None or not is_error(c))")
-    plain += _numbers_hold(parts, "row", 0)
+    found = f"[{_text(dates, others)} for row in rows if {' and '.join(plain)}]"
+    about = ""
+    if subject is not None:
+        about = (
+            "    try:\n"
+            f"      if [row.{subject}.reference_ for row in rows].count(about) < len(rows): return None\n"
+            "    except AttributeError: return None  # it is not said whom a row is about\n"
+        )
+    numbers = "".join(
+        f"  if not are_numbers([{one}]): return None\n"
+        for one in _decimals(parts, "row", 0, "for row in rows")
+    )
     return _texts_function(
         "def texts(rows, about):\n"
-        f"  found = [{_text(dates, others)} for row in rows if {' and '.join(plain)}]\n"
-        "  return found if len(found) == len(rows) else None"
+        f"  if about is not None:\n{about or '    return None'}\n"
+        f"  found = {found}\n"
+        "  if len(found) < len(rows): return None\n"
+        f"{numbers}"
+        "  return found"
     )
 
 
 @lru_cache(maxsize=_CODE_KEPT)
 def _texts_function(text: str) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
-    scope = {"NULL": NULL, "is_error": _is_error, "NUMBERS": _NUMBER_STARTS}
+    scope = {"is_error": _is_error, "are_numbers": _are_numbers}
     exec(compile(text, "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
     made: Callable[[Sequence[Any], str | None], list[str | None] | None] = scope["texts"]  # type: ignore[assignment]
     return made
@@ -272,23 +254,28 @@ def _text(dates: Parts, others: Parts) -> str:
     return f"row.{texts[-1]} if {' and '.join(alone)} else None" if alone else f"row.{texts[-1]}"
 
 
-def _numbers_hold(parts: Parts, holder: str, depth: int) -> list[str]:
-    """Expressions for whether each decimal is a number, wherever it is nested; only what holds one is
-    entered."""
-    tests = []
+def _decimals(parts: Parts, holder: str, depth: int, loops: str) -> list[str]:
+    """What stands between the brackets of a list of each element's decimals, wherever it is nested."""
+    found = []
     for name, part in parts:
         value, inner = f"{holder}.{attribute(name)}", f"v{depth}"
         if part.primitive == "decimal":
-            # A number is written as it was read; only an integer loses the sign of its zero.
-            tests.append(f"({value} is NULL or (n := bytes({value}))[0] in NUMBERS and n != b'-0')")
+            found.append(f"{value} {loops}")
         elif _has_decimal(part):
-            holds = " and ".join(_numbers_hold(part.parts, inner, depth + 1))
-            if part.is_list:
-                odd = f"[1 for {inner} in {value} if {inner} is not None and not ({holds})]"
-                tests.append(f"(not {value} or not {odd})")
-            else:
-                tests.append(f"(({inner} := {value}) is None or {holds})")
-    return tests
+            each = f"{value} or ()" if part.is_list else f"({value},)"
+            below = f"{loops} for {inner} in {each} if {inner} is not None"
+            found += _decimals(part.parts, inner, depth + 1, below)
+    return found
+
+
+def _are_numbers(values: Sequence[msgspec.Raw]) -> bool:
+    """Whether decimals are numbers where they are there. All of them are JSON, so their characters tell. A
+    number is written as it was read; only an integer loses the sign of its zero."""
+    together = b"\n".join(values)
+    if together.translate(None, _NUMERIC):
+        there = [one for one in values if one is not NULL]
+        return len(there) < len(values) and _are_numbers(there)
+    return b"-0" not in together or b"-0" not in together.split(b"\n")
 
 
 def _has_decimal(part: Part) -> bool:

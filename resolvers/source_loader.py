@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any
 
+import msgspec
+
 from resolvers.pace import Pace, PacedLoader
 from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError, UpstreamUnavailable
@@ -11,6 +13,20 @@ from resolvers.upstreams.upstream import Call
 
 Ask = Callable[[Sequence[Any], Call], Awaitable[Sequence[Any]]]
 """A method of an upstream: many questions in, as many answers out."""
+
+
+class _Group(msgspec.Struct, eq=False):
+    """Questions that have gone out together, and the answers to come; None where nobody waits for them who
+    has not asked them."""
+
+    questions: Sequence[Any]
+    answers: "asyncio.Future[Sequence[Any]] | None" = None
+
+    def coming(self) -> "asyncio.Future[Sequence[Any]]":
+        """The answers to come."""
+        if self.answers is None:
+            self.answers = asyncio.get_running_loop().create_future()
+        return self.answers
 
 
 class SourceLoader:
@@ -27,26 +43,42 @@ class SourceLoader:
         self._source = source
         self._is_held = is_held
         self._loader: PacedLoader | None = None
-        self._known: dict[Hashable, tuple[asyncio.Future[Sequence[Any]], int]] = {}
+        self._known: dict[Hashable, Any] = {}
+        """The answer to each question, or the group that it has gone out with, not answered yet."""
 
-    async def all(self, questions: Sequence[Hashable]) -> list[Any]:
+    async def all(self, questions: Sequence[Hashable]) -> Sequence[Any]:
         """An answer, or the UpstreamError in its place, for each question in order."""
-        known = self._known
-        fresh = [one for one in questions if one not in known] if known else questions
+        known, pace = self._known, self._pace
+        is_new = not known or known.keys().isdisjoint(questions)
+        fresh = questions if is_new else [one for one in questions if one not in known]
         if fresh:
             group = tuple(dict.fromkeys(fresh)) if len(fresh) > 1 else (fresh[0],)
-            is_alone = self._pace.is_alone
-            future = asyncio.get_running_loop().create_future() if is_alone else self._queued(group)
-            known.update({one: (future, place) for place, one in enumerate(group)})
-            if is_alone:
-                await self._at_once(group, future)
-            if len(group) == len(questions):  # all of them, in their order
-                return list(await future)
-        answers = []
+            if not pace.is_alone:
+                known.update(dict.fromkeys(group, _Group(group, self._queued(group))))
+            else:  # asks in the present task; what ends it ends the call
+                mine = _Group(group)
+                known.update(dict.fromkeys(group, mine))
+                try:
+                    pace.begin(None)
+                    try:
+                        answers = await self._ask(group, self._call)
+                    finally:
+                        pace.end(None)
+                except UpstreamError as error:
+                    answers = [error] * len(group)
+                except BaseException:
+                    mine.coming().cancel()  # whoever else waits: there is no answer
+                    raise
+                if mine.answers is not None and not mine.answers.done():
+                    mine.answers.set_result(answers)
+                known.update(zip(group, answers, strict=True))
+                if len(group) == len(questions):  # all of them, in their order
+                    return answers
+        found = []
         for one in questions:
-            future, place = known[one]
-            answers.append((future.result() if future.done() else await future)[place])
-        return answers
+            answer = known[one]
+            found.append(await self._awaited(one, answer) if type(answer) is _Group else answer)
+        return found
 
     def _queued(self, group: Sequence[Any]) -> "asyncio.Future[Sequence[Any]]":
         """The answers of a batch to come."""
@@ -54,23 +86,21 @@ class SourceLoader:
             self._loader = PacedLoader(self._load, self._pace, is_held=self._is_held)
         return self._loader.load(group)
 
-    async def _at_once(self, group: Sequence[Any], future: "asyncio.Future[Sequence[Any]]") -> None:
-        """Asks in the present task; what ends it ends the call."""
-        try:
-            self._pace.begin(None)
-            try:
-                future.set_result(await self._ask(group, self._call))
-            finally:
-                self._pace.end(None)
-        except UpstreamError as error:
-            future.set_result([error] * len(group))
-        finally:
-            future.cancel()  # whoever else waits: there is no answer
+    async def _awaited(self, question: Hashable, group: "_Group") -> Any:
+        """The answer to one question of a group that was under way when it was last looked at."""
+        # Who gives up waiting takes the answers from nobody.
+        answers = await asyncio.shield(group.coming())
+        known, found = self._known, dict(zip(group.questions, answers, strict=True))
+        for one, answer in found.items():
+            if known.get(one) is group:
+                known[one] = answer
+        return found[question]
 
     @property
     def unanswered(self) -> int:
         """How many questions were asked that have no answer, yet or for ever."""
-        return sum(one.cancelled() or not one.done() for one, _ in self._known.values())
+        waiting = [one.answers for one in self._known.values() if type(one) is _Group]
+        return sum(one is None or one.cancelled() or not one.done() for one in waiting)
 
     async def one(self, question: Hashable) -> Any:
         """The answer to one question. Raises UpstreamError."""
@@ -85,19 +115,15 @@ class SourceLoader:
 
     def prime(self, question: Hashable, answer: Any) -> None:
         """An answer that came by another way; the question need not be asked."""
-        if question not in self._known:
-            future = asyncio.get_running_loop().create_future()
-            future.set_result((answer,))
-            self._known[question] = (future, 0)
+        self._known.setdefault(question, answer)
 
     async def let_go(self, turns: Turns) -> None:
         """Frees the answers bit by bit: ten thousand rows at once take longer than others may wait."""
-        for future, _ in self._known.values():
-            answers = future.result() if future.done() and not future.cancelled() else None
-            while isinstance(answers, list) and answers:
-                answers.pop()
-                if turns.is_over:
-                    await turns.take()
+        for one, answer in self._known.items():
+            if type(answer) is not _Group:
+                self._known[one] = None
+            if turns.is_over:
+                await turns.take()
 
     def close(self) -> None:
         """Whoever still waits for a batch that has not gone out is told that the request was ended.

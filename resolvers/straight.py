@@ -17,9 +17,10 @@ import msgspec
 from clinical.dates import DateInvalid, interval
 from permissions.labels import LabelRules
 from resolvers.ordering import Key, Ordering
+from resolvers.parts import attribute
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
-from resolvers.shape import PlainPage, Shape, attribute
+from resolvers.shape import PlainPage, Shape
 from resolvers.upstreams.upstream import Page, Search
 
 # Digits are left to Python; of what else it takes for a date this is what FHIR takes too.
@@ -36,6 +37,7 @@ _SECOND: Final = rf"{_DAY}T(?!2[4-9])[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 _ALIKE: Final = re.compile(rf"{_SECOND}(Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])(?:\n{_SECOND}\1)*+")
 """Seconds of the calendar, all in one zone: they come one after the other as their texts do."""
 
+_DATES: Final = list[datetime]
 _moment = itemgetter(0)
 _Entry = tuple[datetime, str, Any, PlainPage]
 
@@ -126,21 +128,20 @@ def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
 def straight_page(question: Question, search: Search, page: Page | BaseException) -> Straight | None:
     """The first rows of a single source, None where its page is not plain. Nothing is to be merged: its order
     is only checked."""
-    shape = search.shape
-    if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
+    if not isinstance(page, Page) or (plain := page.plain) is None or (shape := search.shape) is None:
         return None
     rows, most = plain.rows, question.first
-    count = len(rows)
-    if page.next is not None and count <= most:
+    has_next = len(rows) > most
+    if page.next is not None and not has_next:
         return None
     texts = shape.texts(rows, None if search.patient is None else f"Patient/{search.patient}")
     if texts is None:
         return None
-    ends = shape.periods(rows) if shape.periods is not None else ()
+    ends = () if shape.periods is None else shape.periods(rows)
     if not come_one_by_one(texts, ends) and not _are_in_order(shape, rows):
         return None
-    first = rows[:most] if count > most else rows
-    return Straight(first, [plain] * len(first), count > most, plain)
+    first = rows[:most] if has_next else rows
+    return Straight(first, [plain] * len(first), has_next, plain)
 
 
 def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
@@ -166,12 +167,25 @@ def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> 
         if not all(map(gt, said, said[1:])):
             return False
         if not any(ends):
-            return _ALIKE.fullmatch("\n".join(said)) is not None and "" not in ends
+            return _are_alike(said) and "" not in ends
         ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
         every = [*said, *[end for _, end in ended]]
-        return _ALIKE.fullmatch("\n".join(every)) is not None and all(start <= end for start, end in ended)
+        return _are_alike(every) and all([start <= end for start, end in ended])  # noqa: C419  costs less
     except TypeError:  # one has no date
         return False
+
+
+def _are_alike(texts: Sequence[str]) -> bool:
+    """Whether these are seconds of the calendar, all in one zone. Raises TypeError where one is None."""
+    together = "\n".join(texts)
+    count = len(texts)
+    if together.count("Z") == count == together.count("T") and "." not in together:
+        try:
+            msgspec.convert(texts, _DATES)  # RFC 3339, in which a part cannot be left out
+        except msgspec.ValidationError:
+            return False
+        return True
+    return _ALIKE.fullmatch(together) is not None
 
 
 def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:

@@ -5,22 +5,21 @@ It only takes notes; `gateway.cost.actual` makes a number of them once the answe
 
 from typing import Any
 
+import msgspec
+
 Place = tuple[Any, ...] | None
 """Where in the answer: a linked path, as `resolvers.field` defines it."""
 
 
-class Tally:
+class Tally(msgspec.Struct):
     """Notes where in the answer something stands, without taking the places apart. `counts_found` false: no
     cost of the operation depends on which resources are found, so that these are not noted."""
 
-    __slots__ = ("counts_found", "found", "pages")
-
-    def __init__(self, *, counts_found: bool = True) -> None:
-        self.counts_found = counts_found
-        self.pages: list[tuple[Place, int, int]] = []
-        """Lists: where each stands, how many sources were searched for it, how many rows it gives."""
-        self.found: list[tuple[Place, str]] = []
-        """Resources found by id or reference: where, and of which type."""
+    counts_found: bool = True
+    pages: list[tuple[Place, int, int]] = []
+    """Lists: where each stands, how many sources were searched for it, how many rows it gives."""
+    found: list[tuple[Place, str]] = []
+    """Resources found by id or reference: where, and of which type."""
 
     def page(self, at: Place, searched: int, rows: int) -> None:
         """Notes a page of a list. Pages, parts, retries and lookups of persons are not counted."""

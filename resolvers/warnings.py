@@ -25,11 +25,10 @@ class ResponseWarning(msgspec.Struct, omit_defaults=True):
         return {name: value for name, value in every if value is not None}
 
 
-class Warnings:
+class Warnings(msgspec.Struct):
     """The warnings of one request; alike ones are one, counted."""
 
-    def __init__(self) -> None:
-        self._known: dict[object, ResponseWarning] = {}
+    _known: dict[object, ResponseWarning] = {}
 
     def add(self, warning: ResponseWarning) -> None:
         """Adds a warning, to one that says the same where there is one."""

@@ -1,5 +1,6 @@
 """Connections: one page of a list, in the shape of Relay, with its completeness."""
 
+from clinical.dates import instant
 from resolvers.connection import Connection
 from resolvers.edge import Edge
 from resolvers.outcome import completeness
@@ -8,7 +9,7 @@ from schema.cost import of_edge_node, of_searches
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
 from schema.identity import lookup_type
 from schema.making import definition, list_of, make_type, optional
-from schema.provenance import CompletenessEnum, SourceOutcomeType, instant
+from schema.provenance import CompletenessEnum, SourceOutcomeType
 from schema.scalars import Instant
 
 PageInfo = make_type("PageInfo", "Where a page lies in its list.")

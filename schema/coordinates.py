@@ -9,7 +9,7 @@ from strawberry.types.field import StrawberryField
 
 from clinical.parameters import parameters
 from permissions.coordinates import Coordinate
-from resolvers.shape import Parts
+from resolvers.parts import Parts
 from schema.field import ElementField, FetchField
 from schema.making import definition
 from schema.view import PreparedField, ViewField

@@ -10,8 +10,8 @@ from strawberry.types.field import StrawberryField
 from clinical.age import age_years
 from clinical.dates import DateInvalid, period_interval
 from clinical.display import concept_text, name_text, quantity_text
+from resolvers.parts import Part, Parts
 from resolvers.resource import Json
-from resolvers.shape import Part, Parts
 from schema.conversion import converted_field
 from schema.field import ElementField, argument
 from schema.making import list_of, optional

@@ -15,6 +15,7 @@ from strawberry.types.field import StrawberryField
 
 from permissions.coordinates import Reads
 from resolvers.field import Compute, Derive, Fetch
+from resolvers.parts import Parts
 from resolvers.resource import Node, Resource
 from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
@@ -98,11 +99,13 @@ class ComputedField(StrawberryField):
     """A value that follows from the parent alone: no arguments, no fetch, no failure.
 
     `of_row`, where it is set, is a Python expression for the same of a struct `row` and its `page`
-    (`resolvers.shape`): it becomes a part of generated code.
+    (`resolvers.shape`): it becomes a part of generated code. `needs`: the row's elements in it. That of an
+    object is true; each field of the object has an expression of its own.
     """
 
     compute: Compute
     of_row: str | None = None
+    needs: Parts = ()
 
     def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
         """The computed value."""
@@ -185,11 +188,12 @@ def computed_field(
     *,
     description: str,
     of_row: str | None = None,
+    needs: Parts = (),
     costs: Costs = (),
 ) -> ComputedField:
     """A computed value under a name of ours."""
     field = _named(ComputedField, name, annotation, description)
-    field.compute, field.of_row, field.directives = compute, of_row, list(costs)
+    field.compute, field.of_row, field.needs, field.directives = compute, of_row, needs, list(costs)
     return field
 
 

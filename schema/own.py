@@ -51,7 +51,11 @@ def resource_fields() -> list[StrawberryField]:
             of_row="page.type",
         ),
         computed_field(
-            "origin", Origin, lambda node: node.resource, description="Where the resource is from."
+            "origin",
+            Origin,
+            lambda node: node.resource,
+            description="Where the resource is from.",
+            of_row="True",
         ),
     ]
 

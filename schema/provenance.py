@@ -1,15 +1,17 @@
 """Where a value is from, and how complete an answer is: types of ours around FHIR's."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import strawberry
 
+from clinical.dates import instant
 from resolvers.outcome import Completeness, SourceStatus
+from resolvers.parts import Part, attribute
 from resolvers.resource import Resource
-from schema.field import computed_field
+from schema.field import ComputedField, computed_field
 from schema.making import definition, make_type, optional
 from schema.scalars import Instant
+from schema.view import TEXT
 
 STATUS_WORDS = {
     "OK": "Answered in full.",
@@ -31,37 +33,50 @@ Origin = make_type("Origin", "Where a resource is from.")
 SourceOutcomeType = make_type("SourceOutcome", "One source's part in an answer.")
 
 
-def instant(moment: datetime | None) -> str | None:
-    """A moment as FHIR `instant`, in UTC to the millisecond."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _meta(name: str) -> Any:
+def _meta(name: str, kind: Any, description: str) -> ComputedField:
     def compute(resource: Resource) -> Any:
         meta = resource.json.get("meta")
         value = meta.get(name) if isinstance(meta, dict) else None
         return value if isinstance(value, str) else None
 
-    return compute
+    return computed_field(
+        name,
+        optional(kind),
+        compute,
+        description=description,
+        of_row=f"(None if (m := row.meta_) is None else m.{attribute(name)})",
+        needs=(("meta", Part(parts=((name, TEXT),))),),
+    )
 
 
 definition(Origin).fields.extend(
     (
-        computed_field("name", str, lambda one: one.source, description="The source's configured name."),
-        computed_field("fhirId", str, lambda one: one.id, description="The id within the source."),
-        computed_field("versionId", optional(str), _meta("versionId"), description="The source's version."),
         computed_field(
-            "lastUpdated",
-            optional(Instant),
-            _meta("lastUpdated"),
-            description="When the source changed it last.",
+            "name",
+            str,
+            lambda one: one.source,
+            description="The source's configured name.",
+            of_row="page.source",
         ),
         computed_field(
-            "retrievedAt", Instant, lambda one: instant(one.retrieved_at), description="When it was fetched."
+            "fhirId", str, lambda one: one.id, description="The id within the source.", of_row="row.id_"
         ),
-        computed_field("cached", bool, lambda one: one.cached, description="Whether it came from a cache."),
+        _meta("versionId", str, "The source's version."),
+        _meta("lastUpdated", Instant, "When the source changed it last."),
+        computed_field(
+            "retrievedAt",
+            Instant,
+            lambda one: instant(one.retrieved_at),
+            description="When it was fetched.",
+            of_row="page.retrieved",
+        ),
+        computed_field(
+            "cached",
+            bool,
+            lambda one: one.cached,
+            description="Whether it came from a cache.",
+            of_row="page.cached",
+        ),
     )
 )
 

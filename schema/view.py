@@ -12,8 +12,8 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 
 from resolvers.field import Derive
+from resolvers.parts import Part, Parts
 from resolvers.resource import Json
-from resolvers.shape import Part, Parts
 from schema.field import DerivedField, ElementField
 
 View = Callable[[Json, Mapping[str, Any]], Any]

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+import msgspec
 from graphql import GraphQLError
 
 from gateway import errors
@@ -13,32 +14,28 @@ from permissions.principal import Principal
 from resolvers.context import RequestContext
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False):
     """One request's open entry. Until it is told of an answer, the request counts as cancelled.
 
     `principal`, `prepared`, `document_id`, `denied` and `context` are set as soon as each is known.
     """
 
-    __slots__ = (
-        "_began_s", "_codes", "_has_data", "_outcome", "_status", "_time",
-        "context", "denied", "document_id", "kind", "prepared", "principal", "request_id",
-    )  # fmt: skip
-
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
-        self.principal: Principal | None = None
-        self.prepared: PreparedDocument | None = None
-        self.document_id: str | None = None
-        self.context: RequestContext | None = None
-        self.denied: frozenset[str] = frozenset()
-        self.kind: str | None = None
-        """What was asked for, where that is no operation."""
-        self._time = datetime.now(UTC)
-        self._began_s = time.perf_counter()
-        self._outcome = CANCELLED
-        self._status: int | None = None
-        self._codes: tuple[str, ...] = ()
-        self._has_data = False
+    request_id: str
+    _time: datetime
+    """When the request came in, UTC."""
+    _began_s: float
+    """The same by a clock that measures."""
+    principal: Principal | None = None
+    prepared: PreparedDocument | None = None
+    document_id: str | None = None
+    context: RequestContext | None = None
+    denied: frozenset[str] = frozenset()
+    kind: str | None = None
+    """What was asked for, where that is no operation."""
+    _outcome: str = CANCELLED
+    _status: int | None = None
+    _codes: tuple[str, ...] = ()
+    _has_data: bool = False
 
     def answered(self, status: int, has_data: bool, problems: Sequence[GraphQLError]) -> None:
         """The operation ran, and this is what the answer says."""

@@ -1,6 +1,8 @@
 """Opens an entry for each request and closes it with a line, whatever became of the request."""
 
 import logging
+from datetime import UTC, datetime
+from time import perf_counter
 
 from gateway.audit.entry import Entry
 from gateway.audit.record import line_of
@@ -22,7 +24,7 @@ class Trail:
 
     def open(self, request_id: str) -> Entry:
         """The entry of a request that came in now."""
-        return Entry(request_id)
+        return Entry(request_id, datetime.now(UTC), perf_counter())
 
     def close(self, entry: Entry) -> None:
         """Writes the entry's line. Never raises."""

@@ -70,6 +70,10 @@ class KeysUnavailable(AuthenticationFailed):
 class Authenticator(Protocol):
     """Recognises callers in one way (bearer tokens, ...)."""
 
+    def at_once(self, credentials: Credentials) -> Principal | None:
+        """The same of credentials that were checked before, where nobody need be asked; None where that is
+        not so, or they are not good."""
+
     async def authenticate(self, credentials: Credentials) -> Principal:
         """The principal behind what was shown; raises `AuthenticationFailed`."""
 

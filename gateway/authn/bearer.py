@@ -31,8 +31,9 @@ Kept = TypeVar("Kept")
 class BearerAuthenticator:
     """Recognises callers by access tokens of the configured issuers.
 
-    A verified token is remembered by its SHA-256 until it expires, its key is retired, or, where it was
-    introspected, the cache time is over. A token that introspection refused is remembered for 5 s.
+    A verified token is remembered by the SHA-256 of its header until it expires, its key is retired, or,
+    where it was introspected, the cache time is over. A token that introspection refused is remembered for
+    5 s.
     """
 
     def __init__(self, issuers: Iterable[Issuer], clock: Callable[[], float] = time.time) -> None:
@@ -44,17 +45,29 @@ class BearerAuthenticator:
         self._refused: OrderedDict[bytes, float] = OrderedDict()
         self._asking: dict[bytes, asyncio.Task[VerifiedToken]] = {}
 
+    def at_once(self, credentials: Credentials) -> Principal | None:
+        """The principal of a token that was verified before and holds, by what is known already."""
+        if credentials.authorization is None:
+            return None
+        verified = self._verified.get(sha256(credentials.authorization.encode()).digest())
+        if verified is None or self._clock() >= verified.until_s:
+            return None
+        if verified.certificate is not None and verified.certificate != credentials.certificate:
+            return None
+        if verified.keys is not None and not verified.keys.holds_at_once(verified.key):
+            return None
+        return verified.principal
+
     async def authenticate(self, credentials: Credentials) -> Principal:
         """The principal of a Bearer token; raises `AuthenticationFailed`."""
         token = bearer_token(credentials.authorization)
-        digest = sha256(token).digest()
-        verified = self._verified.get(digest)
-        if verified is not None and verified.holds_at_once(self._clock()):
-            return verified.shown_with(credentials)
+        # Under its whole header, which need not be taken apart the next time.
+        shown = sha256((credentials.authorization or "").encode()).digest()
+        verified = self._verified.get(shown)
         if verified is None or not await verified.holds(self._clock()):
-            self._verified.pop(digest, None)
-            verified = await self._verify(token, digest)
-            _keep(self._verified, digest, verified, VERIFIED_KEPT)
+            self._verified.pop(shown, None)
+            verified = await self._verify(token, sha256(token).digest())
+            _keep(self._verified, shown, verified, VERIFIED_KEPT)
         return verified.shown_with(credentials)
 
     async def close(self) -> None:

@@ -21,10 +21,6 @@ class VerifiedToken:
     keys: IssuerKeys | None = None
     key: str = ""
 
-    def holds_at_once(self, now_s: float) -> bool:
-        """Whether that is so without asking the issuer; where not, `holds` says."""
-        return now_s < self.until_s and (self.keys is None or self.keys.holds_at_once(self.key))
-
     async def holds(self, now_s: float) -> bool:
         """Whether the token may be taken for checked at that time."""
         if now_s >= self.until_s:

@@ -12,7 +12,6 @@ from typing import Any
 
 from gateway.cost.analysis import Analysis
 from gateway.cost.estimate import NONE
-from gateway.cost.notes import noted
 from resolvers.tally import Tally
 
 
@@ -23,4 +22,4 @@ def actual(
 
     An operation of which nothing was executed cost nothing: for it this is not asked.
     """
-    return analysis.tariff(denied).of(noted(tally), analysis.values(variables))
+    return analysis.tariff(denied).of(tally, analysis.values(variables))

@@ -10,8 +10,11 @@ from typing import Final, Protocol
 from gateway.cost.declared import Number
 from gateway.cost.guards import Guard, holds
 from gateway.cost.notes import PAGE, TYPE, Tree, entries
+from gateway.cost.sums import Noted, Steps
 from gateway.cost.terms import Fixed, Term, Values
 from schema.cost import SEARCH
+
+Places = Mapping[Steps, Noted]
 
 
 class Price(Protocol):
@@ -20,15 +23,19 @@ class Price(Protocol):
     def of(self, tree: Tree, values: Values) -> Number:
         """What it has cost."""
 
+    def places(self) -> Places | None:
+        """The places of notes here and below, where each has a price of its own that no variable changes."""
+
 
 class Fields:
     """An object of a known type: what is noted below it. What is the same for every such object is told
     elsewhere."""
 
-    __slots__ = ("by_key",)
+    __slots__ = ("_places", "by_key")
 
     def __init__(self, by_key: Mapping[str, Price]) -> None:
         self.by_key = by_key
+        self._places: tuple[Places | None] | None = None
 
     def of(self, tree: Tree, values: Values) -> Number:
         """What the fields have cost of which there is a note."""
@@ -38,6 +45,21 @@ class Fields:
             price = by_key.get(key)
             if price is not None:
                 found += price.of(below, values)
+        return found
+
+    def places(self) -> Places | None:
+        """Those of every field; worked out once, as fields are met again and again."""
+        if self._places is None:
+            self._places = (self._found(),)
+        return self._places[0]
+
+    def _found(self) -> Places | None:
+        found: dict[Steps, Noted] = {}
+        for key, price in self.by_key.items():
+            places = price.places()
+            if places is None:
+                return None
+            found |= {(*steps, key): one for steps, one in places.items()}
         return found
 
 
@@ -70,6 +92,13 @@ class Search:
             found += self._below.of(tree, values)
         return found
 
+    def places(self) -> Places | None:
+        """The value itself."""
+        below = self._below.places() if self._below is not None else {}
+        if self._fixed is None or below is None:
+            return None
+        return {(): Noted(search=self._fixed, below=below)}
+
 
 class Found:
     """A resource that is looked up: for each set of types what it costs, and what is noted below it."""
@@ -87,6 +116,19 @@ class Found:
                 return term.of(values) + below.of(tree, values)
         return 0
 
+    def places(self) -> Places | None:
+        """The resource itself, where it does not depend on its type what is noted below it."""
+        numbers: dict[str, Number] = {}
+        for types, term, _ in reversed(self._kinds):
+            if not isinstance(term, Fixed):
+                return None
+            numbers |= dict.fromkeys(types, term.number)
+        inner = self._kinds[0][2] if len(self._kinds) == 1 else NOTHING
+        below = inner.places()
+        if below is None or any(one is not NOTHING and one is not inner for _, _, one in self._kinds):
+            return None
+        return {(): Noted(types=numbers, below=below)}
+
 
 class Unknown:
     """An object whose type is not noted: the least that what is noted below it can have cost. `kinds`: what
@@ -102,6 +144,9 @@ class Unknown:
         keys = {key for key in tree if isinstance(key, str)}
         return min([price.of(tree, values) for known, price in self._kinds if keys <= known], default=0)
 
+    def places(self) -> None:
+        """What is below counts by all that is noted."""
+
 
 class Entries:
     """A list: all of its entries."""
@@ -114,6 +159,11 @@ class Entries:
     def of(self, tree: Tree, values: Values) -> Number:
         """What they have cost together."""
         return sum([self._each.of(entry, values) for entry in entries(tree)])
+
+    def places(self) -> Places | None:
+        """Those of each entry."""
+        places = self._each.places()
+        return None if places is None else {(*steps, int): one for steps, one in places.items()}
 
 
 class Dearest:
@@ -128,6 +178,9 @@ class Dearest:
         """What that has cost."""
         return max([self._each.of(entry, values) for entry in entries(tree)], default=0)
 
+    def places(self) -> None:
+        """An entry counts by what is noted of the others."""
+
 
 class Guarded:
     """What is there under a guard alone."""
@@ -140,3 +193,6 @@ class Guarded:
     def of(self, tree: Tree, values: Values) -> Number:
         """What it has cost, nothing where the guard does not hold."""
         return self._price.of(tree, values) if holds(self._guard, values) else 0
+
+    def places(self) -> None:
+        """Variables say whether it counts."""

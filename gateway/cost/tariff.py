@@ -4,27 +4,50 @@ Worked out once, like the formula of the estimate: for a request only its notes 
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.cost.declared import Number
 from gateway.cost.formula import as_cost, heaviest, is_row_field
 from gateway.cost.guards import ALWAYS
-from gateway.cost.notes import Tree
+from gateway.cost.notes import noted
 from gateway.cost.prices import NOTHING, Dearest, Entries, Fields, Found, Guarded, Price, Search, Unknown
 from gateway.cost.selections import Alternative, Body, Selection
+from gateway.cost.sums import Noted, added_up
 from gateway.cost.terms import ONE, ZERO, Fixed, Term, Values, least, most, product, total, when
+from resolvers.tally import Tally
+
+SHORT_WAY_FROM: Final = 10
+"""Pages, from which on it is quicker to add up note by note than to make a tree."""
 
 
 class Tariff:
     """What an operation has cost, by what was noted of it."""
 
-    __slots__ = ("_below", "_plain")
+    __slots__ = ("_below", "_fixed", "_is_new", "_plain", "_root")
 
     def __init__(self, plain: Term, below: Price) -> None:
         self._plain, self._below = plain, below
+        self._fixed = as_cost(plain.number) if isinstance(plain, Fixed) else None
+        self._is_new = True
+        self._root: Noted | None = None
 
-    def of(self, tree: Tree, values: Values) -> int:
+    def of(self, tally: Tally, values: Values) -> int:
         """The cost with these variables (`Analysis.values`), 0 to `COST_MAX`."""
-        return as_cost(self._plain.of(values) + self._below.of(tree, values))
+        if self._fixed is not None and not tally.pages and not tally.found:
+            return self._fixed
+        plain, below = self._plain.of(values), None
+        if len(tally.pages) > SHORT_WAY_FROM:
+            below = self._added_up(tally)
+        if below is None:
+            below = self._below.of(noted(tally), values)
+        return as_cost(plain + below)
+
+    def _added_up(self, tally: Tally) -> Number | None:
+        """What is noted, where each note counts by itself."""
+        if self._is_new:
+            places, self._is_new = self._below.places(), False
+            self._root = None if places is None else Noted(below=places)
+        return None if self._root is None else added_up(self._root, tally)
 
 
 def tariff_of(root: Alternative, denied: frozenset[str]) -> Tariff:

@@ -58,7 +58,8 @@ class CompiledExecutor:
             return await self._introspect(prepared, variables, context)
         if prepared.kind != "query":
             return await self._stock.run(prepared, variables, context)
-        coerced = self._variables(prepared).coerced(variables)
+        known: Variables | None = prepared.kept.get("variables")
+        coerced = (known or self._variables(prepared)).coerced(variables)
         if isinstance(coerced, list):
             return ExecutionResult(None, coerced)
         if prepared.conditions and _has_null(prepared.conditions, coerced):
@@ -68,9 +69,10 @@ class CompiledExecutor:
         plan: Plan = prepared.plans.get(key) or await self._compiled(prepared, key)
         if plan.denied:
             context.refuse(plan.denied)
-        context.narrow(plan.shapes, plan.of_patient)
         data = plan.complete(None, run, None)
-        await run.settle()
+        if run.pending:
+            context.narrow(plan.shapes, plan.of_patient)
+            await run.settle()
         errors = run.errors
         if context.errors:
             errors = [*errors, *[located(one) for one in context.errors]]
@@ -81,12 +83,10 @@ class CompiledExecutor:
         return self._stock.unfit(prepared, variables)
 
     def _variables(self, prepared: PreparedDocument) -> Variables:
-        known: Variables | None = prepared.kept.get("variables")
-        if known is None:
-            definitions = prepared.operation.variable_definitions or ()
-            known = Variables(self._schema, definitions, hide_suggestions=self._hide_suggestions)
-            prepared.kept["variables"] = known
-        return known
+        definitions = prepared.operation.variable_definitions or ()
+        made = Variables(self._schema, definitions, hide_suggestions=self._hide_suggestions)
+        prepared.kept["variables"] = made
+        return made
 
     async def _introspect(
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext

@@ -54,12 +54,20 @@ class Denials:
 
     def denied(self, prepared: PreparedDocument, permissions: Permissions) -> frozenset[str]:
         """The coordinates of a document that a caller's scopes do not permit."""
-        known: OrderedDict[Permissions, frozenset[str]] | None = prepared.kept.get("denied")
-        if known is None:
-            known = prepared.kept["denied"] = OrderedDict()
+        return self.judged(prepared, permissions)[0]
+
+    def judged(
+        self, prepared: PreparedDocument, permissions: Permissions
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """The same, and what is to be recorded of it: that, or what would be denied where the policy is only
+        measured."""
+        known: OrderedDict[Permissions, tuple[frozenset[str], frozenset[str]]]
+        known = prepared.kept.get("denied") or prepared.kept.setdefault("denied", OrderedDict())
         found = known.get(permissions)
         if found is None:
-            found = known[permissions] = permissions.denied(self.ruled(prepared)) or _NONE
+            ruled = self.ruled(prepared)
+            denied = permissions.denied(ruled) or _NONE
+            found = known[permissions] = denied, denied or permissions.would_deny(ruled)
             if len(known) > KEPT:
                 known.popitem(last=False)
         return found

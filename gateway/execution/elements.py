@@ -66,18 +66,29 @@ class ElementCode:
             source.line(f"{value} = None")
 
     def _list(self, kind: Any, value: str) -> None:
-        source, site = self._source, self._site
-        made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
-        inner = _present(kind).of_type
+        source, site, inner = self._source, self._site, _present(kind).of_type
         with source.block(f"if {value}.__class__ is list:"):
-            source.line(f"{made} = []")
-            with source.block(f"for {index}, {item} in enumerate({value}):"):
-                self._entry(site.item(index, inner), inner, item)
-                source.line(f"{made}.append({item})")
-            source.line(f"{value} = {made}")
+            if self._field.primitive is Primitive.TEXT and _is_its_own_result(
+                _present(inner), Primitive.TEXT
+            ):
+                source.line(f"try: ''.join({value})")  # the quickest way to see that all are texts
+                with source.block("except TypeError:"):
+                    self._entries(inner, value)
+            else:
+                self._entries(inner, value)
         odd, holder = site.odd(None, self._field), self._parent.holder
         source.line(f"elif {value} is not None: {value} = {odd}.misshapen(x, {holder}, {site.at})")
         self._refuse_null(site, kind)
+
+    def _entries(self, kind: Any, value: str) -> None:
+        """The items of a list, each completed."""
+        source = self._source
+        made, index, item = source.fresh("l"), source.fresh("i"), source.fresh("w")
+        source.line(f"{made} = []")
+        with source.block(f"for {index}, {item} in enumerate({value}):"):
+            self._entry(self._site.item(index, kind), kind, item)
+            source.line(f"{made}.append({item})")
+        source.line(f"{value} = {made}")
 
     def _entry(self, site: Site, kind: Any, value: str) -> None:
         """One value, completed in place."""

@@ -16,8 +16,8 @@ from gateway.execution.collect import Collector, Fields
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of, is_resource
 from resolvers.context import RequestContext
+from resolvers.parts import NULL, Part, Parts, attribute
 from resolvers.resource import Node
-from resolvers.shape import NULL, Part, Parts, attribute
 from schema.field import DerivedField, ElementField
 from schema.view import TEXT, ViewField
 
@@ -58,7 +58,8 @@ def write_checks(
 ) -> None:
     """Code that looks at one object's JSON."""
     for one in missing:
-        with source.block(f"if {_json_test(source, one, f'{element}.get({source.text(one.element)})')}:"):
+        name = source.text(one.element)
+        with source.block(f"if {name} in {element} and {_json_test(source, one, f'{element}[{name}]')}:"):
             source.line(f"x.caution({source.text(kind.name)}, {source.text(one.element)}, {path})")
 
 
@@ -74,15 +75,12 @@ def row_checks(type_: str, missing: tuple[Modifier, ...]) -> Callable[[Sequence[
 
 def write_row_checks(source: Source, type_: str, missing: Sequence[Modifier]) -> None:
     """The same as a part of other code."""
-    counts = {one: source.fresh("n") for one in missing}
-    source.line(" = ".join(counts.values()) + " = 0")
-    with source.block("for row in rows:"):
-        for one, count in counts.items():
-            with source.block(f"if {_row_test(source, one)}:"):
-                source.line(f"{count} += 1")
-    for one, count in counts.items():
-        with source.block(f"if {count}:"):
-            source.line(f"x.caution({type_!r}, {one.element!r}, (path, 0), {count})")
+    count = source.fresh("n")
+    for one in missing:
+        test, told = _row_test(source, one), f"x.caution({type_!r}, {one.element!r}, (path, 0), {count})"
+        with source.block(f"if not {_usual_test(source, one)}:"):
+            source.line(f"{count} = len([1 for row in rows if {test}])")
+            source.line(f"if {count}: {told}")
 
 
 def _json_test(source: Source, one: Modifier, value: str) -> str:
@@ -92,6 +90,18 @@ def _json_test(source: Source, one: Modifier, value: str) -> str:
         return value
     found = source.fresh("m")
     return f"({found} := {value}) is not None and {source.constant(one.changes)}({found})"
+
+
+def _usual_test(source: Source, one: Modifier) -> str:
+    """Whether all rows say by a modifier what they nearly always do; of a concept it is not seen at once."""
+    held = f"row.{attribute(one.element)}"
+    if one.kind is ModifierKind.FLAG:
+        return f"({one.odd_flag} not in [{held} for row in rows])"
+    if one.kind is ModifierKind.PRESENT:
+        return f"([{held} for row in rows].count(NULL) == len(rows))"
+    if one.kind is ModifierKind.CODE:
+        return f"({{{held} for row in rows}} <= {source.constant(one.usual | {None})})"
+    return "False"
 
 
 def _row_test(source: Source, one: Modifier) -> str:

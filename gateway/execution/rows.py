@@ -18,7 +18,8 @@ from gateway.execution.facts import fact_of
 from gateway.execution.modifiers import left_out, row_checks, write_row_checks
 from gateway.execution.run import Complete, Step, unchanged
 from gateway.execution.shapes import TYPENAME
-from resolvers.shape import NULL, Part, Parts, Shape, attribute, is_same
+from resolvers.parts import NULL, Part, Parts, attribute
+from resolvers.shape import Shape, is_same
 from schema.field import ComputedField, ElementField
 from schema.view import ChosenField, ViewField
 
@@ -105,7 +106,7 @@ class _RowCode:
         fact = fact_of(definition)
         field, inner = fact.field, fact.inner
         if is_row and isinstance(field, ComputedField):
-            return f"({field.of_row})"
+            return self._computed(source, field, inner, nodes)
         if isinstance(field, ViewField):
             seen, arguments = _plain(source, field.needs, value), _arguments(source, definition, nodes)
             return f"{source.constant(field.view)}({seen}, {arguments})"
@@ -115,6 +116,12 @@ class _RowCode:
         if is_whole and not nodes[0].arguments:
             return held
         return self._converted(source, definition, nodes, part, held)
+
+    def _computed(self, source: Source, field: ComputedField, inner: Any, nodes: Sequence[FieldNode]) -> str:
+        """An expression for what follows from a row and its page: of an object, each of its fields."""
+        if not isinstance(inner, GraphQLObjectType):
+            return f"({field.of_row})"
+        return self._object(source, inner, nodes, (), "row", is_row=True)
 
     def _converted(
         self, source: Source, definition: GraphQLField, nodes: Sequence[FieldNode], part: Part, held: str

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from graphql import FieldNode, GraphQLError, VariableValues, located_error
@@ -13,7 +13,7 @@ from graphql.pyutils import is_iterable
 from gateway.execution.arguments import Arguments
 from resolvers.contained import held
 from resolvers.context import RequestContext
-from resolvers.field import LATE, Batched, Fetch, FieldCall, LinkedPath, flat
+from resolvers.field import LATE, Batched, Fetch, FetchAll, FieldCall, LinkedPath, flat
 from schema.field import ElementField
 
 Complete = Callable[[Any, "Run", LinkedPath], Any]
@@ -22,13 +22,23 @@ Complete = Callable[[Any, "Run", LinkedPath], Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A field with arguments or a fetch, as compiled: what does not change from request to request."""
+    """A field with arguments or a fetch, as compiled: what does not change from request to request.
+    `together`: what fields have in common whose places are answered together; None: these are each by itself,
+    or it depends on their parents."""
 
     nodes: tuple[FieldNode, ...]
     arguments: Arguments
     fetch: Fetch | None
     complete: Complete
     selected: frozenset[str]
+    about: Any = field(init=False, default=None)
+    together: FetchAll | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fetch, Batched):
+            object.__setattr__(self, "about", self.fetch.about)
+            if self.fetch.apart is None:
+                object.__setattr__(self, "together", self.fetch.all)
 
 
 class Pending(msgspec.Struct):
@@ -41,16 +51,15 @@ class Pending(msgspec.Struct):
     path: LinkedPath
 
 
-@dataclass(slots=True)
-class Run:
+class Run(msgspec.Struct, eq=False):
     """The state that generated code works on."""
 
     context: RequestContext
     variables: VariableValues
-    errors: list[GraphQLError] = field(default_factory=list)
-    nulls: list[LinkedPath] = field(default_factory=list)
-    pending: list[Pending] = field(default_factory=list)
-    _arguments: dict[Step, Mapping[str, Any]] = field(default_factory=dict)
+    errors: list[GraphQLError] = []
+    nulls: list[LinkedPath] = []
+    pending: list[Pending] = []
+    _arguments: dict[Step, Mapping[str, Any]] = {}
 
     def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
         """Records an error at a path; what stands there is null."""
@@ -103,102 +112,116 @@ class Run:
             known = self._arguments[step] = step.arguments.of(self.variables)
         return known
 
-    def _arguments_or_error(self, step: Step) -> Mapping[str, Any] | GraphQLError:
-        try:
-            return self.arguments(step)
-        except GraphQLError as error:
-            return error
-
-    async def settle(self) -> None:
+    def settle(self) -> Awaitable[Any]:
         """Runs the fetches that are pending, and those they lead to; branches do not wait for each other."""
         pending, self.pending = self.pending, []
-        await self._fetch_all(pending)
-
-    async def _fetch_all(self, pending: list[Pending]) -> None:
-        batches = _batches(pending) if len(pending) > 1 else [pending]
-        if len(batches) > 1:
-            await asyncio.gather(*map(self._fetch, batches))
-        elif pending:
-            await self._fetch(pending)
+        batches = _batches(pending)
+        return self._fetch(pending) if len(batches) == 1 else asyncio.gather(*map(self._fetch, batches))
 
     async def _fetch(self, batch: list[Pending]) -> None:
         """Places that are answered together, and what they lead to."""
-        values = await self._values(batch)
-        late: list[Coroutine[Any, Any, None]] = []
-        mine: list[Pending] = []
-        turns, is_large = self.context.turns, len(batch) > 1
-        for one, value in zip(batch, values, strict=True):
-            if isinstance(value, LATE):
-                late.append(self._wait(one, value))
-                continue
-            if is_large and turns.is_over:
-                await turns.take()
-            self._put(one, value, mine)
-        if mine:
-            late.append(self._fetch_all(mine))
-        if len(late) == 1:
-            await late[0]
-        elif late:
-            await asyncio.gather(*late)
+        turns = self.context.turns
+        while True:
+            values = await self._values(batch)
+            late: list[Coroutine[Any, Any, None]] = []
+            mine: list[Pending] = []
+            is_large = len(batch) > 1
+            self.pending = mine  # to which what is completed adds; others do so while this waits
+            for one, value in zip(batch, values, strict=True):
+                if is_large and turns.is_over:
+                    await turns.take()
+                    self.pending = mine
+                if isinstance(value, _UNUSUAL):
+                    self._put_unusual(one, value, late)
+                else:
+                    one.out[one.key] = one.step.complete(value, self, one.path)
+            batches = _batches(mine)
+            if late or len(batches) > 1:
+                late += [self._fetch(one) for one in batches]
+                await (late[0] if len(late) == 1 else asyncio.gather(*late))
+                return
+            if not mine:
+                return
+            batch = mine
+
+    def _put_unusual(self, one: Pending, value: Any, late: list[Coroutine[Any, Any, None]]) -> None:
+        """A place whose value is an error, or comes later than those of the others."""
+        if isinstance(value, Exception):
+            self.fail(value, one.path, one.step.nodes)
+        else:
+            late.append(self._wait(one, value))
 
     async def _wait(self, one: Pending, value: Awaitable[Any]) -> None:
         """A place that its batch did not wait for, and what it leads to."""
+        turns = self.context.turns
         try:
             found = await value
         except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
             found = error
-        turns = self.context.turns
+        if isinstance(found, Exception):
+            self.fail(found, one.path, one.step.nodes)
+            return
         if turns.is_over:
             await turns.take()
         mine: list[Pending] = []
-        self._put(one, found, mine)
-        await self._fetch_all(mine)
-
-    def _put(self, one: Pending, value: Any, mine: list[Pending]) -> None:
-        """Completes a place; the fetches that this leads to are added to `mine`."""
-        if isinstance(value, Exception):
-            self.fail(value, one.path, one.step.nodes)
-            return
-        outer, self.pending = self.pending, mine
-        one.out[one.key] = one.step.complete(value, self, one.path)
-        self.pending = outer
+        self.pending = mine
+        one.out[one.key] = one.step.complete(found, self, one.path)
+        if mine:
+            await self.settle()
 
     async def _values(self, batch: list[Pending]) -> Sequence[Any]:
         """What the resolver says to each place. What it raises is told at all of them."""
-        calls: list[FieldCall] = []
-        values: dict[int, Any] = {}
-        context, last, about = self.context, None, None
-        arguments: Mapping[str, Any] | GraphQLError = {}
+        context, fetch = self.context, batch[0].step.fetch
+        try:
+            calls = [
+                FieldCall(
+                    one.parent,
+                    known
+                    if (known := (step := one.step).arguments.constant) is not None
+                    else self.arguments(step),
+                    context,
+                    one.path,
+                    step.selected,
+                    step.about,
+                )
+                for one in batch
+            ]
+        except GraphQLError as error:
+            return await self._values_of_some(batch, error)
+        try:
+            if isinstance(fetch, Batched):
+                return await fetch.all(calls)
+            value = fetch(calls[0]) if fetch else None
+            return (await value if isawaitable(value) else value,)
+        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+            return [error] * len(calls)
+
+    async def _values_of_some(self, batch: list[Pending], error: GraphQLError) -> Sequence[Any]:
+        """The same, where arguments of some places are wrong: what is wrong stands in place of a value."""
+        if len(batch) == 1:
+            return (error,)
+        wrong: dict[int, GraphQLError] = {}
         for place, one in enumerate(batch):
-            step = one.step
-            if step is not last:
-                last, arguments = step, self._arguments_or_error(step)
-                about = step.fetch.about if isinstance(step.fetch, Batched) else None
-            if isinstance(arguments, GraphQLError):
-                values[place] = arguments
-            else:
-                calls.append(FieldCall(one.parent, arguments, context, one.path, step.selected, about))
-        found = await _answers(batch[0].step.fetch, calls)
-        if not values:
-            return found
-        rest = iter(found)
-        return [values[place] if place in values else next(rest) for place in range(len(batch))]
+            try:
+                self.arguments(one.step)
+            except GraphQLError as problem:
+                wrong[place] = problem
+        rest = [one for place, one in enumerate(batch) if place not in wrong]
+        found = iter(await self._values(rest) if rest else ())
+        return [wrong[place] if place in wrong else next(found) for place in range(len(batch))]
 
 
-async def _answers(fetch: Fetch | None, calls: list[FieldCall]) -> Sequence[Any]:
-    if not calls:
-        return ()
-    try:
-        if isinstance(fetch, Batched):
-            return await fetch.all(calls)
-        value = fetch(calls[0]) if fetch else None
-        return (await value if isawaitable(value) else value,)
-    except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
-        return [error] * len(calls)
+_UNUSUAL: Final = (Exception, *LATE)
+"""Values that are not completed at once."""
 
 
 def _batches(pending: list[Pending]) -> list[list[Pending]]:
     """Places that are answered together; a resolver that takes one place at a time has it to itself."""
+    if len(pending) < 2:
+        return [pending] if pending else []
+    shared = [one.step.together for one in pending]
+    if shared[0] is not None and shared.count(shared[0]) == len(shared):
+        return [pending]
     batches: dict[Any, list[Pending]] = {}
     for one in pending:
         fetch = one.step.fetch

@@ -8,7 +8,7 @@ searches stay equal.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, is_abstract_type
+from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, is_abstract_type, is_leaf_type
 
 from clinical.compartment import patient_parameter, subject_element
 from gateway.execution.arguments import cannot_fail
@@ -16,7 +16,8 @@ from gateway.execution.collect import Collector
 from gateway.execution.facts import fact_of, row_types
 from gateway.execution.modifiers import left_out, parts_for
 from resolvers.ordering import ordering_of
-from resolvers.shape import Part, Parts, Shape, ShapeMixed, joined, shape_of
+from resolvers.parts import Part, Parts, ShapeMixed, joined
+from resolvers.shape import Shape, shape_of
 from schema.field import ComputedField, ElementField, FetchField, RowsField
 from schema.view import TEXT, ChosenField, PreparedField, ViewField
 
@@ -89,8 +90,8 @@ class Survey:
             self._of_patient.update(name for name, _ in field.needs)
         elif isinstance(field, FetchField):
             self._reads_all |= field.reads_whole
-        else:
-            self._reads_all |= not isinstance(field, ComputedField) or field.of_row is None
+        elif not isinstance(field, ComputedField) or field.of_row is None or not is_leaf_type(inner):
+            self._reads_all = True
 
     def _below(self, inner: Any, nodes: Sequence[FieldNode]) -> None:
         kinds: Iterable[Any] = (inner,)
@@ -124,17 +125,34 @@ def parts_of(
             continue
         fact = fact_of(kind.fields[name])
         field = fact.field
-        if isinstance(field, ComputedField) and field.of_row is not None and is_row:
-            continue
-        if isinstance(field, ViewField) and cannot_fail(below[0]):
-            for one, part in field.needs:
-                parts[one] = parts[one].joined(part) if one in parts else part
-            continue
-        if not isinstance(field, ElementField) or field.resources is not None:
+        if isinstance(field, ComputedField) and is_row:
+            needs = _needs(collector, field, fact.inner, below)
+        elif isinstance(field, ViewField) and cannot_fail(below[0]):
+            needs = field.needs
+        elif isinstance(field, ElementField) and field.resources is None:
+            needs = ((field.element, _part(collector, field, fact.inner, below)),)
+        else:
             raise NotElements
-        one, part = field.element, _part(collector, field, fact.inner, below)
-        parts[one] = parts[one].joined(part) if one in parts else part
+        for one, part in needs:
+            parts[one] = parts[one].joined(part) if one in parts else part
     return tuple(parts.items())
+
+
+def _needs(collector: Collector, field: ComputedField, inner: Any, nodes: Sequence[FieldNode]) -> Parts:
+    """What a value that follows from a row needs of it, with all that is asked of it. Raises NotElements."""
+    if field.of_row is None:
+        raise NotElements
+    needs = field.needs
+    if isinstance(inner, GraphQLObjectType):
+        for below in collector.fields(inner, [node.selection_set for node in nodes]).values():
+            name = below[0].name.value
+            if name == TYPENAME or collector.is_denied(inner, name):
+                continue
+            fact = fact_of(inner.fields[name])
+            if not isinstance(fact.field, ComputedField):
+                raise NotElements
+            needs = joined(needs, _needs(collector, fact.field, fact.inner, below))
+    return needs
 
 
 def _part(collector: Collector, field: ElementField, inner: Any, nodes: Sequence[FieldNode]) -> Part:

@@ -54,13 +54,13 @@ class PersistedDocuments:
         self._characters_max = characters_max
         self._may_require = settings.may_require
 
-    def at_once(self, request: GraphQLRequest) -> Asked | None:
-        """What a request with a text and no id asks for, where nobody is limited to trusted documents."""
-        if request.query is None or self._may_require or request.document_id is not None:
+    def text_of(self, request: GraphQLRequest) -> str | None:
+        """The text of a request with a text and no id, where nobody is limited to trusted documents."""
+        if self._may_require or request.document_id is not None:
             return None
         if request.extensions and EXTENSION in request.extensions:
             return None
-        return Asked(request.query)
+        return request.query
 
     async def asked(self, request: GraphQLRequest, principal: Principal) -> Asked:
         """What a request asks for; raises `RequestMalformed`, `DocumentUnknown`, `OperationNotAllowed`."""

@@ -54,7 +54,7 @@ class Budgets:
         In a tier that only measures, what would be refused is admitted, told, and takes nothing: what stands
         in the budget is what enforcing would have left there.
         """
-        _, tier, key = self._whose(principal)
+        _, tier, key = self._known.get(id(principal)) or self._whose(principal)
         if cost * MICRO > tier.max_query_cost:
             outcome: Reservation | Refusal = Refusal("query_cost", None, None)
         else:
@@ -65,7 +65,8 @@ class Budgets:
             if isinstance(outcome, Refusal):
                 return self._refused(outcome, principal, tier, key, cost)
         state = outcome.state
-        if self.events.is_news(key, is_near=state.is_near_limit):
+        is_near = state.is_near_limit
+        if (is_near or self.events.near) and self.events.is_news(key, is_near=is_near):
             whose = (principal.issuer, principal.client)
             self.events.record("near_limit", "budget", whose, tier.name, cost, state.remaining)
         return outcome
@@ -100,8 +101,7 @@ class Budgets:
         was called). The state is for the response; the store is told behind its back."""
         if reservation.measured is not None:
             return reservation.state
-        self._limiter.settle(reservation, actual)
-        return reservation.state.settled(reservation.cost, actual)
+        return self._limiter.settle(reservation, actual)
 
     async def look(self, principal: Principal) -> BudgetState:
         """The caller's budget; takes nothing. Raises StoreUnavailable."""

@@ -55,7 +55,8 @@ class ThrottleEvents:
         self._clients: OrderedDict[tuple[str, str], _Client] = OrderedDict()
         self.counts: Counter[tuple[str, Kind, Reason]] = Counter()
         """By tier, kind and reason, since the start."""
-        self._near: OrderedDict[str, None] = OrderedDict()
+        self.near: OrderedDict[str, None] = OrderedDict()
+        """The budgets that were near their limits when last seen; one that was not is no news."""
 
     def record(
         self,
@@ -80,13 +81,12 @@ class ThrottleEvents:
     def is_news(self, key: str, *, is_near: bool) -> bool:
         """The 80 % signal: whether a budget has come near its limit, and was not near it when last seen."""
         if not is_near:
-            if self._near:
-                self._near.pop(key, None)
+            self.near.pop(key, None)
             return False
-        is_known = key in self._near
-        self._near[key] = None
-        if len(self._near) > CLIENTS_MAX:
-            self._near.popitem(last=False)
+        is_known = key in self.near
+        self.near[key] = None
+        if len(self.near) > CLIENTS_MAX:
+            self.near.popitem(last=False)
         return not is_known
 
     def of(self, issuer: str, client: str) -> tuple[ThrottleEvent, ...]:

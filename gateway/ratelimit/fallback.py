@@ -76,12 +76,11 @@ class FallbackLimiter:
             return Refusal("store", round(PAUSE_S * 1000), None)
         return await self._local.reserve(key, tier.share(self._local_share), cost)
 
-    def settle(self, reservation: Reservation, actual: int) -> None:
+    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """Where it was reserved."""
-        if not reservation.is_local:
-            self._shared.settle(reservation, actual)
-        elif self._local is not None:
-            self._local.settle(reservation, actual)
+        if reservation.is_local and self._local is not None:
+            return self._local.settle(reservation, actual)
+        return self._shared.settle(reservation, actual)
 
     async def look(self, key: str, tier: Tier) -> BudgetState:
         """The budget that an operation would meet. Raises StoreUnavailable where it would meet none."""

@@ -22,9 +22,14 @@ _TIERS_KEPT: Final = 64
 _UNIT: Final = ';clinical-gateway-unit="cost"'
 
 
-def usual_headers(state: BudgetState) -> tuple[tuple[str, str], ...]:
-    """The headers of a response that is no refusal."""
-    return ("RateLimit-Policy", _policies(state.tier)), ("RateLimit", _limits(state, None, None))
+def usual_headers(state: BudgetState) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of a response that is no refusal, as ASGI sends them."""
+    tier, left = state.tier, f'"budget";r={state.level // MICRO}'
+    if (missing := tier.capacity - state.level) > 0:
+        left = f"{left};t={-(-missing // (tier.restore * 1000))}"
+    if tier.daily_quota:
+        left = _limits(state, None, None)
+    return _policy_header(tier), (b"ratelimit", left.encode())
 
 
 def limit_headers(
@@ -36,6 +41,11 @@ def limit_headers(
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     return headers
+
+
+@lru_cache(_TIERS_KEPT)
+def _policy_header(tier: Tier) -> tuple[bytes, bytes]:
+    return b"ratelimit-policy", _policies(tier).encode()
 
 
 @lru_cache(_TIERS_KEPT)

@@ -56,9 +56,12 @@ class Limiter(Protocol):
     async def reserve(self, key: str, tier: Tier, cost: int) -> Reservation | Refusal:
         """Takes `cost` and a place among those that run, or nothing. Raises StoreUnavailable."""
 
-    def settle(self, reservation: Reservation, actual: int) -> None:
+    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """The operation is over and did cost `actual`: the difference goes back, or is taken as far as it is
-        there. Done once however often it is called, never waited for, and never too late to matter."""
+        there. Done once however often it is called, never waited for, and never too late to matter.
+
+        The state is for the response: what the budget is then, as far as that is known without waiting.
+        """
 
     async def look(self, key: str, tier: Tier) -> BudgetState:
         """The budget as it is; takes nothing. Raises StoreUnavailable."""

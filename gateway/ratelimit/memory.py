@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.ratelimit.limiter import Reason, Refusal, Reservation
-from gateway.ratelimit.state import BudgetState, between
+from gateway.ratelimit.state import BudgetState
 from gateway.ratelimit.tiers import DAY_S, MICRO, Tier
 
 Clock = Callable[[], int]
@@ -72,20 +72,31 @@ class MemoryLimiter:
         budget.used += taken
         ticket = str(next(self._ids))
         budget.held[ticket] = (budget.at + tier.hold_ms, taken, budget.day)
-        return Reservation(ticket, key, tier, cost, _state(budget, tier, wall), self._is_local)
+        state = BudgetState(tier, budget.level, budget.used, len(budget.held), DAY_MS - wall % DAY_MS)
+        return Reservation(ticket, key, tier, cost, state, self._is_local)
 
-    def settle(self, reservation: Reservation, actual: int) -> None:
+    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """Puts the difference back, unless that was done, or the reservation given back, before."""
         tier = reservation.tier
-        budget = self._present(reservation.key, tier, self._wall())
-        held = budget.held.pop(reservation.id, None)
-        if held is None:
-            return
-        _, taken, day = held
+        budget = self._budgets.get(reservation.key)
+        taken = reservation.cost * MICRO
         given_back = taken - (actual * MICRO if actual > 0 else 0)
-        budget.level = between(budget.level + given_back, tier.capacity)
-        if day == budget.day:
-            budget.used = max(budget.used - given_back, 0)
+        if budget is None or given_back < 0 or tier is not budget.tier:
+            budget = self._present(reservation.key, tier, self._wall())
+        # What only adds up to the capacity may as well be added before what flowed in, and the day be looked
+        # at later: no need to bring the budget up to now.
+        held = budget.held.pop(reservation.id, None)
+        if held is not None:
+            until, _, day = held
+            if until <= self._clock():
+                given_back = taken  # as nobody settled it in time
+            level = budget.level + given_back
+            budget.level = 0 if level < 0 else level if level < tier.capacity else tier.capacity
+            if day == budget.day:
+                used = budget.used - given_back
+                budget.used = used if used > 0 else 0
+        day_left_ms = reservation.state.day_left_ms
+        return BudgetState(tier, budget.level, budget.used, len(budget.held), day_left_ms)
 
     async def look(self, key: str, tier: Tier) -> BudgetState:
         """The budget as it is."""
@@ -107,10 +118,16 @@ class MemoryLimiter:
         if budget is None:
             self._forget(now, day)
             budget = self._budgets[key] = _Budget(tier, now)
-        else:
-            self._budgets.move_to_end(key)
-        if now != budget.at or day != budget.day or tier is not budget.tier:
+            budget.day = day
+            return budget
+        self._budgets.move_to_end(key)
+        elapsed = now - budget.at
+        if elapsed < 0 or day != budget.day or tier is not budget.tier or budget.held:
             _bring(budget, tier, now, day)
+        elif elapsed:
+            level = budget.level + elapsed * tier.restore
+            budget.level = level if level < tier.capacity else tier.capacity
+            budget.at = now
         return budget
 
     def _forget(self, now: int, day: int) -> None:

@@ -43,9 +43,10 @@ class RedisLimiter:
             return Refusal(REASONS[reason], wait_ms, BudgetState(tier, *state))
         return Reservation(ticket, key, tier, cost, BudgetState(tier, *state))
 
-    def settle(self, reservation: Reservation, actual: int) -> None:
+    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """Tells Redis soon, and again for as long as the reservation lasts."""
         self._settlements.add(reservation, actual)
+        return reservation.state.settled(reservation.cost, actual)
 
     async def settle_now(self, reservation: Reservation, actual: int) -> BudgetState:
         """Tells Redis at once; the budget after it. Raises StoreUnavailable."""

@@ -59,11 +59,15 @@ class BudgetState(msgspec.Struct, frozen=True):
     def settled(self, reserved: int, actual: int) -> "BudgetState":
         """This state once a reservation costs what it really did (whole costs): what the response tells,
         because the store is told later."""
-        given_back = (reserved - actual) * MICRO
-        level = between(self.level + given_back, self.tier.capacity)
-        used = self.used - given_back
-        in_flight = self.in_flight - 1 if self.in_flight > 0 else 0
-        return BudgetState(self.tier, level, used if used > 0 else 0, in_flight, self.day_left_ms)
+        tier, given_back = self.tier, (reserved - actual) * MICRO
+        level, used, others = self.level + given_back, self.used - given_back, self.in_flight - 1
+        return BudgetState(
+            tier,
+            0 if level < 0 else level if level < tier.capacity else tier.capacity,
+            used if used > 0 else 0,
+            others if others > 0 else 0,
+            self.day_left_ms,
+        )
 
     def throttle_status(self) -> dict[str, int | float]:
         """`extensions.cost.throttleStatus`."""
@@ -85,8 +89,3 @@ class BudgetState(msgspec.Struct, frozen=True):
             restore_rate=self.restore_per_s,
             reset_at=reset_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         )
-
-
-def between(level: int, most: int) -> int:
-    """A level that is at least nothing and at most `most`."""
-    return 0 if level < 0 else level if level < most else most

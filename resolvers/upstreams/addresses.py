@@ -1,12 +1,16 @@
 """Addresses of sources: what makes two of them one origin, and where a next link may lead."""
 
 import re
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from resolvers.resource import Location
 
 _PLAIN_REST = re.compile(r"[/?][!$-\[\]-~]*")
 """What may follow a base address without a closer look: no white space, no fragment, no backslash."""
+
+_PLAIN_NEXT = r"(?=[/?])[!$-.0-\[\]-~]*+(?:/(?!\.|_search)[!$-.0-\[\]-~]*+)*+"
+"""The same, where moreover no step begins with a dot or is `_search`."""
 
 _IMPLIED_PORTS = {"http": 80, "https": 443}
 
@@ -29,6 +33,13 @@ def web_address(text: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must not hold a user, a query or a fragment")
     return origin_of(text) + parts.path.rstrip("/")
+
+
+@lru_cache(maxsize=1_000)
+def link_pattern(base_url: str) -> re.Pattern[str]:
+    """Matches next links below a base address that are followed as they are (`fhir_entries.next_address`)."""
+    is_odd = "/." in base_url or "/_search" in base_url
+    return re.compile("(?!)" if is_odd else re.escape(base_url) + _PLAIN_NEXT)
 
 
 def resolved_link(link: str, location: Location, is_only_place: bool) -> str | None:

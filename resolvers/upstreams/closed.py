@@ -78,6 +78,8 @@ class Doors:
 
     def of(self, principal: Principal) -> Mapping[str, Upstream]:
         """Every source, one that the caller may not ask replaced by its closed door."""
+        if not self._rules:
+            return self._upstreams
         refused: dict[str, Upstream] = {}
         for name, rules in self._rules.items():
             refusal = rules.refusal(name, principal, self._purpose_default)

@@ -17,7 +17,7 @@ from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, Status
 
 from permissions.principal import Principal
 from resolvers.upstreams.call_rate import CallRate, Pacing
-from resolvers.upstreams.credential import Credential
+from resolvers.upstreams.credential import Credential, NoCredential
 from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, UpstreamUnavailable
 from resolvers.upstreams.places import Places
 from resolvers.upstreams.settings import UpstreamSettings
@@ -78,6 +78,7 @@ class Exchange:
     ) -> None:
         self.source = settings.name
         self.credential = credential
+        self._shows_itself = type(credential) is not NoCredential
         self._transport = transport
         self._timeout_s = settings.timeout_s
         self._places = Places(settings.max_concurrency)
@@ -100,12 +101,12 @@ class Exchange:
 
     def send(self, question: Question, call: Call) -> Coroutine[Any, Any, Response]:
         """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured."""
-        self._check(question)
+        self._check(question.url)
         return self._traced(question, call) if self._is_traced else self._asked(question, call, INVALID_SPAN)
 
     async def open(self, question: Question, call: Call) -> Stream:
         """The answer as it comes, whatever its status; whoever has it closes it. Raises UpstreamError."""
-        self._check(question)
+        self._check(question.url)
         if not isinstance(self._transport, StreamingTransport):
             raise UpstreamUnavailable(self.source, f"{self.source} cannot be asked for attachments.")
         places = (self._stream_places, self._places)
@@ -160,8 +161,8 @@ class Exchange:
                 raise self._overdue() from problem
             raise
 
-    def _check(self, question: Question) -> None:
-        if not question.url.startswith(self._prefixes) and question.url not in self._origins:
+    def _check(self, url: str) -> None:
+        if not url.startswith(self._prefixes) and url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
 
     def _own_id(self, call: Call) -> str:
@@ -175,10 +176,10 @@ class Exchange:
 
     async def _asked(self, question: Question, call: Call, span: Span) -> Response:
         deadline = call.deadline
-        own_id = self._own_id(call)
+        own_id = self._own_id(call) if self._has_own_ids else call.request_id
         has_renewed = has_repeated = False
         while True:
-            shown = await self.credential.headers(question.subject, call)
+            shown = await self.credential.headers(question.subject, call) if self._shows_itself else {}
             request = _request(question, call, own_id, shown)
             may_repeat = question.is_repeatable and not has_repeated
             if not self._places.taken():
@@ -200,6 +201,8 @@ class Exchange:
                 span.set_attribute("http.request.resend_count", 1)
                 continue
             status = response.status
+            if 200 <= status < 300 and question.is_refusal is None:
+                return response
             if not has_renewed and (status == _UNAUTHORIZED or _refuses(question, response)):
                 has_renewed = True
                 if await self.credential.renewed_after_rejection(shown, question.subject, call):
@@ -257,7 +260,8 @@ def _request(question: Question, call: Call, own_id: str, shown: Mapping[str, st
     headers = {**question.headers, _REQUEST_ID: own_id, _CORRELATION_ID: call.request_id}
     if call.headers:
         headers.update(call.headers)
-    headers.update(shown)
+    if shown:
+        headers.update(shown)
     return Request(question.method, question.url, headers, question.body)
 
 

@@ -5,8 +5,8 @@ source as a whole: its places, what it can do, and how its searches must be aske
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final
 
 from msgspec import structs
 
@@ -52,7 +52,7 @@ class FhirUpstream:
         self._settings = settings
         self._exchange = exchange
         self._locations = locations
-        self._abilities: dict[str, tuple[Abilities, Abilities]] = {}
+        self._abilities: dict[str, tuple[Capabilities, Abilities]] = {}
         self._server = FhirServer(exchange, settings.capabilities, locations)
         self._kinds = Kinds(self._server)
         self._discovery = Discovery(self._server, locations, settings.timeout_s, self._learn)
@@ -74,10 +74,10 @@ class FhirUpstream:
         found = self._discovery.known or await self._capabilities(call)
         if isinstance(found, UpstreamError):
             return found
-        declared = found.abilities(resource_type)
         known = self._abilities.get(resource_type)
-        if known is None or known[0] is not declared:
-            known = (declared, structs.replace(declared, pages_max=self._settings.max_pages))
+        if known is None or known[0] is not found:
+            declared = found.abilities(resource_type)
+            known = (found, structs.replace(declared, pages_max=self._settings.max_pages))
             self._abilities[resource_type] = known
         return known[1]
 
@@ -112,11 +112,13 @@ class FhirUpstream:
         found = await read_all(self._server, known, possible, call, self._settings.max_pages)
         return [found.get(one) for one in reads]
 
-    async def search(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
-        known = self._discovery.known or await self._capabilities(call)
-        if isinstance(known, UpstreamError):
-            return [known] * len(searches)
-        return await search_all(self._server, self._kinds, self._discovery, known, searches, call)
+    def search(
+        self, searches: Sequence[Search], call: Call
+    ) -> Coroutine[Any, Any, Sequence[Page | UpstreamError]]:
+        known = self._discovery.known
+        if known is None:
+            return self._search_unknown(searches, call)
+        return search_all(self._server, self._kinds, self._discovery, known, searches, call)
 
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
         known = self._discovery.known or await self._capabilities(call)
@@ -125,28 +127,54 @@ class FhirUpstream:
         found = await count_all(self._server, known, searches, call)
         return [found.get(one) for one in searches]
 
-    async def identify(
+    def identify(
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
-    ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
-        known = self._discovery.known or await self._capabilities(call)
-        if not isinstance(known, UpstreamError) and "identifier" not in known.abilities("Patient").parameters:
-            known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
-        if isinstance(known, UpstreamError):
-            return [known] * len(identifiers)
-        return await identify_all(
-            self._server,
-            known,
-            identifiers,
-            locations,
-            call,
-            self._settings.max_pages,
-            self._settings.is_registered_once,
-        )
+    ) -> Coroutine[Any, Any, Sequence[tuple[Resource, ...] | UpstreamError]]:
+        known = self._discovery.known
+        if known is None or "identifier" not in known.abilities("Patient").parameters:
+            return self._identify_unknown(identifiers, locations, call)
+        return self._identify(known, identifiers, locations, call)
 
     async def open_attachment(
         self, address: str, location: Location, accept: str, max_bytes: int, call: Call
     ) -> Download | None:
         return await open_binary(self._exchange, address, location, accept, max_bytes, call)
+
+    async def _search_unknown(self, searches: Sequence[Search], call: Call) -> Sequence[Page | UpstreamError]:
+        """Searches a source that has not said lately what it can do."""
+        known = await self._capabilities(call)
+        if isinstance(known, UpstreamError):
+            return [known] * len(searches)
+        return await search_all(self._server, self._kinds, self._discovery, known, searches, call)
+
+    async def _identify_unknown(
+        self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
+    ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
+        """Asks a source that has not said lately, or denies, that it finds patients by identifier."""
+        known = await self._capabilities(call)
+        if not isinstance(known, UpstreamError) and "identifier" not in known.abilities("Patient").parameters:
+            known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
+        if isinstance(known, UpstreamError):
+            return [known] * len(identifiers)
+        return await self._identify(known, identifiers, locations, call)
+
+    def _identify(
+        self,
+        known: Capabilities,
+        identifiers: Sequence[Token],
+        locations: Sequence[Location],
+        call: Call,
+    ) -> Coroutine[Any, Any, Sequence[tuple[Resource, ...] | UpstreamError]]:
+        settings = self._settings
+        return identify_all(
+            self._server,
+            known,
+            identifiers,
+            locations,
+            call,
+            settings.max_pages,
+            settings.is_registered_once,
+        )
 
     async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
         try:

@@ -1,6 +1,6 @@
 """Finding the Patient records that carry business identifiers (R4 search.html 3.1.1.4.10)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 
 from clinical.identifiers import Token
 from resolvers.outcome import STALE_ANSWER
@@ -10,7 +10,7 @@ from resolvers.upstreams.errors import UpstreamError, UpstreamInvalidResponse, U
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_entries import Asked
 from resolvers.upstreams.fhir_plain import entries_of, resources_of
-from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text
+from resolvers.upstreams.fhir_query import chunks, identifier_query, token_text, token_texts
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.fhir_walk import walk
@@ -37,12 +37,19 @@ async def identify_all(
     A place that did not answer in full makes the answer an error, as a record it holds would be missed
     silently; unless a person has but one record in the source, and it was found.
     """
-    groups = list(_groups(server, capabilities, tokens))
-    asks = [
-        Ask("identify", place, "Patient", identifier_query(list(group), server.settings.page_size_max))
-        for place in locations
-        for group in groups
-    ]
+    page_size = server.settings.page_size_max
+    groups: list[Mapping[str, Token]] = []
+    if len(tokens) == 1 and len(locations) == 1:
+        text = token_text(tokens[0])
+        groups.append({text: tokens[0]})
+        asks = [Ask("identify", locations[0], "Patient", identifier_query((text,), page_size))]
+    else:
+        groups += _groups(server, capabilities, tokens)
+        asks = [
+            Ask("identify", place, "Patient", identifier_query(list(group), page_size))
+            for place in locations
+            for group in groups
+        ]
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
     if len(asks) == 1 and (only := _whole(server, asks[0], answers[0], call)) is not None:
         return stating(tokens, only)
@@ -57,7 +64,7 @@ async def identify_all(
             for token in group.values():
                 failures.setdefault(token, result)
             continue
-        for token, stated in zip(group.values(), stating(group.values(), result), strict=True):
+        for token, stated in zip(group.values(), stating(list(group.values()), result), strict=True):
             records[token] += stated
             if is_stale and not stated:  # who is not in an old answer may be there now
                 failures.setdefault(token, UpstreamUnavailable(server.source, STALE_ANSWER))
@@ -71,13 +78,16 @@ async def identify_all(
 
 def _groups(
     server: FhirServer, capabilities: Capabilities, tokens: Sequence[Token]
-) -> Iterator[dict[str, Token]]:
+) -> list[dict[str, Token]]:
+    """The identifiers that are asked for together, each by its text."""
     settings = server.settings
-    by_text = {token_text(token): token for token in tokens}
+    by_text = dict(zip(token_texts(tokens), tokens, strict=True))
     takes_long = capabilities.has_batch or settings.post_search == "form"
     length_max = 1_000_000 if takes_long else settings.url_length_max - _QUERY_ROOM
-    for texts in chunks(by_text, settings.identifier_count_max, length_max):
-        yield by_text if len(texts) == len(by_text) else {text: by_text[text] for text in texts}
+    return [
+        by_text if len(texts) == len(by_text) else {text: by_text[text] for text in texts}
+        for texts in chunks(by_text, settings.identifier_count_max, length_max)
+    ]
 
 
 def _whole(

@@ -1,26 +1,21 @@
 """What searches have in common that differ in their patient: worked out once for all of them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Final
 
 from resolvers.cache import Kept
-from resolvers.shape import Shape
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_entries import Asked
-from resolvers.upstreams.fhir_query import query_rest
-from resolvers.upstreams.fhir_server import FhirServer
+from resolvers.upstreams.fhir_plain import Kind, kind_of
+from resolvers.upstreams.fhir_query import query_about, query_rest
+from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Search
 
-
-class Kind(NamedTuple):
-    """Searches that differ in their patient only. `row`: the struct of the shape; `query`: what they ask
-    besides the patient; `is_counted`: their totals are exact."""
-
-    asked: Asked
-    shape: Shape | None
-    row: Any
-    query: str
-    is_counted: bool
+_SHARED: Final = attrgetter(
+    "type", "location", "sort", "count", "shape", "patient_parameter", "filters", "page"
+)
+"""What searches of one list have in common, whoever it is of."""
 
 
 class Kinds:
@@ -28,33 +23,39 @@ class Kinds:
 
     def __init__(self, server: FhirServer) -> None:
         self._server = server
-        self._kept: Kept[Kind] = Kept()
+        self._kept: Kept[tuple[Capabilities, Kind]] = Kept()
 
-    def of(self, searches: Sequence[Search], capabilities: Capabilities, call: Call) -> list[Kind]:
-        """The kind of each search."""
+    def asks(
+        self, searches: Sequence[Search], capabilities: Capabilities, call: Call
+    ) -> tuple[list[Kind], list[Ask]]:
+        """The kind of each search, and how it is asked."""
         kinds: list[Kind] = []
-        last: Search | None = None
+        asks: list[Ask] = []
+        last: Any = None
         for search in searches:
-            if last is None or not _are_alike(search, last):
-                kind = self._kind(search, capabilities, call)
-                last = search
+            shared = _SHARED(search)
+            if shared != last:
+                last, kind = shared, self._kind(search, shared, capabilities, call)
             kinds.append(kind)
-        return kinds
+            patient = search.patient
+            query = kind.query if patient is None else query_about(search, kind.query)
+            asks.append(Ask("search", search.location, search.type, query, search.page, kind.row))
+        return kinds, asks
 
-    def _kind(self, search: Search, capabilities: Capabilities, call: Call) -> Kind:
+    def _kind(self, search: Search, shared: Any, capabilities: Capabilities, call: Call) -> Kind:
         record = call.patient_record if search.type == "Patient" else dict
-        is_counted = capabilities.abilities(search.type).counts
         if search.filters or search.page is not None:
-            return self._made(search, record, is_counted)
-        key = (search.type, search.location, search.sort, search.count, search.shape, record, is_counted)
+            return self._made(search, record, capabilities)
+        key = (shared, record)
         known = self._kept.get(key)
-        return known or self._kept.keep(key, self._made(search, record, is_counted))
+        if known is None or known[0] is not capabilities:
+            known = self._kept.keep(key, (capabilities, self._made(search, record, capabilities)))
+        return known[1]
 
-    def _made(self, search: Search, record: Any, is_counted: bool) -> Kind:
-        server = self._server
+    def _made(self, search: Search, record: Any, capabilities: Capabilities) -> Kind:
+        server, is_counted = self._server, capabilities.abilities(search.type).counts
         query = "" if search.page is not None else query_rest(search, server.settings.page_size_max)
-        row = search.shape.row if search.shape is not None else None
-        return Kind(asked_by(server, search, record), search.shape, row, query, is_counted)
+        return kind_of(asked_by(server, search, record), search.shape, query, is_counted=is_counted)
 
 
 def asked_by(server: FhirServer, search: Search, record: Any = dict) -> Asked:
@@ -69,17 +70,4 @@ def asked_by(server: FhirServer, search: Search, record: Any = dict) -> Asked:
         codes if search.page is None else frozenset(),
         search.page,
         record,
-    )
-
-
-def _are_alike(one: Search, other: Search) -> bool:
-    """Whether two searches were made for one list of different patients: they share what they hold."""
-    return (
-        one.filters is other.filters
-        and one.sort is other.sort
-        and one.location is other.location
-        and one.shape is other.shape
-        and one.count == other.count
-        and one.type == other.type
-        and one.page is other.page is None
     )

@@ -69,6 +69,17 @@ def token_text(token: Token) -> str:
     return code if token.system is None else f"{_system_text(token.system)}{code}"
 
 
+def token_texts(tokens: Sequence[Token]) -> list[str]:
+    """Many of them: nearly always codes of letters and digits."""
+    system = tokens[0].system if tokens else None
+    codes = [one.code or "" for one in tokens if one.system == system]
+    plain = "".join(codes)
+    if system is None or len(codes) < len(tokens) or not (plain.isascii() and plain.isalnum()):
+        return [token_text(one) for one in tokens]
+    text = _system_text(system)
+    return [text + code for code in codes]
+
+
 @lru_cache(maxsize=256)
 def _system_text(system: str) -> str:
     return quote(f"{escape(system)}|", safe=_SAFE)

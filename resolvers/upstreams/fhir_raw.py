@@ -5,7 +5,7 @@ The entries of a batch answer (R4 http.html 3.1.0.11.2) are cut out without bein
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import msgspec
 
@@ -22,22 +22,15 @@ _SHORTEST_RESOURCE: Final = len(b'{"resourceType":"Task"}')
 
 
 class RawAnswer(msgspec.Struct, eq=False):
-    """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none.
-
-    `bundle`: the searchset in it, where it has been decoded to the row that its question wanted. `parts`: of
-    an entry whose body is cut out of its batch answer when it is asked for, at `place`.
-    """
+    """One answer: HTTP's status (or that of a Bundle entry) and the body, empty where there is none."""
 
     source: str
     status: int
     body: bytes | msgspec.Raw
     retrieved_at: datetime
     retry_after_s: float | None = None
-    bundle: Any = None
     is_stale: bool = False
     """Whether it was kept from before, because the server did not answer."""
-    parts: "_Parts | None" = None
-    place: int = 0
     _answer: Answer | None = None
 
     @property
@@ -47,8 +40,6 @@ class RawAnswer(msgspec.Struct, eq=False):
     @property
     def answer(self) -> Answer:
         """The answer decoded, once. Raises UpstreamInvalidResponse where a success is no JSON."""
-        if self.parts is not None:
-            return self.parts.of(self.place).answer
         known = self._answer
         if known is None:
             waits, stale = self.retry_after_s, self.is_stale
@@ -72,7 +63,7 @@ def raw_answer(source: str, response: Response) -> RawAnswer:
     """What came over HTTP, now."""
     wait = retry_after_s(response.headers) if response.status in (429, 503) else None
     stale = is_stale(response.headers)
-    return RawAnswer(source, response.status, response.body, datetime.now(UTC), wait, None, stale)
+    return RawAnswer(source, response.status, response.body, datetime.now(UTC), wait, stale)
 
 
 class _EntryResponse(msgspec.Struct):
@@ -93,29 +84,34 @@ class _Batch(msgspec.Struct):
 _batches: Final = msgspec.json.Decoder(_Batch)
 
 
-class _Parts:
-    """The entries of a batch answer, cut out once for all who ask."""
+class TypedAnswers(Sequence[RawAnswer]):
+    """The answers in a batch answer, each a success, decoded in one pass to the rows that their questions
+    want: `bundles`. The entries themselves are cut out, once, when the first is asked for."""
 
-    def __init__(self, whole: RawAnswer, count: int) -> None:
-        self._whole = whole
-        self._count = count
-        self._cut: list[RawAnswer] | None = None
+    __slots__ = ("_cut", "bundles", "whole")
 
-    def of(self, place: int) -> RawAnswer:
+    def __init__(self, whole: RawAnswer, bundles: Sequence[Any]) -> None:
+        self.whole = whole
+        self.bundles = bundles
+        self._cut: Sequence[RawAnswer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.bundles)
+
+    @overload
+    def __getitem__(self, index: int) -> RawAnswer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RawAnswer]: ...
+    def __getitem__(self, index: int | slice) -> RawAnswer | Sequence[RawAnswer]:
         if self._cut is None:
-            self._cut = entry_answers(self._whole, self._count)
-        return self._cut[place]
+            self._cut = entry_answers(self.whole, len(self.bundles))
+        return self._cut[index]
 
 
 def typed_answers(whole: RawAnswer, rows: Sequence[Any]) -> Sequence[RawAnswer]:
     """The answer in each entry of a batch answer, with the rows that its question wants (None: not known)."""
     if whole.is_success and None not in rows and (found := decoded_batch(whole.body, rows)) is not None:
-        parts = _Parts(whole, len(rows))
-        source, at, stale = whole.source, whole.retrieved_at, whole.is_stale
-        return [
-            RawAnswer(source, 200, b"", at, None, bundle, stale, parts, place)
-            for place, bundle in enumerate(found)
-        ]
+        return TypedAnswers(whole, found)
     return entry_answers(whole, len(rows))
 
 
@@ -168,7 +164,7 @@ def _entry_answer(whole: RawAnswer, status: str, body: bytes) -> RawAnswer:
     code = status[:3]
     if not (code.isascii() and code.isdigit()):
         return RawAnswer(whole.source, 200, b"", whole.retrieved_at)
-    return RawAnswer(whole.source, int(code), body, whole.retrieved_at, None, None, whole.is_stale)
+    return RawAnswer(whole.source, int(code), body, whole.retrieved_at, None, whole.is_stale)
 
 
 def _misfit(source: str) -> UpstreamInvalidResponse:

@@ -10,10 +10,10 @@ from resolvers.upstreams.fhir_answers import Answer
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
-from resolvers.upstreams.fhir_kinds import Kind, Kinds, asked_by
-from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries, resources_of
-from resolvers.upstreams.fhir_query import count_query, query_about
-from resolvers.upstreams.fhir_raw import RawAnswer
+from resolvers.upstreams.fhir_kinds import Kinds, asked_by
+from resolvers.upstreams.fhir_plain import Kind, entries_of, plain_page, plain_pages, resources_of
+from resolvers.upstreams.fhir_query import count_query
+from resolvers.upstreams.fhir_raw import RawAnswer, TypedAnswers
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Page, Search
 
@@ -29,24 +29,48 @@ async def search_all(
     call: Call,
 ) -> list[Page | UpstreamError]:
     """The page of each search, or what went wrong."""
-    unique = list(dict.fromkeys(searches))
-    found = kinds.of(unique, capabilities, call)
-    asks = [_ask(search, kind) for search, kind in zip(unique, found, strict=True)]
+    unique = searches if len(searches) == 1 else list(dict.fromkeys(searches))
+    found, asks = kinds.asks(unique, capabilities, call)
     answers = await server.fetch_all(asks, call, capabilities.has_batch)
-    pages: list[Page | UpstreamError] = []
-    for place, (search, kind, answer) in enumerate(zip(unique, found, answers, strict=True)):
-        if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
-            await asyncio.sleep(0)  # a page may be large, and others wait for the loop
-        try:
-            pages.append(_page(kind, answer))
-        except UpstreamError as problem:
-            if isinstance(problem, ParameterIgnored):
-                discovery.forget(search.type, problem.codes)
-            pages.append(problem)
+    if len(found) == 1:
+        return [_page(discovery, found[0], answers[0])] * len(searches)
+    if type(answers) is TypedAnswers and not answers.whole.is_stale:
+        pages = await _typed_pages(discovery, found, answers)
+    else:
+        pages = await _pages(discovery, found, answers)
     if len(pages) == len(searches):
         return pages
     of = dict(zip(unique, pages, strict=True))
     return [of[one] for one in searches]
+
+
+async def _pages(
+    discovery: Discovery, kinds: Sequence[Kind], answers: Sequence[RawAnswer | UpstreamError]
+) -> list[Page | UpstreamError]:
+    pages: list[Page | UpstreamError] = []
+    for place, (kind, answer) in enumerate(zip(kinds, answers, strict=True)):
+        if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
+            await asyncio.sleep(0)  # a page may be large, and others wait for the loop
+        pages.append(_page(discovery, kind, answer))
+    return pages
+
+
+async def _typed_pages(
+    discovery: Discovery, kinds: Sequence[Kind], answers: TypedAnswers
+) -> list[Page | UpstreamError]:
+    """The same of answers that have been decoded together."""
+    pages: list[Page | UpstreamError] = []
+    bundles, at = answers.bundles, answers.whole.retrieved_at
+    for first in range(0, len(bundles), _PAGES_A_TURN):
+        if first:
+            await asyncio.sleep(0)
+        some = kinds[first : first + _PAGES_A_TURN]
+        made = plain_pages(some, bundles[first : first + _PAGES_A_TURN], at, answers, first)
+        pages += [
+            page or _odd_page(discovery, kind, answers[place])
+            for place, (kind, page) in enumerate(zip(some, made, strict=True), first)
+        ]
+    return pages
 
 
 async def count_all(
@@ -66,22 +90,23 @@ async def count_all(
     return counts
 
 
-def _ask(search: Search, kind: Kind) -> Ask:
-    if search.page is not None:
-        return Ask("search", search.location, page=search.page)
-    query = query_about(search, kind.query) if search.patient is not None else kind.query
-    return Ask("search", search.location, search.type, query, None, kind.row)
-
-
-def _page(kind: Kind, raw: RawAnswer | UpstreamError) -> Page:
+def _page(discovery: Discovery, kind: Kind, raw: RawAnswer | UpstreamError) -> Page | UpstreamError:
     if isinstance(raw, UpstreamError):
-        raise raw
-    asked, shape, is_counted = kind.asked, kind.shape, kind.is_counted
-    if shape is not None and not raw.is_stale and (plain := plain_entries(asked, shape, raw)) is not None:
-        total = plain.total if is_counted else None
-        return Page(Decoded(asked, raw), plain.next, total, (), plain.page)
-    entries = entries_of(asked, raw)
-    total = entries.total if is_counted else None
+        return raw
+    return plain_page(kind, raw) or _odd_page(discovery, kind, raw)
+
+
+def _odd_page(discovery: Discovery, kind: Kind, raw: RawAnswer) -> Page | UpstreamError:
+    """The page of an answer that is not plain, or what is wrong with it."""
+    asked = kind.asked
+    try:
+        entries = entries_of(asked, raw)
+    except ParameterIgnored as problem:
+        discovery.forget(asked.type, problem.codes)
+        return problem
+    except UpstreamError as problem:
+        return problem
+    total = entries.total if kind.is_counted else None
     problems = (*entries.problems, STALE_ANSWER) if raw.is_stale else tuple(entries.problems)
     return Page(resources_of(asked, entries, raw), entries.next, total, problems)
 

@@ -37,13 +37,9 @@ class Ask(msgspec.Struct, frozen=True):
     row: Any = None
     """The struct of the rows that are wanted of a searchset; None: they are wanted whole."""
 
-    @property
-    def relative(self) -> str:
-        return f"{self.path}?{self.query}" if self.query else self.path
 
-
-class _Request(msgspec.Struct, gc=False, kw_only=True):
-    method: str = "GET"
+class _Request(msgspec.Struct, gc=False):
+    method: str
     url: str
 
 
@@ -71,31 +67,32 @@ class FhirServer:
         self.source = exchange.source
         self.settings = settings
         self.is_only_place = len(locations) == 1
+        longest = max([len(place.base_url) for place in locations], default=0)
+        self._room = settings.url_length_max - longest - 2
+        """How long path and query may be together to fit into an address at each of the places."""
+        self._is_form = settings.post_search == "form"
         self._exchange = exchange
         strict = {"Prefer": "handling=strict"} if settings.is_strict else {}
         self._headers = {
             place: _named({"Accept": _JSON, **strict, **dict(place.headers)}) for place in locations
+        }
+        self._bundle_headers = {
+            place: headers | {istr("Content-Type"): _JSON} for place, headers in self._headers.items()
         }
         self.without_id_lists: set[str] = set()
         self._refuses_bundles = False
 
     async def fetch(self, ask: Ask, call: Call) -> RawAnswer:
         """One answer, not yet decoded. Raises UpstreamError where there is none."""
-        headers = self._headers[ask.location]
-        base = ask.location.base_url
-        if self._is_long(ask) and self.settings.post_search == "form":
-            question = Question(
-                ask.operation,
-                f"{base}/{ask.path}/_search",
-                {**headers, "Content-Type": _FORM},
-                "POST",
-                ask.query.encode(),
-            )
-        else:
-            relative = ask.relative
-            url = ask.page or (f"{base}/{relative}" if relative else base)
-            question = Question(ask.operation, url, headers)
-        return raw_answer(self.source, await self._exchange.send(question, call))
+        return raw_answer(self.source, await self._exchange.send(self._question(ask), call))
+
+    def _question(self, ask: Ask) -> Question:
+        headers, base = self._headers[ask.location], ask.location.base_url
+        if self._is_form and self._is_long(ask):
+            url, body = f"{base}/{ask.path}/_search", ask.query.encode()
+            return Question(ask.operation, url, {**headers, "Content-Type": _FORM}, "POST", body)
+        relative = f"{ask.path}?{ask.query}" if ask.query else ask.path
+        return Question(ask.operation, ask.page or (f"{base}/{relative}" if relative else base), headers)
 
     async def ask(self, ask: Ask, call: Call) -> Answer:
         """One answer. Raises UpstreamError where there is none, or one that is no JSON."""
@@ -107,41 +104,45 @@ class FhirServer:
 
     async def fetch_all(
         self, asks: Sequence[Ask], call: Call, has_batch: bool
-    ) -> list[RawAnswer | UpstreamError]:
+    ) -> Sequence[RawAnswer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
-        groups = self._groups(asks, has_batch)
-        if len(groups) == 1:
-            return list(await self._answers(asks, call, has_batch))
+        is_batched = has_batch and not self._refuses_bundles
+        if len(asks) == 1 and (self._is_form or not is_batched or not self._is_long(asks[0])):
+            try:
+                return (raw_answer(self.source, await self._exchange.send(self._question(asks[0]), call)),)
+            except UpstreamError as problem:
+                return (problem,)
+        if is_batched and 0 < len(asks) <= self.settings.bundle_entries_max and _have_one_place(asks):
+            return await self._batched(asks, call)
+        return await self._by_groups(asks, call, has_batch)
+
+    async def _by_groups(
+        self, asks: Sequence[Ask], call: Call, has_batch: bool
+    ) -> Sequence[RawAnswer | UpstreamError]:
+        """The same of asks that do not go out as one."""
         answers: list[RawAnswer | UpstreamError | None] = [None] * len(asks)
 
         async def answer(places: list[int]) -> None:
             group = [asks[place] for place in places]
-            for place, found in zip(places, await self._answers(group, call, has_batch), strict=True):
+            is_lone = len(group) == 1
+            asking = self.fetch_all(group, call, has_batch) if is_lone else self._batched(group, call)
+            for place, found in zip(places, await asking, strict=True):
                 answers[place] = found
 
-        await asyncio.gather(*map(answer, groups))
+        await asyncio.gather(*map(answer, self._groups(asks, has_batch)))
         return [answer for answer in answers if answer is not None]
 
-    async def _answers(
-        self, group: Sequence[Ask], call: Call, has_batch: bool
-    ) -> Sequence[RawAnswer | UpstreamError]:
-        """Those of asks that go together. A lone one needs no Bundle, unless it fits no address otherwise."""
-        fits = not self._is_long(group[0]) or self.settings.post_search == "form" or not has_batch
-        if len(group) == 1 and (fits or self._refuses_bundles):
-            return [await self._one(group[0], call)]
-        return await self._batched(group, call)
-
     def _is_long(self, ask: Ask) -> bool:
-        if not ask.query:
+        """Whether a query fits into no address."""
+        length = len(ask.path) + len(ask.query)
+        if length <= self._room or not ask.query:
             return False
-        return len(ask.location.base_url) + len(ask.path) + len(ask.query) + 2 > self.settings.url_length_max
+        return len(ask.location.base_url) + length + 2 > self.settings.url_length_max
 
     def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
-        if len(asks) == 1 or not has_batch or self._refuses_bundles:
+        if not has_batch or self._refuses_bundles:
             return [[place] for place in range(len(asks))]
-        if 0 < len(asks) <= self.settings.bundle_entries_max and _have_one_place(asks):
-            return [list(range(len(asks)))]
         groups: list[list[int]] = []
         open_groups: dict[str, list[int]] = {}
         for place, ask in enumerate(asks):
@@ -156,14 +157,11 @@ class FhirServer:
 
     async def _batched(self, asks: Sequence[Ask], call: Call) -> Sequence[RawAnswer | UpstreamError]:
         location = asks[0].location
-        entries = [_Entry(_Request(url=ask.relative)) for ask in asks]
-        question = Question(
-            "batch",
-            location.base_url,
-            {**self._headers[location], "Content-Type": _JSON},
-            "POST",
-            encode_json(_Batch(entry=entries)),
-        )
+        entries = [
+            _Entry(_Request("GET", f"{one.path}?{one.query}" if one.query else one.path)) for one in asks
+        ]
+        body = encode_json(_Batch(entry=entries))
+        question = Question("batch", location.base_url, self._bundle_headers[location], "POST", body)
         try:
             answer = raw_answer(self.source, await self._exchange.send(question, call))
             if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
@@ -175,14 +173,8 @@ class FhirServer:
         except UpstreamError as problem:
             return [problem] * len(asks)
 
-    async def _one(self, ask: Ask, call: Call) -> RawAnswer | UpstreamError:
-        try:
-            return await self.fetch(ask, call)
-        except UpstreamError as problem:
-            return problem
 
-
-def _named(headers: Mapping[str, str]) -> Mapping[str, str]:
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
     """With names that aiohttp need not put in lower case for each call."""
     return {istr(name): value for name, value in headers.items()}
 

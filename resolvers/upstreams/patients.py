@@ -1,13 +1,60 @@
 """What a Patient record says of itself: its identifiers, and where the patient is registered."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from clinical.identifiers import Token
 from resolvers.resource import Json, Resource
 
 
-def stating(tokens: Iterable[Token], records: Iterable[Resource]) -> list[tuple[Resource, ...]]:
+def stating(tokens: Sequence[Token], records: Sequence[Resource]) -> list[tuple[Resource, ...]]:
     """For each identifier the records that state it; spaces inside a value do not count."""
+    plain = _plainly_stating(tokens, records) if len(tokens) > 1 else _stating_it(tokens, records)
+    return _stating(tokens, records) if plain is None else plain
+
+
+def _stating_it(tokens: Sequence[Token], records: Sequence[Resource]) -> list[tuple[Resource, ...]] | None:
+    """The same where one record states the only identifier as it is asked for; None where that is not so."""
+    if not (len(tokens) == len(records) == 1 and tokens[0].system and tokens[0].code):
+        return None
+    token, record = tokens[0], records[0]
+    try:
+        for row in record.json["identifier"]:
+            if row["value"] == token.code and row["system"] == token.system:
+                return [(record,)]
+    except (KeyError, TypeError):  # what is not as FHIR has it
+        pass
+    return None
+
+
+def _plainly_stating(
+    tokens: Sequence[Token], records: Sequence[Resource]
+) -> list[tuple[Resource, ...]] | None:
+    """The same for identifiers of one system, where none is stated twice and all are written as they are
+    asked for; None where that is not so."""
+    system = tokens[0].system if tokens else None
+    codes = [one.code for one in tokens if one.system == system]
+    if not system or len(codes) < len(tokens):
+        return None
+    try:
+        said = [
+            (row["value"], one)
+            for one in records
+            for row in one.json["identifier"]
+            if row.get("system") == system
+        ]
+        stated = dict(said)
+        text = "".join(stated)
+        if len(stated) < len(said) or text.split() != [text]:
+            return None
+        found = [*map(stated.get, codes)]
+        if None in found and [one for one in codes if not one or one.split() != [one]]:
+            return None
+    except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
+        return None
+    return [(one,) if one is not None else () for one in found]
+
+
+def _stating(tokens: Iterable[Token], records: Iterable[Resource]) -> list[tuple[Resource, ...]]:
     found: list[list[Resource]] = []
     whole: dict[tuple[str, str], list[Resource]] = {}
     """By system and value; identifiers that are one but for spaces share a list."""

@@ -10,9 +10,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.cors import OriginList
-from gateway.edge import Edge, accepted_request_id, headers_of, request_id_of
+from gateway.edge import Edge, accepted_request_id, headers_of, marked, request_id_of
 
 Lines = list[tuple[bytes, bytes]]
+
+ORIGIN = "https://app.example.org"
 
 
 class Told:
@@ -26,7 +28,7 @@ class Told:
         await PlainTextResponse("", headers={"Vary": "Accept"})(scope, receive, send)
 
 
-async def answered(edge: Edge, path: str, lines: Lines) -> list[tuple[bytes, bytes]]:
+async def answered(edge: Edge, path: str, lines: Lines, root_path: str = "") -> list[tuple[bytes, bytes]]:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -36,6 +38,7 @@ async def answered(edge: Edge, path: str, lines: Lines) -> list[tuple[bytes, byt
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "headers": lines, "query_string": b""}
+    scope["root_path"] = root_path
     await edge(scope, receive, send)
     return list(sent[0]["headers"])
 
@@ -55,6 +58,23 @@ async def test_application_at_a_plain_path_is_called_without_the_router(told: To
     headers = dict(await answered(edge_over(told), "/told/", []))
     assert headers[b"location"].endswith(b"/told"), "the router has the other paths"
     assert b"x-request-id" in headers
+
+
+class Marking(Told):
+    """One that adds the marks by itself."""
+
+    adds_marks = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, marked(send, scope["state"]["marks"]))
+
+
+@pytest.mark.parametrize("root_path", ["", "/behind"])
+async def test_marks_are_added_once_whoever_adds_them_and_on_whichever_way(root_path: str) -> None:
+    edge = edge_over(Marking(), ORIGIN)
+    headers = await answered(edge, f"{root_path}/told", [(b"origin", ORIGIN.encode())], root_path)
+    for name in (b"x-request-id", b"x-content-type-options", b"access-control-allow-origin"):
+        assert len([one for one, _ in headers if one == name]) == 1, name
 
 
 async def test_lines_of_one_name_are_one_list(told: Told) -> None:

@@ -16,7 +16,7 @@ from resolvers.resource import Location, Resource
 from resolvers.shape import PlainPage
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked
-from resolvers.upstreams.fhir_plain import plain_entries
+from resolvers.upstreams.fhir_plain import kind_of, plain_page
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Abilities, Call, Filter, Page, Partition, Read, Search
 
@@ -139,5 +139,5 @@ class MemoryUpstream:
             return None
         bundle = {"resourceType": "Bundle", "entry": [{"resource": one} for one in rows]}
         asked = Asked(self.name, search.type, search.location, is_only_place=True)
-        found = plain_entries(asked, search.shape, RawAnswer(self.name, 200, encode_json(bundle), NOW))
-        return found.page if found else None
+        found = plain_page(kind_of(asked, search.shape), RawAnswer(self.name, 200, encode_json(bundle), NOW))
+        return found.plain if found else None

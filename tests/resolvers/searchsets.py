@@ -18,7 +18,7 @@ from resolvers.federation import Federation
 from resolvers.linking import Linking
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked
-from resolvers.upstreams.fhir_plain import Decoded, entries_of, plain_entries, resources_of
+from resolvers.upstreams.fhir_plain import entries_of, kind_of, plain_page, resources_of
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Page, Search
 from tests.resolvers.asking import KEY, NHS
@@ -42,9 +42,8 @@ class SearchsetUpstream(MemoryUpstream):
     def _page(self, search: Search) -> Any:
         raw = RawAnswer(self.name, 200, encode_json(self._bundle(search)), NOW)
         asked = Asked(self.name, search.type, search.location, is_only_place=True, page=search.page)
-        plain = plain_entries(asked, search.shape, raw) if search.shape is not None else None
-        if plain is not None:
-            return Page(Decoded(asked, raw), plain.next, plain.total, (), plain.page)
+        if (plain := plain_page(kind_of(asked, search.shape), raw)) is not None:
+            return plain
         try:
             entries = entries_of(asked, raw)
         except UpstreamError as error:

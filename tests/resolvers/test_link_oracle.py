@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from resolvers.upstreams.errors import UpstreamTimeout
@@ -90,7 +90,16 @@ def check(found: Any, expected: set[str] | None, oracle: Oracle, *, says_back: b
         assert found["telecom"][0]["value"] in {one.phone for one in oracle.records if one.name in expected}
 
 
+REPLACED_AND_RESTRICTED = [
+    Rec("b", "b0", (NUMBERS[2],), phone="b0"),
+    Rec("b", "b1", (NUMBERS[2],), by="b0", restricted=True),
+]
+"""The record in use says where the person is, the one that it has replaced withholds it."""
+
+
 @settings(max_examples=60, deadline=None)
+@example(REPLACED_AND_RESTRICTED, set(), False)
+@example(REPLACED_AND_RESTRICTED, set(), True)
 @given(populations(), st.sets(st.sampled_from(SOURCES), max_size=2), st.booleans())
 async def test_links_equal_the_oracles_whichever_sources_are_down(
     records: list[Rec], down: set[str], says_back: bool

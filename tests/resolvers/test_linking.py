@@ -445,3 +445,14 @@ async def test_an_order_of_a_sources_answer_changes_no_link() -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         asker = Asker(source("a", *(records[place] for place in order)))
         assert ids(await person(asker, f'identifier: "{NUMBER}"')) == ["a/Patient/1", "a/Patient/3"]
+
+
+async def test_a_record_in_doubt_is_withheld_however_a_page_leads_to_it() -> None:
+    """Its two numbers are looked up one after the other; what the first brings up withholds for both."""
+    restricted = {"meta": {"security": [{"code": "R"}]}}
+    a = source("a", patient("1", NUMBER, **restricted), replaced("2", "Patient/1"))
+    doubted = stating("3", (NHS, NUMBER), (NHS, OTHER), telecom=[{"value": "0"}])
+    doubted["link"] = replaced("3", "Patient/3")["link"]
+    asker = Asker(a, source("b", doubted))
+    data = await asker.data("{ patients(first: 9) { nodes { id telecom { value } } } }")
+    assert {"id": "b/Patient/3", "telecom": None} in data["patients"]["nodes"]

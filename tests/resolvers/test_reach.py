@@ -11,7 +11,8 @@ from clinical.identifiers import NHS_NUMBER_SYSTEM
 from permissions.narrowing import narrowing_of
 from resolvers import listing
 from resolvers.narrowed_shape import narrowed_shape
-from resolvers.shape import Part, shape_of
+from resolvers.parts import Part
+from resolvers.shape import shape_of
 from resolvers.upstreams.upstream import Search
 from tests.resolvers.asking import Asker, observation, patient
 from tests.resolvers.memory import MemoryUpstream

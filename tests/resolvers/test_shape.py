@@ -13,17 +13,9 @@ from clinical.codec import encode_json
 from clinical.compartment import patient_parameter, subject_element
 from clinical.hidden import is_hidden
 from resolvers.ordering import ordering_of
+from resolvers.parts import Part, ShapeMixed, attribute, joined
 from resolvers.resource import Location, Resource
-from resolvers.shape import (
-    Part,
-    Shape,
-    ShapeMixed,
-    attribute,
-    is_same,
-    joined,
-    shape_of,
-    struct_of,
-)
+from resolvers.shape import Shape, is_same, shape_of, struct_of
 from resolvers.visibility import is_about
 from schema.build import resource_types
 

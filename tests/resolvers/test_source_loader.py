@@ -92,6 +92,29 @@ async def test_who_is_cancelled_while_asking_ends_the_call_and_keeps_nobody_wait
     assert made[0]._pace.is_idle
 
 
+async def test_who_waits_for_anothers_question_and_gives_up_takes_nothing_from_the_other() -> None:
+    source = Source()
+    made: list[SourceLoader] = []
+
+    async def own() -> Sequence[Any]:
+        made.append(source.loader(asyncio.current_task()))
+        return await made[0].all((1, 2))
+
+    task = asyncio.ensure_future(own())
+    await asyncio.sleep(0)
+    others = [asyncio.ensure_future(made[0].all((one,))) for one in (1, 2, 2)]
+    await asyncio.sleep(0)
+    assert made[0].unanswered == 2
+    others[0].cancel()
+    await asyncio.sleep(0)
+    source.may_answer.set()
+    assert await task == [2, 4]
+    assert await asyncio.gather(*others[1:]) == [[4], [4]]
+    assert made[0].unanswered == 0
+    assert await made[0].all((2, 1)) == [4, 2]
+    assert len(source.asked) == 1
+
+
 async def test_answers_are_let_go_bit_by_bit() -> None:
     source = Source()
     source.may_answer.set()
@@ -103,4 +126,4 @@ async def test_answers_are_let_go_bit_by_bit() -> None:
         await asyncio.sleep(0)
         rounds += 1
     assert rounds >= 20
-    assert not any(future.result() for future, _ in loader._known.values())
+    assert not any(loader._known.values())

@@ -333,16 +333,19 @@ async def test_rows_entered_in_error_go_the_long_way() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["2020-02-29", "2021-02-28", "2021-02-29", "2021-03-01"]),
-            st.sampled_from(["T10:00:00", "T09:59:59", "T24:00:00", "T10:00:00.5"]),
-            st.sampled_from(["Z", "+01:00", "-02:00"]),
+            st.sampled_from(["2020-02-29", "2021-02-28", "2021-02-29", "2021-03-01", "0999-01-01"]),
+            st.sampled_from(["T10:00:00", "T09:59:59", "T24:00:00", "T10:00:00.5", " 10:00:00", "t10:00:01"]),
+            st.sampled_from(["Z", "Z", "z", "", "+01:00", "-02:00"]),
         ).map("".join),
         max_size=4,
     )
 )
-def test_dates_thatcome_one_by_one_do_so_by_their_texts(texts: list[str]) -> None:
-    if come_one_by_one(texts, ()):
-        moments = [interval(one).low for one in texts]
+def test_dates_that_come_one_by_one_do_so_by_their_texts(texts: list[str]) -> None:
+    # Sorted, so that all who come so are found.
+    for said in (texts, sorted(texts, reverse=True)):
+        if not come_one_by_one(said, ()):
+            continue
+        moments = [interval(one).low for one in said]
         assert moments == sorted(moments, reverse=True)
         assert len(set(moments)) == len(moments)
 

@@ -138,7 +138,10 @@ async def test_bound_token_needs_its_certificate_each_time_cached_or_not(server:
             for wrong in (None, "", thumbprint(OTHERS), THUMBPRINT.lower()):
                 with pytest.raises(TokenInvalid):
                     await authenticator.authenticate(Credentials(f"Bearer {token}", wrong))
-            assert await authenticator.authenticate(Credentials(f"Bearer {token}", THUMBPRINT))
+                assert authenticator.at_once(Credentials(f"Bearer {token}", wrong)) is None
+            shown = Credentials(f"Bearer {token}", THUMBPRINT)
+            known = await authenticator.authenticate(shown)
+            assert authenticator.at_once(shown) is known
 
 
 @pytest.mark.parametrize(

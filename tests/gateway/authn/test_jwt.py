@@ -210,9 +210,14 @@ async def test_verified_token_is_remembered_until_it_expires(server: Authorizati
     clock = Clock(time.time())
     authenticator = BearerAuthenticator([server.issuer()], clock)
     authorization = Credentials(f"Bearer {server.token()}")
+    assert authenticator.at_once(authorization) is None
     first = await authenticator.authenticate(authorization)
     assert await authenticator.authenticate(authorization) is first
+    assert authenticator.at_once(authorization) is first
+    for other in (None, "", "Bearer", f"{authorization.authorization}x"):
+        assert authenticator.at_once(Credentials(other)) is None
     clock.now += 700
+    assert authenticator.at_once(authorization) is None
     with pytest.raises(TokenInvalid):
         await authenticator.authenticate(authorization)
 
@@ -225,6 +230,7 @@ async def test_retired_key_takes_its_remembered_tokens_with_it(server: Authoriza
     server.keys = [ec_key("k1")]  # the same kid, another key
     (issuer,) = authenticator._signing.values()
     issuer.keys._next_fetch_at = 0.0
+    assert authenticator.at_once(authorization) is None
     with pytest.raises(TokenInvalid):
         await authenticator.authenticate(authorization)
 

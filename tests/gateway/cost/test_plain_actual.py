@@ -2,10 +2,12 @@
 
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 
+from gateway.cost import tariff
 from gateway.cost.actual import actual
 from gateway.cost.analysis import Analysis
 from gateway.cost.selections import Alternative, Body, Selection
@@ -79,8 +81,11 @@ def check(analysis: Analysis, variables: dict[str, Any], random: Random, about: 
         noting = Noting(random)
         noting.object(analysis.root, None)
         for one in (frozenset[str](), denied):
-            ours = actual(analysis, variables, noting.tally, one)
-            assert ours == plain_actual(analysis, variables, noting.tally, one), (about, variables, one)
+            plain = plain_actual(analysis, variables, noting.tally, one)
+            for pages in (-1, NOTES_MAX):  # the short way from so many pages on: always, never
+                with patch.object(tariff, "SHORT_WAY_FROM", pages):
+                    ours = actual(analysis, variables, noting.tally, one)
+                assert ours == plain, (about, variables, one, pages)
 
 
 @settings(GENERATED, max_examples=EXAMPLES)

@@ -70,8 +70,17 @@ OTHER_PAGES = [
     "(first: 1, last: 1)",
 ]
 """What never goes the short way, or may be refused."""
+OWN = [
+    "id",
+    "resourceType",
+    "key: id",
+    "id resourceType",
+    "origin { name fhirId cached }",
+    "origin { versionId retrievedAt __typename }",
+    "from: origin { at: lastUpdated }",
+]
+"""What is no element, but follows from a row."""
 OTHER = {
-    "Observation": "origin { name }",
     "Condition": "contained { id }",
     "Reference": "resource { id }",
     "Quantity": 'converted(unit: "g") { value unit }',
@@ -153,7 +162,7 @@ class Lists:
             self._fragments[int(name[1:])] = body
             return f"...{name} {self._directive()}"
         if form == 3 and kind.name in FIELDS:
-            return self._draw(st.sampled_from(["id", "resourceType", "key: id", "id resourceType"]))
+            return self._draw(st.sampled_from(OWN))
         if form == 4 and not self._elements_only and kind.name in OTHER:
             return OTHER[kind.name]
         return self._element(kind, depth)
@@ -197,6 +206,7 @@ _AMOUNTS = [
     for text in ("5.10", "5", "-3", "0", "1E400", "1e-7", "-0.0", "9" * 30)
 ]
 _NOTES = [[{"text": "n", "time": "2020"}], [None, {"text": ""}], []]
+_META = [{"versionId": "3", "lastUpdated": "2020-01-01T00:00:00Z", "profile": ["p"]}, {"versionId": None}]
 _WHEN = [{"start": "2020-01-01", "end": "2020-02"}, {"start": "2019"}, {"end": "2021"}, {}]
 RIGHT: dict[str, dict[str, list[Any]]] = {
     "Observation": {
@@ -241,6 +251,8 @@ RIGHT: dict[str, dict[str, list[Any]]] = {
     "Appointment": {"minutesDuration": [15], "status": ["booked"]},
 }
 ODD: list[tuple[str, Any]] = [
+    ("meta", "m"),
+    ("meta", {"versionId": 3, "lastUpdated": ["2020"]}),
     ("modifierExtension", [{"url": "u"}]),
     ("modifierExtension", []),
     ("doNotPerform", "yes"),
@@ -317,7 +329,7 @@ def _row(draw: Any, type_: str, id_: str, patient_id: str) -> Json:
     who = {"reference": f"Patient/{patient_id}", "display": "D"}
     one: Json = {"resourceType": type_, "id": id_, "status": "final"}
     one |= {"participant": [{"actor": who}]} if type_ == "Appointment" else {"subject": who}
-    for name, values in RIGHT[type_].items():
+    for name, values in [*RIGHT[type_].items(), ("meta", _META)]:
         if draw(st.booleans()):
             one[name] = draw(st.sampled_from(values))
     when = draw(st.sampled_from(DATES)) if draw(st.integers(0, 40)) else None

@@ -176,6 +176,7 @@ GOOD = {
                 {
                     "resourceType": "Observation",
                     "id": f"{name}{index}",
+                    "meta": {"versionId": f"{index}", "lastUpdated": "2020-05-03T10:00:00Z"},
                     "subject": {"reference": f"Patient/{KNOWN_AS[name]}"},
                     "effectiveDateTime": f"202{index}-05-03",
                     "code": {"text": "t", "coding": [CODING, None]},
@@ -210,6 +211,10 @@ GOOD = {
         (["nodes { valueQuantity { value @skip(if: true) } component { id } }"], 1),
         (["nodes { ...F }", "nodes { ...F id }"], 2),
         (["nodes { id } again: nodes { code { text } }"], 2),
+        # where a row is from follows from its page and from its meta
+        (["nodes { id origin { name fhirId cached retrievedAt } }"], 1),
+        (["nodes { o: origin { lastUpdated: versionId __typename v: lastUpdated } origin { cached } }"], 1),
+        (["nodes { origin { versionId } meta { lastUpdated } }", "nodes { meta { versionId } }"], 2),
         # what follows from elements needs no more than these
         (["nodes { id }", "nodes { valueQuantity { valueText display } }"], 2),
         (["nodes { code { display } }", 'nodes { code { display(preferring: ["s"]) } }'], 2),
@@ -217,7 +222,7 @@ GOOD = {
         (['nodes { code { a: coding(system: "http://loinc.org") { code } coding { code } } }'], 1),
         (['nodes { code { coding(system: "http://loinc.org") { system } } }'], 1),
         # what needs the whole row in one list needs it in all of the type
-        (["nodes { id }", "nodes { id origin { name } }"], 0),
+        (["nodes { id }", "nodes { id contained { id } }"], 0),
         (["nodes { id }", "edges { node { code { text } } }"], 0),
         (["nodes { subject { resource { id } } }"], 0),
         (["nodes { contained { id } }"], 0),

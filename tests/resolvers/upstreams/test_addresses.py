@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolvers.resource import Location
-from resolvers.upstreams.addresses import origin_of, resolved_link, web_address
+from resolvers.upstreams.addresses import link_pattern, origin_of, resolved_link, web_address
+from resolvers.upstreams.fhir_entries import Asked, next_address
 
 PLACE = Location("http://gp.test/A81001/fhir")
 
@@ -92,3 +93,45 @@ def test_no_link_leaves_the_origin(link: str) -> None:
             or found == "http://gp.test"
             or found.startswith(("http://gp.test/", "http://gp.test?"))
         )
+
+
+_BASES = st.sampled_from([PLACE.base_url, "http://gp.test", "http://gp.test/.x", "http://gp.test/_search"])
+_STEPS = st.sampled_from(
+    [
+        "/",
+        "?",
+        "/.",
+        "/..",
+        "/_search",
+        "_search",
+        "Patient",
+        "a=1",
+        "&",
+        "#",
+        "\\",
+        " ",
+        "%2F",
+        "é",
+        ".",
+        "\n",
+        ":",
+    ]
+)
+
+
+@given(_BASES, st.lists(_STEPS, max_size=6), st.booleans())
+def test_a_link_that_is_followed_as_it_is_is_what_a_closer_look_makes_of_it(
+    base: str, steps: list[str], is_only_place: bool
+) -> None:
+    link = base + "".join(steps)
+    asked = Asked("gp", "Patient", Location(base), is_only_place)
+    if link_pattern(base).fullmatch(link):
+        assert next_address(asked, link) == link
+
+
+def test_usual_next_links_are_followed_as_they_are() -> None:
+    pattern = link_pattern(PLACE.base_url)
+    for link in ("/Observation?page=2&_sort=-date", "?_getpages=a-b_c.d", "/Patient/a/b?x=y.z:1,2|3"):
+        assert pattern.fullmatch(PLACE.base_url + link)
+    assert not pattern.fullmatch(PLACE.base_url + "x?page=2")
+    assert not pattern.fullmatch(PLACE.base_url + "/Observation/_search?page=2")

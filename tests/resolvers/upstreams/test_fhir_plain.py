@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from clinical.codec import decode_json, encode_json
+from resolvers.parts import Part, attribute
 from resolvers.resource import Location
-from resolvers.shape import Part, attribute, shape_of
+from resolvers.shape import shape_of
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked, Entries, read_entries
-from resolvers.upstreams.fhir_plain import Decoded, PlainEntries, entries_of, plain_entries
+from resolvers.upstreams.fhir_plain import Decoded, entries_of, kind_of, plain_page
 from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Page, Search
 from tests.resolvers.upstreams.sources import (
@@ -62,16 +63,16 @@ def read(asking: Asked, body: bytes, status: int = 200) -> Entries | str:
         return f"{type(error).__name__}: {error.message}"
 
 
-def plain(asking: Asked, body: bytes, status: int = 200) -> PlainEntries | None:
+def plain(asking: Asked, body: bytes, status: int = 200) -> Page | None:
     """The plain reading, which may be none, but is never another one than the closer look gives."""
-    found, whole = plain_entries(asking, SHAPE, answer(body, status)), read(asking, body, status)
+    found, whole = plain_page(kind_of(asking, SHAPE), answer(body, status)), read(asking, body, status)
     assert is_same(asking, body, status, whole)
-    if found is None or SHAPE.texts(found.page.rows, None) is None:
+    if found is None or found.plain is None or SHAPE.texts(found.plain.rows, None) is None:
         return None
     assert isinstance(whole, Entries), whole
     assert whole.problems == []
     assert (found.next, found.total) == (whole.next, whole.total)
-    assert list(map(wanted_of_row, found.page.rows)) == list(map(wanted_of_json, whole.matches))
+    assert list(map(wanted_of_row, found.plain.rows)) == list(map(wanted_of_json, whole.matches))
     return found
 
 
@@ -340,16 +341,17 @@ def test_a_byte_order_mark_is_not_plain_but_read() -> None:
 def test_what_the_page_was_asked_of_and_when_goes_with_its_rows() -> None:
     found = plain(asked(), encode_json(bundle(observation("1"))))
     assert found is not None
-    page = found.page
+    page = found.plain
+    assert page is not None
     assert (page.source, page.base_url, page.type, page.retrieved_at) == ("ehr", BASE, "Observation", NOW)
     assert page.prefix == "ehr/Observation/"
 
 
 def test_the_whole_rows_are_decoded_when_they_are_wanted_and_once() -> None:
-    broken = Decoded(asked(), answer(b"no JSON"))
+    broken = Decoded(asked(), (answer(b"no JSON"),))
     with pytest.raises(UpstreamError):
         len(broken)
-    page = Decoded(asked(), answer(encode_json(bundle(*map(observation, "abc")))))
+    page = Decoded(asked(), (answer(encode_json(bundle(*map(observation, "abc")))),))
     assert [one.id for one in page] == ["a", "b", "c"]
     assert (len(page), page[1].id, [one.id for one in page[-1:]]) == (3, "b", ["c"])
     assert page[1] is page[1]
