@@ -20,7 +20,7 @@ from gateway.binary_settings import BinarySettings
 from gateway.binary_type import accept_of, sent_type
 from gateway.body import ClientGone
 from gateway.edge import headers_of, request_id_of
-from gateway.ending import WATCHED_AFTER_S, Alarm, Deadline, Leaving
+from gateway.ending import Alarm, Ending, watched_after_s
 from gateway.http_errors import MethodNotAllowed
 from gateway.media_types import GRAPHQL_RESPONSE
 from gateway.ratelimit.budgets import Budgets
@@ -84,8 +84,7 @@ class BinaryEndpoint:
         self._stage = telemetry.stage
         self._trail = trail
         self._certificates = certificates
-        self._slow = Alarm(WATCHED_AFTER_S)
-        self._deadlines = Alarm(settings.deadline_s)
+        self._slow = Alarm(watched_after_s(settings.deadline_s))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry. A client that leaves ends the call to the source."""
@@ -93,8 +92,9 @@ class BinaryEndpoint:
         entry.kind = KIND
         outgoing = _Outgoing(send, entry, is_head=scope["method"] == "HEAD")
         try:
-            with self._stage(KIND, request_id=entry.request_id), Leaving(self._slow, receive):
-                await self._answer(scope, outgoing)
+            ending = Ending(self._slow, receive, self._settings.deadline_s)
+            with self._stage(KIND, request_id=entry.request_id), ending:
+                await self._answer(scope, outgoing, ending)
         except ClientGone:
             return
         except Exception as problem:  # noqa: BLE001  a fault must not go out as half an answer
@@ -102,8 +102,8 @@ class BinaryEndpoint:
         finally:
             self._trail.close(entry)
 
-    async def _answer(self, scope: Scope, outgoing: "_Outgoing") -> None:
-        with Deadline(self._deadlines):
+    async def _answer(self, scope: Scope, outgoing: "_Outgoing", ending: Ending) -> None:
+        try:
             if scope["method"] not in ("GET", "HEAD"):
                 raise MethodNotRead("Ask for an attachment by GET or HEAD.")
             credentials = credentials_of(scope, headers_of(scope), self._certificates)
@@ -112,6 +112,9 @@ class BinaryEndpoint:
                 await self._sent(context, scope["path_params"]["id"], outgoing)
             finally:
                 context.close()
+        except asyncio.CancelledError:
+            ending.check()
+            raise
 
     async def _context(self, credentials: Credentials, entry: Entry) -> RequestContext:
         """The caller's, once it is known who that is. Raises AuthenticationFailed, ScopeInsufficient."""

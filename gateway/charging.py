@@ -119,15 +119,21 @@ class Bill(msgspec.Struct, eq=False):
         """The operation has run: it is charged what it has cost, which is never more than was reserved."""
         has_begun = result.data is not None or any(one.path is not None for one in result.errors)
         # What fails before a field is executed has errors without a path and no data.
-        self._settle(self._actual() if has_begun else 0)
+        context = self._context if has_begun else None
+        if context is None:
+            self._settle(0)
+        else:
+            self._settle(actual(self._analysis, self._variables, context.tally, self._denied))
 
     def close(self) -> None:
         """The end, however it came. An operation that was given up has cost what it had been given by then,
         and the searches that were under way."""
         if self._reservation is not None and self.actual is None:
-            context = self._context
-            left = context.loaders.unanswered_searches if context is not None else 0
-            self._settle(min(self.requested, self._actual() + SEARCH * left))
+            cost, context = 0, self._context
+            if context is not None:
+                cost = actual(self._analysis, self._variables, context.tally, self._denied)
+                cost += SEARCH * context.loaders.unanswered_searches
+            self._settle(min(self.requested, cost))
         # The context looks at the bill: else all that was loaded would wait for the garbage collector.
         self._context = None
 
@@ -160,12 +166,6 @@ class Bill(msgspec.Struct, eq=False):
         assert self._reservation is not None
         self.actual = cost
         self.state = self._charging.budgets.settle(self._reservation, cost)
-
-    def _actual(self) -> int:
-        context = self._context
-        if context is None:
-            return 0
-        return actual(self._analysis, self._variables, context.tally, self._denied)
 
     def _too_long(self) -> list[GraphQLError]:
         """Lists that are asked for more rows than they may be: they would be refused one by one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
@@ -34,13 +34,11 @@ class Documents:
         self._preparation = preparation
         self._prepared: _Cache[PreparedDocument] = _Cache(kept)
         self._refused: _Cache[DocumentRefused] = _Cache(REFUSED_KEPT)
+        self.kept: Callable[[Key], PreparedDocument | None] = self._prepared.find
+        """The prepared document of a text and the name of its operation, where that is kept."""
         self._pinned: Mapping[Key, PreparedDocument] = {}
         self._under_way: dict[Key, asyncio.Future[PreparedDocument | DocumentRefused]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
-
-    def kept(self, text: str, operation_name: str | None) -> PreparedDocument | None:
-        """The prepared document of a text that is kept."""
-        return self._prepared.find((text, operation_name))
 
     async def lookup(self, text: str, operation_name: str | None) -> PreparedDocument:
         """The prepared document of a text; raises `DocumentRefused`."""

@@ -6,7 +6,7 @@ task, but an entry in an `Alarm` (a timer for each costs 1.7 us and more, a task
 
 import asyncio
 from types import TracebackType
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.types import Receive
@@ -16,6 +16,11 @@ from gateway.errors import DeadlinePassed
 
 WATCHED_AFTER_S: Final = 0.2
 """Only work that takes longer is worth a task that sees its client leave."""
+
+
+def watched_after_s(deadline_s: float) -> float:
+    """When work of such a deadline is to be watched."""
+    return min(WATCHED_AFTER_S, deadline_s)
 
 
 class Alarm:
@@ -40,19 +45,23 @@ class Alarm:
 
 
 class Ending(msgspec.Struct, eq=False):
-    """A block of a task's work that may be cancelled for one reason, and then raises that reason. `_receive`:
-    where the client's leaving is heard of."""
+    """A block of a task's work that ends where its client leaves (then it raises `ClientGone`) or where its
+    deadline passes: `check` says so, by `DeadlinePassed`, where that is to be answered.
+
+    `_receive`: where the client's leaving is heard of, from the alarm on; `_deadline_s`: the time that the
+    block may take, no less than the alarm's.
+    """
 
     _alarm: Alarm
-    _receive: Receive | None = None
-    _has_come: bool = False
-    _watching: "asyncio.Task[None] | None" = None
+    _receive: Receive
+    _deadline_s: float
+    _why: type[Exception] | None = None
     _task: "asyncio.Task[Any] | None" = None
     _cancelling: int = 0
+    _watching: "asyncio.Task[None] | None" = None
+    _timer: asyncio.TimerHandle | None = None
 
-    reason: ClassVar[type[Exception]]
-
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Ending":
         loop, alarm = asyncio.get_running_loop(), self._alarm
         self._task = task = asyncio.current_task(loop)
         assert task is not None
@@ -60,41 +69,40 @@ class Ending(msgspec.Struct, eq=False):
         alarm.due[self] = loop.time() + alarm.after_s
         if alarm.timer is None:
             alarm.timer = loop.call_later(alarm.after_s, alarm.ring)
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         self._alarm.due.pop(self, None)
-        if self._watching is not None:
+        if self._watching is not None and self._timer is not None:
             self._watching.cancel()
-        # A task that somebody else cancelled as well stays cancelled, as with asyncio.timeout.
-        if self._has_come and self._task is not None:
-            is_mine = self._task.uncancel() <= self._cancelling
-            if is_mine and kind is asyncio.CancelledError:
-                raise self.reason from None
+            self._timer.cancel()
+        why = self._why
+        if why is not None and self._is_mine() and kind is asyncio.CancelledError:
+            raise why from None
+
+    def check(self) -> None:
+        """Raises `DeadlinePassed` where the block has been cancelled for that."""
+        if self._why is DeadlinePassed and self._is_mine():
+            raise DeadlinePassed from None
 
     def ring(self) -> None:
-        """The block has taken `after_s`."""
-        self._has_come = True
-        if self._task is not None:
-            self._task.cancel()
-
-
-class Deadline(Ending):
-    """Ends the block when the alarm rings."""
-
-    reason = DeadlinePassed
-
-
-class Leaving(Ending):
-    """Ends the block when the client leaves; from the alarm on, that is seen at once."""
-
-    reason = ClientGone
-
-    def ring(self) -> None:
-        """The block takes long enough to watch for the client."""
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        """The block takes long enough to watch for its client, and its time."""
+        loop = asyncio.get_running_loop()
+        self._watching = loop.create_task(self._watch())
+        self._timer = loop.call_later(self._deadline_s - self._alarm.after_s, self._end, DeadlinePassed)
 
     async def _watch(self) -> None:
-        assert self._receive is not None
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        Ending.ring(self)
+        self._end(ClientGone)
+
+    def _end(self, why: type[Exception]) -> None:
+        if self._why is None and self._task is not None:
+            self._why = why
+            self._task.cancel()
+
+    def _is_mine(self) -> bool:
+        """Takes back that the task was cancelled from here. One that somebody else cancelled as well stays
+        cancelled, as with asyncio.timeout."""
+        self._why = None
+        return self._task is not None and self._task.uncancel() <= self._cancelling

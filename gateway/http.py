@@ -13,7 +13,7 @@ from gateway.body import ClientGone, read_body
 from gateway.compression import COMPRESSED_FROM_BYTES, Gzip
 from gateway.cost_header import ABSENT, NAME, cost_header
 from gateway.edge import marked
-from gateway.ending import WATCHED_AFTER_S, Alarm, Leaving
+from gateway.ending import Alarm, Ending, watched_after_s
 from gateway.graphiql import page
 from gateway.graphql_request import GraphQLRequest, request_of_body, request_of_query_string
 from gateway.http_errors import MethodNotAllowed
@@ -62,7 +62,7 @@ class GraphQLEndpoint:
         self._max_variables_bytes = max_variables_bytes
         self._has_page = has_page
         self._certificates = certificates
-        self._slow = Alarm(WATCHED_AFTER_S)
+        self._slow = Alarm(watched_after_s(pipeline.deadline_s))
         self._gzip = Gzip()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +76,8 @@ class GraphQLEndpoint:
         try:
             if scope["method"] not in METHODS:
                 raise MethodNotAllowed("Send the request by GET or POST.")
-            media_type = response_type(_text(headers, b"accept"))
+            accept = headers.get(b"accept")
+            media_type = response_type(None if accept is None else accept.decode("latin-1"))
             cost = cost_header(_text(headers, NAME)) if NAME in headers else ABSENT
             request = await self._request(scope, headers, receive)
         except ClientGone:
@@ -87,9 +88,10 @@ class GraphQLEndpoint:
             return
         credentials = credentials_of(scope, headers, self._certificates)
         known = _text(headers, b"if-none-match") if is_get else None
-        incoming = Incoming(request, credentials, request_id, media_type, is_get, cost, known)
+        ending = Ending(self._slow, receive, self._pipeline.deadline_s)
+        incoming = Incoming(request, credentials, request_id, media_type, ending, is_get, cost, known)
         try:
-            with Leaving(self._slow, receive):
+            with ending:
                 reply = await self._pipeline.answer(incoming)
         except ClientGone:
             return

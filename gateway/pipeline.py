@@ -1,5 +1,6 @@
 """The request's whole way, top to bottom."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 from time import monotonic
@@ -15,7 +16,7 @@ from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Cre
 from gateway.charging import Bill, Charging
 from gateway.cost_header import ABSENT, CostHeader
 from gateway.documents import Documents
-from gateway.ending import Alarm, Deadline
+from gateway.ending import Ending
 from gateway.entity_tags import EntityTags, matches
 from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult, Executor
@@ -46,6 +47,7 @@ class Incoming(msgspec.Struct, frozen=True):
     credentials: Credentials
     request_id: str
     media_type: str
+    ending: Ending
     is_get: bool = False
     cost: CostHeader = ABSENT
     if_none_match: str | None = None
@@ -86,7 +88,7 @@ class Pipeline:
         self._trail = trail
         # So that what did arrive can still be merged and sent in time.
         self._sources_s = deadline_s - min(RESERVE_MAX_S, deadline_s * RESERVE_PART)
-        self._deadlines = Alarm(deadline_s)
+        self.deadline_s = deadline_s
         self._recognised, self._is_quick = authenticator.at_once, not telemetry.is_on
         staged = telemetry.staged
         self._answer = staged("request", self._run, _request_attributes)
@@ -122,7 +124,7 @@ class Pipeline:
         self._trail.close(self._trail.open(request_id))
 
     async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
-        with Deadline(self._deadlines):
+        try:
             asked_at, is_quick = monotonic(), self._is_quick
             credentials, variables = incoming.credentials, incoming.request.variables or {}
 
@@ -164,12 +166,15 @@ class Pipeline:
             finally:
                 bill.close()
                 context.close()
+        except asyncio.CancelledError:
+            incoming.ending.check()
+            raise
 
     def _kept(self, incoming: Incoming) -> PreparedDocument | None:
         """The document of a usual request: its text came by POST, and was prepared before."""
         request = incoming.request
         text = None if incoming.is_get else self._persisted.text_of(request)
-        return None if text is None else self._documents.kept(text, request.operation_name)
+        return None if text is None else self._documents.kept((text, request.operation_name))
 
     async def _find(self, incoming: Incoming, principal: Principal, entry: Entry) -> PreparedDocument:
         """The document that is asked for, and may be."""

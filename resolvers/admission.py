@@ -45,12 +45,15 @@ async def node_of(context: RequestContext, resource: Resource, *, followed: bool
 def plain_nodes(
     context: RequestContext, persons: Sequence[Person | UpstreamError], action: str, told: frozenset[str]
 ) -> list[Node] | None:
-    """Plain persons whom the caller may see in whole; None where it takes `person_node` to tell of one."""
+    """Plain persons whom the caller may see in whole; None where it takes `person_node` to tell of one.
+
+    A plain person is one record: no other lends it anything (`resolvers.refill`).
+    """
     if [one for one in persons if type(one) is not Person or not one.is_plain]:
         return None
     records = [one.records[0] for one in persons]  # type: ignore[union-attr]
     permissions = context.permissions
-    if context.identity.refill or not permissions.sees_all(action, "Patient", told):
+    if not permissions.sees_all(action, "Patient", told):
         return None
     if permissions.labels.withhold_any([one.json for one in records], "Patient"):
         return None
@@ -62,7 +65,7 @@ def plain_node(
 ) -> Node | None:
     """A plain person whom the caller may see in whole; None where it takes `person_node` to tell."""
     permissions = context.permissions
-    if not person.is_plain or context.identity.refill or not permissions.sees_all(action, "Patient", told):
+    if not person.is_plain or not permissions.sees_all(action, "Patient", told):
         return None
     record = person.records[0]
     return None if permissions.labels.withhold(record.json, "Patient") else Node(record.json, record)

@@ -29,6 +29,8 @@ class Cautions(msgspec.Struct):
 
     def told(self) -> list[dict[str, Any]]:
         """What `extensions.warnings` says (docs/display.md)."""
+        if not self._counts:
+            return []
         listed: list[dict[str, Any]] = [
             {
                 "code": MODIFIER,

@@ -12,9 +12,9 @@ from resolvers.connection import ROWS, TELLING, Connection, require, tell
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.given import note_resources
-from resolvers.identity import IdentifierAmbiguous
 from resolvers.outcome import SourceOutcome, SourceStatus
 from resolvers.patients import may_find, parse_identifier
+from resolvers.person_lookup import IdentifierAmbiguous
 from resolvers.persons import Person
 from resolvers.plan import outcome_of
 from resolvers.question import question_of

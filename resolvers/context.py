@@ -91,6 +91,8 @@ class RequestContext(msgspec.Struct, eq=False):
     """For each type whose lists need few elements: which. What is not here is read whole."""
     drafts: Kept[Any] = field(default_factory=Kept)
     """How sources are asked (`resolvers.plan`), kept from request to request."""
+    levels: Kept[Any] = field(default_factory=Kept)
+    """How lists that are asked for together are planned (`resolvers.level`), likewise."""
     is_located: bool = True
     """Whether a source has several places, so that it counts where a person is registered."""
     turns: Turns = field(default_factory=Turns)
@@ -118,7 +120,7 @@ class RequestContext(msgspec.Struct, eq=False):
 
     def conflict_counts(self) -> dict[str, int]:
         """How many records of each source were found in this request and not linked."""
-        return {} if self._identity is None else self._identity.conflict_counts()
+        return {} if self._identity is None else self._identity.known.conflict_counts()
 
     async def own_person(self) -> Person:
         """The person whose compartment the caller is limited to. Raises AccessForbidden, UpstreamError."""
@@ -174,7 +176,7 @@ class RequestContext(msgspec.Struct, eq=False):
     @property
     def own_id(self) -> str | None:
         """The id of that person."""
-        person = self.own_found
+        person = None if self._own is None else self.own_found
         return None if person is None else person.id
 
     def note(self, outcome: SourceOutcome) -> None:
@@ -195,7 +197,7 @@ class RequestContext(msgspec.Struct, eq=False):
     def statuses(self) -> dict[str, str]:
         """How each source that was asked fared, in order of precedence."""
         known = self._outcomes
-        return {name: known[name].status.value for name in self.upstreams if name in known}
+        return {name: known[name].status.value for name in self.upstreams if name in known} if known else {}
 
     def source_summary(self) -> list[dict[str, Any]]:
         """What `extensions.sources` says: each source that was asked, in order of precedence."""

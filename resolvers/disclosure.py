@@ -40,11 +40,7 @@ class Disclosures(msgspec.Struct):
             keys = sorted(counts)  # raises TypeError at a None
         except TypeError:
             keys = sorted(counts, key=_place)
-        return [
-            Disclosure(patient, type_, source, count)
-            for patient, type_, source in keys
-            if (count := counts[patient, type_, source])
-        ]
+        return [Disclosure(*key, counts[key]) for key in keys if counts[key]]
 
     def __iter__(self) -> Iterator[Disclosure]:
         """The rows."""

@@ -3,7 +3,7 @@
     RequestError
     +-- ArgumentInvalid      an argument's value cannot be used          BAD_USER_INPUT
     |   +-- CursorInvalid    a cursor that is not ours, or not for this  BAD_USER_INPUT
-    |   +-- IdentifierAmbiguous (identity.py)  several people have it    BAD_USER_INPUT
+    |   +-- IdentifierAmbiguous (person_lookup.py)  several people have it    BAD_USER_INPUT
     +-- AmountNotConvertible an amount that cannot be told in a unit     UNIT_NOT_CONVERTIBLE
     +-- ReferenceNotFound    a reference that leads nowhere              REFERENCE_NOT_FOUND
     +-- AccessForbidden      a question outside the caller's rights      FORBIDDEN

@@ -54,6 +54,7 @@ class Federation:
         self._served_types = served_types
         self._pages_max = pages_max
         self._drafts: Kept[Any] = Kept()
+        self._levels: Kept[Any] = Kept()
         self._turns = Turns()
         self._attachments = attachments or Attachments(os.urandom(32))
         self._is_located = any(len(one.locations()) > 1 for one in upstreams)
@@ -98,6 +99,7 @@ class Federation:
             rejects=rejects,
             pages_max=self._pages_max,
             drafts=self._drafts,
+            levels=self._levels,
             is_located=self._is_located,
             turns=self._turns,
         )

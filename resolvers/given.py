@@ -15,9 +15,9 @@ from resolvers.straight import Straight
 def give(call: FieldCall, node: Node | None, *index: int) -> Node | None:
     """The node, noted where there is one. `index`: where it stands in the field's list."""
     if node is not None:
-        context = call.context
-        note_resources(context.disclosures, None, (node.resource,))
-        context.tally.find((call.at, *index) if index else call.at, node.resource.type)
+        context, one = call.context, node.resource
+        context.disclosures.note(one.person_id or patient_of(one), one.type, one.source)
+        context.tally.find((call.at, *index) if index else call.at, one.type)
     return node
 
 

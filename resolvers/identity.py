@@ -5,16 +5,14 @@ check digit verified) that a trusted source states, and only where the records a
 birth date). Names alone never link. Every id of a person leads to the same `Person` (docs/record.md).
 """
 
-import asyncio
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.cache import Cache
 from resolvers.conflict import ConflictReason, IdentityConflict
-from resolvers.errors import ArgumentInvalid
 from resolvers.gathering import Gathering, ask
 from resolvers.ids import global_id, parse_record_id
 from resolvers.known_persons import KnownPersons
@@ -24,8 +22,9 @@ from resolvers.linker import Linker
 from resolvers.linking import Linking, Links, Statement
 from resolvers.loaders import Loaders
 from resolvers.person import PREFIX, PersonIdInvalid, Sealing
-from resolvers.persons import Person, alone, first_error, unlinked
-from resolvers.plain_link import plainly_linked
+from resolvers.person_lookup import IdentifierAmbiguous, PersonLookup
+from resolvers.persons import Answer, Person, alone, first_error, unlinked
+from resolvers.plain_link import one_plainly_linked, plainly_linked
 from resolvers.records import find_record
 from resolvers.replaced import is_replaced, successors, with_former
 from resolvers.resource import Resource
@@ -33,15 +32,6 @@ from resolvers.restriction import Restrictions
 from resolvers.together import settled
 from resolvers.upstreams.errors import UpstreamDenied, UpstreamError
 from resolvers.upstreams.upstream import Upstream
-
-_Lookup = asyncio.Future[Mapping[Token, Found]]
-"""One batch of identifiers, and the person of each."""
-
-_SHARED: Final = "identifier: more than one person has it"
-
-
-class IdentifierAmbiguous(ArgumentInvalid):
-    """An identifier that several people have names none of them."""
 
 
 class Identity:
@@ -55,16 +45,20 @@ class Identity:
         cache: Cache,
         principal: Principal,
     ) -> None:
-        self._upstreams = {name: one for name, one in upstreams.items() if "Patient" in one.types}
+        for one in upstreams.values():
+            if "Patient" not in one.types:  # rare
+                upstreams = {name: one for name, one in upstreams.items() if "Patient" in one.types}
+                break
+        self._upstreams = upstreams
         self._linking = linking
         self._loaders = loaders
         self._cache = cache
         self._principal = principal
         self._sealing = Sealing(linking.key)
-        self._lookups: dict[Token, _Lookup] = {}
-        self._known = KnownPersons(loaders)
+        self._lookups: dict[Token, PersonLookup] = {}
+        self.known = KnownPersons(loaders)
         self._shared: set[Token] = set()
-        self._links = Links(linking, self._upstreams)
+        self._links = Links(linking, upstreams)
         self._made_linker: Linker | None = None
         self.refill = linking.refill
         self.contested: dict[Token, tuple[IdentityConflict, ...]] = {}
@@ -121,10 +115,10 @@ class Identity:
         A contained Patient is nobody's record: its id counts within its holder only, and no source links it.
         The person of a record that was replaced is that of its replacement.
         """
-        known = self._known
+        known = self.known
         persons = known.persons
         if persons:
-            found = [persons.get(one) for one in records]
+            found = [*map(persons.get, records)]
             if None not in found:
                 return found  # type: ignore[return-value]
         fresh = known.unknown(records)
@@ -151,17 +145,14 @@ class Identity:
                 tangled.update(said.tokens)
         made = made or (await self._look_up(wanted, tangled) if wanted else None)
         if made is not None:
-            self._known.keep_found_again(stated, made.found)
+            self.known.keep_found_again(stated, made.found)
         return stated
-
-    def conflict_counts(self) -> dict[str, int]:
-        """How many records of each source were found in this request and not linked."""
-        return self._known.conflict_counts()
 
     def close(self) -> None:
         """Ends the lookups that nobody waits for any more."""
-        for lookup in set(self._lookups.values()):
-            lookup.cancel()
+        for lookup in self._lookups.values():
+            if lookup.found is None:
+                lookup.give_up()
 
     async def _follow(self, replaced: Sequence[Resource]) -> None:
         """Finds out whose the records are that took the place of some."""
@@ -169,7 +160,7 @@ class Identity:
         pairs = [(one, other) for one, other in zip(replaced, instead, strict=True) if other is not None]
         persons = await self.of_records([other for _, other in pairs])
         for (one, _), person in zip(pairs, persons, strict=True):
-            self._known.persons[one] = person
+            self.known.persons[one] = person
             if isinstance(person, Person) and person.add_former(one).is_linked:
                 await LinkMemory(self._cache).keep(one.source, one.id, person.id)
 
@@ -177,8 +168,9 @@ class Identity:
         """The one person whose records carry an identifier of any system, such as a hospital number."""
         if identifier.system in self._linking.systems:
             return None
-        upstreams = self._upstreams.values()
-        answers = await settled(*(self._loaders.identify(one, identifier) for one in upstreams))
+        answers = await settled(
+            *(self._loaders.identify(one, identifier) for one in self._upstreams.values())
+        )
         records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
         found = await self.of_records(records)
         error = first_error(found or answers)
@@ -186,7 +178,7 @@ class Identity:
             raise error
         persons = {one.id: one for one in found if isinstance(one, Person)}
         if len(persons) > 1:
-            raise IdentifierAmbiguous(_SHARED)
+            raise IdentifierAmbiguous()
         return next(iter(persons.values()), None)
 
     async def _of_person_id(self, text: str) -> Person | None:
@@ -235,7 +227,7 @@ class Identity:
         found = await self._result(said.tokens[0]) if said is not None and said.tokens else None
         if isinstance(found, UpstreamError):
             return found
-        apart = self._known.apart(record)
+        apart = self.known.apart(record)
         if apart is not None:
             return apart
         reason = ConflictReason.SEVERAL_IDENTIFIERS if said is not None and said.is_ambiguous else None
@@ -245,19 +237,17 @@ class Identity:
         if found is not None and said is not None and reason is None:
             joined, reason = self._linker.joined(found, record, said)
         made = joined or await with_former(self._loaders, alone(record, reason, self._upstreams))
-        self._known.keep(record, made)
+        self.known.keep(record, made)
         return made
 
     async def _told(self, identifier: Token) -> Found | IdentifierAmbiguous:
         """Who has an identifier that was looked up; why nobody is named by one that several have."""
         found = await self._result(identifier)
-        return IdentifierAmbiguous(_SHARED) if identifier in self._shared else found
+        return IdentifierAmbiguous() if identifier in self._shared else found
 
     async def _result(self, identifier: Token) -> Found:
         """What the lookup gave that is done or under way."""
-        lookup = self._lookups[identifier]
-        found = lookup.result() if lookup.done() else await asyncio.shield(lookup)
-        return found[identifier]
+        return (await self._lookups[identifier].result())[identifier]
 
     async def _look_up(
         self, wanted: Mapping[Token, Resource | None], tangled: Collection[Token] = ()
@@ -269,23 +259,34 @@ class Identity:
             wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
         if not wanted:
             return None
-        lookup: _Lookup = asyncio.get_running_loop().create_future()
+        lookup = PersonLookup()
         self._lookups.update(dict.fromkeys(wanted, lookup))
+        upstreams, links, sealing = self._upstreams, self._links, self._sealing
         try:
-            upstreams, links, sealing = self._upstreams, self._links, self._sealing
-            answers = await ask(upstreams.values(), wanted, self._loaders, self._principal)
-            made = None if tangled else plainly_linked(wanted, answers, upstreams, links, sealing)
+            if len(upstreams) == 1:
+                (only,) = upstreams.values()
+                said = await self._loaders.identify_all(only, wanted, self._principal)
+                answers: Sequence[Sequence[Answer]] = (said,)
+            else:
+                answers = await ask(upstreams.values(), wanted, self._loaders, self._principal)
+            made = None
+            if not tangled and len(wanted) == len(answers) == 1:
+                made = one_plainly_linked(wanted, answers[0][0], links, sealing)
+            elif not tangled:
+                made = plainly_linked(wanted, answers, upstreams, links, sealing)
             if made is None:
-                made = await self._linker.link(wanted, answers, tangled, self._known.of_apart)
+                made = await self._linker.link(wanted, answers, tangled, self.known.of_apart)
                 self._shared |= made.shared
                 self.contested |= made.contested
-            self._known.keep_linked(made)
+            self.known.keep_linked(made)
             await self._cache.set_all(made.remember, LINK_TTL_S)
         except BaseException:
-            lookup.cancel()
+            lookup.give_up()
             raise
-        if not lookup.done():
-            lookup.set_result(made.found)
+        if not lookup.is_given_up:
+            lookup.found = made.found
+            if lookup.waiting is not None and not lookup.waiting.done():
+                lookup.waiting.set_result(made.found)
         return made
 
     @property

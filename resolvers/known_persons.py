@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from clinical.identifiers import Token
 from resolvers.conflict import IdentityConflict
 from resolvers.gathering import Key
@@ -14,17 +16,17 @@ from resolvers.resource import Resource
 from resolvers.upstreams.errors import UpstreamError
 
 
-class KnownPersons:
+class KnownPersons(msgspec.Struct, eq=False):
     """The persons of one request. `persons`: by each record that was seen of them."""
 
-    def __init__(self, loaders: Loaders) -> None:
-        self._loaders = loaders
-        self.persons: dict[Resource, Person | UpstreamError] = {}
-        self._by_id: dict[str, Person] = {}
-        self.of_apart: dict[Key, Person] = {}
-        """Persons of records that are not linked, and of those that were replaced, by the record."""
-        self._conflicts: dict[Key, IdentityConflict] = {}
-        """Every record that was found and not linked."""
+    _loaders: Loaders
+    persons: dict[Resource, Person | UpstreamError] = {}
+    _by_id: dict[str, Person] = {}
+    of_apart: dict[Key, Person] = {}
+    """Persons of records that are not linked, and of those that were replaced, by the record."""
+
+    _conflicts: dict[Key, IdentityConflict] = {}
+    """Every record that was found and not linked."""
 
     def conflict_counts(self) -> dict[str, int]:
         """How many records of each source were found and not linked."""
@@ -81,7 +83,8 @@ class KnownPersons:
         if plain is not None:
             by_id.update(zip(plain.ids, made.persons, strict=True))
             persons.update(zip(plain.records, made.persons, strict=True))
-            persons.update(zip(plain.again, made.persons, strict=False))
+            if plain.again:
+                persons.update(zip(plain.again, made.persons, strict=True))
             self._loaders.prime(*plain.records)
             return
         self._loaders.prime(*[record for one in made.persons for record in one.records])

@@ -7,6 +7,8 @@ from resolvers.cache import Cache
 from resolvers.resource import Resource
 
 LINK_TTL_S: Final = 3600.0
+LINK: Final = "link:"
+"""Where links are remembered, before the source's name and the record's id."""
 _FORGOTTEN: Final = b""
 
 
@@ -45,7 +47,7 @@ class LinkMemory:
 def links_to_remember(records: Sequence[Resource], person_ids: Sequence[str]) -> dict[str, bytes]:
     """The links of records in use, each to a person."""
     pairs = zip(records, person_ids, strict=True)
-    return {f"link:{one.source}/{one.id}": id_.encode() for one, id_ in pairs}
+    return {f"{LINK}{one.source}/{one.id}": id_.encode() for one, id_ in pairs}
 
 
 def is_inactive(record: Resource) -> bool:
@@ -55,4 +57,4 @@ def is_inactive(record: Resource) -> bool:
 
 def key_of(source: str, id_: str) -> str:
     """The key in the cache."""
-    return f"link:{source}/{id_}"
+    return f"{LINK}{source}/{id_}"

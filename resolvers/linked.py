@@ -31,12 +31,12 @@ class Linked(msgspec.Struct, eq=False):
     of nobody, the records that state them nevertheless. `remember`: what goes to the cache.
     """
 
-    found: dict[Token, Found]
-    loners: dict[Key, Person]
-    former: dict[Key, tuple[Resource, Person]]
-    shared: set[Token]
-    contested: dict[Token, tuple[IdentityConflict, ...]]
-    remember: dict[str, bytes]
+    found: dict[Token, Found] = {}
+    loners: dict[Key, Person] = {}
+    former: dict[Key, tuple[Resource, Person]] = {}
+    shared: set[Token] = set()
+    contested: dict[Token, tuple[IdentityConflict, ...]] = {}
+    remember: dict[str, bytes] = {}
     persons: list[Person] = []
     """Everyone who was found, each once."""
 

@@ -57,7 +57,7 @@ class Linker:
         """The records that agree make a person. `wanted`: identifiers with the record that each was found on,
         if any; `answers`: what each source says of them; `tangled`: those that are known to lead further;
         `apart`: persons of records that an earlier lookup has not linked, by the record."""
-        made = Linked({}, {}, {}, set(), {}, {})
+        made = Linked()
         memo = Outcomes(self._upstreams)
         complex_: dict[Token, Sequence[Answer]] = {}
         for (token, record), *mine in zip(wanted.items(), *answers, strict=True):

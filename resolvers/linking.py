@@ -46,27 +46,21 @@ class Statement(msgspec.Struct, frozen=True):
 NOTHING = Statement()
 
 
-class Links:
+class Links(msgspec.Struct, eq=False):
     """The linking identifiers of records, each verified once in a request.
 
     A vendor's account is linked by a reviewed table, which is trusted as such.
     """
 
-    def __init__(self, linking: Linking, upstreams: Mapping[str, Upstream]) -> None:
-        self._systems = linking.systems
-        self._trusted = linking.trusted_sources
-        self._known: dict[str, dict[str, Statement]] = {}
-        """By system, what each value that was stated means."""
-        for system in linking.systems:
-            self._known[system] = {}
-        for name, one in upstreams.items():
-            if one.links_by_table:
-                self._trusted |= {name}
+    _linking: Linking
+    _upstreams: Mapping[str, Upstream]
+    _known: dict[str, dict[str, Statement]] = {}
+    """By system, what each value that was stated means; filled when the first is looked into."""
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
         system, code = identifier.system or "", identifier.code or ""
-        return system in self._known and " " not in code and _VERIFIED.get(system, _is_value)(code)
+        return system in self._linking.systems and " " not in code and _VERIFIED.get(system, _is_value)(code)
 
     def of(self, record: Resource) -> Statement:
         """The verified identifiers by which a record links, if a trusted source states any.
@@ -74,9 +68,9 @@ class Links:
         One that is old (`use`), or whose period is over, does not count (R4 datatypes, Identifier).
         """
         entries = record.json.get("identifier")
-        if type(entries) is not list or record.source not in self._trusted:
+        if type(entries) is not list or not self._trusts(record.source):
             return NOTHING
-        known, only = self._known, NOTHING
+        known, only = self._known or self._begun(), NOTHING
         more: set[Token] | None = None
         for entry in entries:
             if type(entry) is not dict or type(system := entry.get("system")) is not str:
@@ -97,10 +91,12 @@ class Links:
     def of_each(self, records: Sequence[Resource]) -> list[Token] | None:
         """The one identifier that each record states, each another one of the only system; None where it
         takes `of` to tell one."""
-        known, trusted = self._known, self._trusted
-        if len(known) > 1 or not records:
+        systems = self._linking.systems
+        if len(systems) > 1 or not records:
             return None
-        (system,) = known
+        (system,), trusted = systems, self._linking.trusted_sources
+        if by_table := [name for name, one in self._upstreams.items() if one.links_by_table]:
+            trusted = trusted.union(by_table)
         try:
             rows = [
                 (row, one)
@@ -119,10 +115,10 @@ class Links:
 
     def states_only(self, record: Resource, identifier: Token) -> bool:
         """Whether a record plainly states an identifier, which links, and none beside it."""
-        known, only = self._known, None
+        systems, only = self._linking.systems, None
         try:
             for entry in record.json["identifier"]:
-                if entry.get("system") in known:
+                if entry.get("system") in systems:
                     if only is not None:
                         return False
                     only = entry
@@ -134,7 +130,7 @@ class Links:
             and only["system"] == identifier.system
             and "period" not in only
             and only.get("use") != "old"
-            and record.source in self._trusted
+            and (record.source in self._linking.trusted_sources or self._trusts(record.source))
         )
 
     @staticmethod
@@ -143,15 +139,26 @@ class Links:
         return one.source == other.source and one.json.get("identifier") == other.json.get("identifier")
 
     def _several(self, stated: Iterable[Token]) -> Statement:
-        ranks = self._systems
+        ranks = self._linking.systems
         tokens = sorted(stated, key=lambda one: (ranks.index(one.system or ""), one.code or ""))
         systems = {one.system for one in tokens}
         return Statement(tuple(tokens), len(systems) < len(tokens))
 
+    def _trusts(self, source: str) -> bool:
+        if source in self._linking.trusted_sources:
+            return True
+        upstream = self._upstreams.get(source)
+        return upstream is not None and upstream.links_by_table
+
+    def _begun(self) -> dict[str, dict[str, Statement]]:
+        self._known.update((system, {}) for system in self._linking.systems)
+        return self._known
+
     def _verified(self, system: str, value: str) -> Statement:
         """The token of an identifier as stated; nothing where the value fails its system's check."""
         code, check = value.replace(" ", ""), _VERIFIED.get(system, _is_value)
-        made = self._known[system][value] = Statement((Token(system, code),)) if check(code) else NOTHING
+        made = Statement((Token(system, code),)) if check(code) else NOTHING
+        (self._known or self._begun())[system][value] = made
         return made
 
 

@@ -11,12 +11,14 @@ from resolvers.merging import load_merged
 from resolvers.narrowed_shape import are_within
 from resolvers.outcome import OK, Answered, SourceOutcome
 from resolvers.plan import Asked, SourcePlan, plan_lists
-from resolvers.straight import Straight, has_withheld, straight_page, straight_rows, takes_short_way
+from resolvers.straight import Straight, straight_page, straight_rows, takes_short_way
 from resolvers.together import together
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Page, Search
 
 _LISTS_A_TURN: Final = 4
+_ROWS_A_TURN: Final = 200
+"""Rows of plain pages that are looked at in about a millisecond: fewer are not worth a turn."""
 
 
 async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequence[Any]:
@@ -26,8 +28,38 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
     one alone waits for no other. Else each is an awaitable of its own: all are asked for in one tick, and
     what a list leads to waits for no other.
     """
+    return await give(calls, await plan(calls[0].context, lists))
+
+
+async def give_short(calls: Sequence[FieldCall], connections: Sequence[Connection]) -> Sequence[Any]:
+    """The same as `give` of lists of one source, each of a page about a person, to all of which the short way
+    may lead together."""
+    context = calls[0].context
+    await take_short_way(connections)
+    found: list[Any] = list(connections)
+    note, tally_page = context.disclosures.note, context.tally.page
+    noted: SourceOutcome | None = None
+    given = 0
+    for place, (call, connection) in enumerate(zip(calls, connections, strict=True)):
+        straight, person = connection.straight, connection.person
+        if straight is None or (page := straight.page) is None or person is None:
+            found[place] = _page(connection, call)
+            continue
+        given = 0 if call.selected.isdisjoint(ROWS) else len(straight.rows)
+        if given:
+            note(person.id, page.type, page.source, given)
+        tally_page(call.at, 1, given)
+        if (outcome := connection.outcomes[0]) is not noted:  # those that came together share one
+            noted = outcome
+            context.note(outcome)
+    if len(calls) == 1 and given > _ROWS_A_TURN and context.turns.is_over:
+        await context.turns.take()
+    return found
+
+
+async def give(calls: Sequence[FieldCall], connections: Sequence[Connection]) -> Sequence[Any]:
+    """The same of lists that are planned."""
     context, is_alone = calls[0].context, len(calls) == 1
-    connections = await plan(context, lists)
     found: list[Any] = list(connections)
     paged, is_short = _paged(calls, connections)
     if is_alone and paged:
@@ -124,21 +156,23 @@ async def take_short_way(connections: Sequence[Connection]) -> None:
             _make_of_several(connection, coming, answered)
         return
     first = connections[0].plans[0]
-    pages = await context.loaders.search_all(
-        first.upstream.name, [one.plans[0].searches[0] for one in connections], is_batched=first.is_batched
-    )
-    outcome, labels = SourceOutcome(first.upstream.name, OK), context.permissions.labels
-    for place, (connection, page) in enumerate(zip(connections, pages, strict=True)):
-        if place % _LISTS_A_TURN == 0 and turns.is_over:
-            await turns.take()
-        straight = straight_page(connection.question, connection.plans[0].searches[0], page)
-        if straight is None or (plain := straight.page) is None or has_withheld(labels, straight):
+    name, searches = first.upstream.name, [one.plans[0].searches[0] for one in connections]
+    pages = await context.loaders.search_all(name, searches, is_batched=first.is_batched)
+    outcome, labels, rows = SourceOutcome(name, OK), context.permissions.labels, 0
+    for connection, search, page in zip(connections, searches, pages, strict=True):
+        if rows > _ROWS_A_TURN:
+            rows = 0
+            if turns.is_over:
+                await turns.take()
+        straight = straight_page(connection.question, search, page, labels)
+        if straight is None or (plain := straight.page) is None:
             continue
         if connection.narrowing is not None and not _is_within(connection.narrowing, straight):
             continue
         if plain.retrieved_at is not outcome.retrieved_at:  # what came together is as old, and shares one
             outcome = SourceOutcome(plain.source, OK, None, plain.retrieved_at)
         connection.straight, connection.has_next, connection.outcomes = straight, straight.has_next, [outcome]
+        rows += len(plain.rows)
 
 
 async def _first_pages(
@@ -175,11 +209,12 @@ def _make_of_several(
         asked.append((one.searches[0], page))
         plain = page.plain if isinstance(page, Page) else None
         outcomes.append(answered.at(one.upstream.name, plain.retrieved_at if plain else None))
+    labels = connection.context.permissions.labels
     if len(asked) == 1:
-        straight = straight_page(connection.question, *asked[0])
+        straight = straight_page(connection.question, *asked[0], labels)
     else:
-        straight = straight_rows(connection.question, asked)
-    if straight is None or has_withheld(connection.context.permissions.labels, straight):
+        straight = straight_rows(connection.question, asked, labels)
+    if straight is None:
         return
     if connection.narrowing is not None and not _is_within(connection.narrowing, straight):
         return

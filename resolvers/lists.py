@@ -7,7 +7,8 @@ from typing import Any
 from resolvers.connection import Connection
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import Batched, FieldCall
-from resolvers.listing import connect
+from resolvers.level import keep_level, key_of_level, planned_before
+from resolvers.listing import connect, give, give_short, plan
 from resolvers.persons import Person
 from resolvers.plan import Asked
 from resolvers.question import Question, question_of
@@ -39,6 +40,9 @@ def reverse_list(resource_type: str) -> Batched:
 async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     """Lists of any types (`call.about`), about any patients."""
     persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
+    key = key_of_level(calls)
+    if key is not None and (made := planned_before(calls[0].context, key, persons)) is not None:
+        return await give_short(calls, made)
     found: list[Any] = list(persons)
     places: list[int] = []
     lists: list[Asked] = []
@@ -57,10 +61,13 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
                 places.append(place)
                 lists.append(asked)
     if len(lists) == len(found):
-        return await connect(calls, lists)
+        connections = await plan(calls[0].context, lists)
+        if key is not None:
+            keep_level(key, calls, connections)
+        return await give(calls, connections)
     if lists:
-        made = await connect([calls[place] for place in places], lists)
-        for place, one in zip(places, made, strict=True):
+        given = await connect([calls[place] for place in places], lists)
+        for place, one in zip(places, given, strict=True):
             found[place] = one
     return found
 

@@ -8,6 +8,7 @@ of a source: each such set of places has a loader of its own.
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -165,7 +166,7 @@ _Kind = str | tuple[Location, ...]
 def _asks(upstream: Upstream, kind: _Kind) -> tuple[Ask, bool]:
     """The upstream's method, and whether its batches are held for more questions to come."""
     if isinstance(kind, tuple):
-        return _identify(upstream, kind), True
+        return partial(_identify, upstream, kind), True
     match kind:
         case "batched search":
             return upstream.search, True
@@ -177,10 +178,9 @@ def _asks(upstream: Upstream, kind: _Kind) -> tuple[Ask, bool]:
             return upstream.count, False
 
 
-def _identify(upstream: Upstream, places: tuple[Location, ...]) -> Ask:
-    def ask(identifiers: Sequence[Token], call: Call) -> Awaitable[Sequence[Records | UpstreamError]]:
-        now = time.monotonic()
-        hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
-        return upstream.identify(identifiers, places, hurried)
-
-    return ask
+def _identify(
+    upstream: Upstream, places: tuple[Location, ...], identifiers: Sequence[Token], call: Call
+) -> Awaitable[Sequence[Records | UpstreamError]]:
+    now = time.monotonic()
+    hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
+    return upstream.identify(identifiers, places, hurried)

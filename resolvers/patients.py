@@ -8,9 +8,9 @@ from resolvers.context import LocatedError
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import FieldCall
 from resolvers.given import give, note_resources
-from resolvers.identity import IdentifierAmbiguous
 from resolvers.names import patient_lists
 from resolvers.outcome import OK, Completeness, SourceOutcome, completeness, require_complete
+from resolvers.person_lookup import IdentifierAmbiguous
 from resolvers.persons import Person
 from resolvers.question import Requirement
 from resolvers.refill import ElementSource, refilled

@@ -11,6 +11,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
@@ -80,15 +81,12 @@ class PersonKey:
         return system, value
 
 
-class Sealing:
+class Sealing(msgspec.Struct, eq=False):
     """Person ids made in one request. `known`: those that the caller gave, by identifier: there is one for an
     identifier, so none need be sealed again."""
 
-    __slots__ = ("key", "known")
-
-    def __init__(self, key: PersonKey) -> None:
-        self.key = key
-        self.known: dict[Token, str] = {}
+    key: PersonKey
+    known: dict[Token, str] = {}
 
     def id_of(self, identifier: Token) -> str:
         """The person id that an identifier makes."""

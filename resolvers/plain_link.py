@@ -6,13 +6,13 @@ Nearly every lookup is such a one. What is not is left to `Linker`, which looks 
 from collections.abc import Iterable, Mapping, Sequence
 
 from clinical.identifiers import Token
-from resolvers.link_memory import key_of, links_to_remember
+from resolvers.link_memory import LINK, links_to_remember
 from resolvers.linked import Found, Linked, Plain
 from resolvers.linking import Links
 from resolvers.person import Sealing
 from resolvers.persons import Answer, Person, found_outcome, unlinked
 from resolvers.resource import Resource
-from resolvers.restriction import OPEN, is_restricted, open_to_remember, openness_key
+from resolvers.restriction import OPEN, OPENNESS, is_restricted, open_to_remember
 
 
 def plainly_linked(
@@ -28,7 +28,7 @@ def plainly_linked(
     `answers`: each source's, for each identifier.
     """
     if len(wanted) == 1 and len(answers) == 1:
-        return _one(wanted, answers[0][0], links, sealing)
+        return one_plainly_linked(wanted, answers[0][0], links, sealing)
     records = _found(answers)
     if records is None or len(records) != len(wanted) or _are_odd(records):
         return None
@@ -48,10 +48,11 @@ def plainly_linked(
         one.person_id = id_
     remember = links_to_remember(records, ids) | open_to_remember(ids)
     found: dict[Token, Found] = dict(zip(tokens, persons, strict=True))
-    return Linked(found, {}, {}, set(), {}, remember, persons, Plain(ids, records, again))
+    plain = Plain(ids, records, again)
+    return Linked(found, remember=remember, persons=persons, plain=plain)
 
 
-def _one(
+def one_plainly_linked(
     wanted: Mapping[Token, Resource | None],
     said: Answer,
     links: Links,
@@ -62,19 +63,23 @@ def _one(
         return None
     ((token, asked),) = wanted.items()
     record: Resource = said[0]
-    json = record.json
-    if "link" in json or json.get("active") is False or record.cached or is_restricted(record):
+    json, source = record.json, record.source
+    if "link" in json or json.get("active") is False or record.cached:
+        return None
+    meta = json.get("meta")
+    if type(meta) is dict and "security" in meta and is_restricted(record):
         return None
     if not links.states_only(record, token):
         return None
-    id_ = record.person_id = sealing.id_of(token)
+    id_ = record.person_id = sealing.known.get(token) or sealing.id_of(token)
     again: Sequence[Resource] = ()
     if asked is not None and asked.is_same(record):
         asked.person_id = id_
         again = (asked,)
-    person = Person(id_, said, {record.source: found_outcome(record)}, is_plain=True)
-    remember = {key_of(record.source, record.id): id_.encode(), openness_key(id_): OPEN}
-    return Linked({token: person}, {}, {}, set(), {}, remember, [person], Plain((id_,), said, again))
+    person = Person(id_, said, {source: found_outcome(record)}, is_plain=True)
+    remember = {f"{LINK}{source}/{record.id}": id_.encode(), OPENNESS + id_: OPEN}
+    plain = Plain((id_,), said, again)
+    return Linked({token: person}, remember=remember, persons=[person], plain=plain)
 
 
 def _are_odd(records: Sequence[Resource]) -> bool:

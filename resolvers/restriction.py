@@ -19,7 +19,8 @@ from resolvers.resource import Resource
 
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 _RESTRICTED = frozenset({"R", "V"})
-_KEY = "restricted:"
+OPENNESS = "restricted:"
+"""Where it is remembered whether a person's whereabouts are withheld, before the person's id."""
 OPEN = b"0"
 """What is remembered of a person whose whereabouts no source withholds, where each was asked."""
 WITHHELD = ("address", "telecom", "contact", "generalPractitioner", "managingOrganization", "photo")
@@ -33,14 +34,9 @@ def is_restricted(record: Resource) -> bool:
     return labels is not None and type(labels) is list and any(map(_restricts, labels))
 
 
-def openness_key(person_id: str) -> str:
-    """Where it is remembered whether a person's whereabouts are withheld."""
-    return _KEY + person_id
-
-
 def open_to_remember(person_ids: Sequence[str]) -> dict[str, bytes]:
     """What is remembered of many persons whose whereabouts are not withheld."""
-    return dict.fromkeys([_KEY + one for one in person_ids], OPEN)
+    return dict.fromkeys([OPENNESS + one for one in person_ids], OPEN)
 
 
 @cache
@@ -85,12 +81,12 @@ class Restrictions:
                 if one.is_unanswered and one.source in self._trusted:
                     return True if is_known else None
             self._complete = outcomes
-        remember[_KEY + person_id] = b"1" if is_known else OPEN
+        remember[OPENNESS + person_id] = b"1" if is_known else OPEN
         return is_known
 
     async def recall(self, person_id: str) -> bool:
         """What was remembered when every source was last asked; where nothing is, they are withheld."""
-        return await self._cache.get(_KEY + person_id) != OPEN
+        return await self._cache.get(OPENNESS + person_id) != OPEN
 
 
 def without_whereabouts(first: Resource) -> Resource:

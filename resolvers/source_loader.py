@@ -29,22 +29,21 @@ class _Group(msgspec.Struct, eq=False):
         return self.answers
 
 
-class SourceLoader:
+class SourceLoader(msgspec.Struct, eq=False):
     """Loads groups of questions. A group is one key of the dataloader, so twenty questions that are
     asked together cost one future; a question that any group has asked before is not asked again.
 
     Where nobody else can ask in the meantime, nothing is waited for and the group goes out as it is.
     """
 
-    def __init__(self, source: str, ask: Ask, call: Call, pace: Pace, *, is_held: bool) -> None:
-        self._ask = ask
-        self._call = call
-        self._pace = pace
-        self._source = source
-        self._is_held = is_held
-        self._loader: PacedLoader | None = None
-        self._known: dict[Hashable, Any] = {}
-        """The answer to each question, or the group that it has gone out with, not answered yet."""
+    _source: str
+    _ask: Ask
+    _call: Call
+    _pace: Pace
+    is_held: bool
+    _loader: PacedLoader | None = None
+    _known: dict[Hashable, Any] = {}
+    """The answer to each question, or the group that it has gone out with, not answered yet."""
 
     async def all(self, questions: Sequence[Hashable]) -> Sequence[Any]:
         """An answer, or the UpstreamError in its place, for each question in order."""
@@ -83,7 +82,7 @@ class SourceLoader:
     def _queued(self, group: Sequence[Any]) -> "asyncio.Future[Sequence[Any]]":
         """The answers of a batch to come."""
         if self._loader is None:
-            self._loader = PacedLoader(self._load, self._pace, is_held=self._is_held)
+            self._loader = PacedLoader(self._load, self._pace, is_held=self.is_held)
         return self._loader.load(group)
 
     async def _awaited(self, question: Hashable, group: "_Group") -> Any:

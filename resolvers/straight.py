@@ -71,9 +71,10 @@ def takes_short_way(plans: Sequence[SourcePlan], *, with_others: bool = False) -
 
 
 def straight_rows(
-    question: Question, asked: Sequence[tuple[Search, Page | BaseException]]
+    question: Question, asked: Sequence[tuple[Search, Page | BaseException]], labels: LabelRules
 ) -> Straight | None:
-    """The first rows of several sources together, None where one of the pages is not plain."""
+    """The first rows of several sources together, None where one of the pages is not plain, or a label
+    withholds one of the rows."""
     entries: list[_Entry] = []
     bounds: list[datetime] = []
     for search, page in asked:
@@ -92,7 +93,8 @@ def straight_rows(
     if bounds and (not taken or max(bounds) >= taken[-1][0]):
         return None
     rows, pages = [row for _, _, row, _ in taken], [page for _, _, _, page in taken]
-    return Straight(rows, pages, len(entries) > question.first)
+    straight = Straight(rows, pages, len(entries) > question.first)
+    return None if _has_withheld(labels, straight) else straight
 
 
 def key_of(row: Any, ordering: Ordering) -> Key:
@@ -106,13 +108,14 @@ def key_of(row: Any, ordering: Ordering) -> Key:
     return ordering.key_of(json)
 
 
-def has_withheld(labels: LabelRules, straight: Straight) -> bool:
-    """Whether a row of the pages has a security label that withholds it; one without a code is odd."""
-    for page in (straight.page,) if straight.page is not None else straight.every:
-        labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
-        if labelled and _withhold(labels, page.type, labelled):
-            return True
-    return False
+def _has_withheld(labels: LabelRules, straight: Straight) -> bool:
+    return any(_withholds_one(labels, page) for page in straight.every)
+
+
+def _withholds_one(labels: LabelRules, page: PlainPage) -> bool:
+    """Whether a row of the page has a security label that withholds it; one without a code is odd."""
+    labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
+    return bool(labelled) and _withhold(labels, page.type, labelled)
 
 
 def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
@@ -125,9 +128,11 @@ def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
     )
 
 
-def straight_page(question: Question, search: Search, page: Page | BaseException) -> Straight | None:
-    """The first rows of a single source, None where its page is not plain. Nothing is to be merged: its order
-    is only checked."""
+def straight_page(
+    question: Question, search: Search, page: Page | BaseException, labels: LabelRules
+) -> Straight | None:
+    """The first rows of a single source, None where its page is not plain, or a label withholds a row of it.
+    Nothing is to be merged: its order is only checked."""
     if not isinstance(page, Page) or (plain := page.plain) is None or (shape := search.shape) is None:
         return None
     rows, most = plain.rows, question.first
@@ -140,6 +145,11 @@ def straight_page(question: Question, search: Search, page: Page | BaseException
     ends = () if shape.periods is None else shape.periods(rows)
     if not come_one_by_one(texts, ends) and not _are_in_order(shape, rows):
         return None
+    for row in rows:
+        if (meta := row.meta_) is not None and meta.security_:
+            if _withholds_one(labels, plain):
+                return None
+            break
     first = rows[:most] if has_next else rows
     return Straight(first, [plain] * len(first), has_next, plain)
 
@@ -163,29 +173,23 @@ def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> 
     if not texts:
         return True
     said: list[str] = texts  # type: ignore[assignment]
+    ended: list[tuple[str, str]] = []
     try:
         if not all(map(gt, said, said[1:])):
             return False
-        if not any(ends):
-            return _are_alike(said) and "" not in ends
-        ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
-        every = [*said, *[end for _, end in ended]]
-        return _are_alike(every) and all([start <= end for start, end in ended])  # noqa: C419  costs less
-    except TypeError:  # one has no date
-        return False
-
-
-def _are_alike(texts: Sequence[str]) -> bool:
-    """Whether these are seconds of the calendar, all in one zone. Raises TypeError where one is None."""
-    together = "\n".join(texts)
-    count = len(texts)
-    if together.count("Z") == count == together.count("T") and "." not in together:
-        try:
-            msgspec.convert(texts, _DATES)  # RFC 3339, in which a part cannot be left out
-        except msgspec.ValidationError:
+        if any(ends):
+            ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
+            said = [*said, *[end for _, end in ended]]
+        elif "" in ends:
             return False
-        return True
-    return _ALIKE.fullmatch(together) is not None
+        together, count = "\n".join(said), len(said)
+        if together.count("Z") == count == together.count("T") and "." not in together:
+            msgspec.convert(said, _DATES)  # RFC 3339, in which a part cannot be left out
+        elif _ALIKE.fullmatch(together) is None:
+            return False
+        return not ended or all([start <= end for start, end in ended])  # noqa: C419  costs less
+    except (TypeError, msgspec.ValidationError):  # one has no date, or is none
+        return False
 
 
 def _are_in_order(shape: Shape, rows: Sequence[Any]) -> bool:

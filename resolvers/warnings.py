@@ -38,4 +38,4 @@ class Warnings(msgspec.Struct):
 
     def told(self) -> list[dict[str, Any]]:
         """What `extensions.warnings` says, in the order in which it turned up."""
-        return [one.told() for one in self._known.values()]
+        return [one.told() for one in self._known.values()] if self._known else []

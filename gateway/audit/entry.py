@@ -83,7 +83,7 @@ class Entry(msgspec.Struct, eq=False):
             issuer=principal.issuer,
             client=principal.client,
             subject=principal.subject,
-            fhir_user=_staff(principal.fhir_user),
+            fhir_user=_staff(principal.fhir_user) if principal.fhir_user is not None else None,
             token_id=principal.token_id,
             patient=context.own_id if context else None,
             kind=prepared.kind if prepared else self.kind,
@@ -99,6 +99,6 @@ class Entry(msgspec.Struct, eq=False):
         )
 
 
-def _staff(fhir_user: str | None) -> str | None:
+def _staff(fhir_user: str) -> str | None:
     """Not where the user is a Patient: the id of one may be an NHS number, and `patient` says who it is."""
-    return None if fhir_user is None or "Patient/" in fhir_user else fhir_user
+    return None if "Patient/" in fhir_user else fhir_user

@@ -22,4 +22,4 @@ def actual(
 
     An operation of which nothing was executed cost nothing: for it this is not asked.
     """
-    return analysis.tariff(denied).of(tally, analysis.values(variables))
+    return analysis.tariff(denied).of(tally, analysis.values(variables) if analysis.defaults else variables)

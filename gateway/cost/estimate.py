@@ -32,7 +32,8 @@ def estimate(analysis: Analysis, variables: Mapping[str, Any], denied: frozenset
 
     Variables that are not of their types, which are refused at execution, give some such number.
     """
-    return analysis.formula(denied).of(analysis.values(variables))
+    formula = analysis.formula(denied)
+    return formula.fixed if formula.fixed is not None else formula.of(analysis.values(variables))
 
 
 def breakdown(

@@ -13,17 +13,17 @@ COST_MAX: Final = 2**31 - 1
 
 
 class Formula:
-    """What an operation may cost at most."""
+    """What an operation may cost at most. `fixed`: the cost, where no variable changes it."""
 
-    __slots__ = ("_fixed", "_term")
+    __slots__ = ("_term", "fixed")
 
     def __init__(self, term: Term) -> None:
         self._term = term
-        self._fixed = as_cost(term.number) if isinstance(term, Fixed) else None
+        self.fixed = as_cost(term.number) if isinstance(term, Fixed) else None
 
     def of(self, values: Mapping[str, Any]) -> int:
         """The cost with these variables (`Analysis.values`), 0 to `COST_MAX`."""
-        return self._fixed if self._fixed is not None else as_cost(self._term.of(values))
+        return self.fixed if self.fixed is not None else as_cost(self._term.of(values))
 
 
 def as_cost(number: Number) -> int:

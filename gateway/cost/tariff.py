@@ -16,7 +16,7 @@ from gateway.cost.sums import Noted, added_up
 from gateway.cost.terms import ONE, ZERO, Fixed, Term, Values, least, most, product, total, when
 from resolvers.tally import Tally
 
-SHORT_WAY_FROM: Final = 10
+SHORT_WAY_FROM: Final = 4
 """Pages, from which on it is quicker to add up note by note than to make a tree."""
 
 

@@ -65,7 +65,7 @@ class CompiledExecutor:
         if prepared.conditions and _has_null(prepared.conditions, coerced):
             return await self._stock.run(prepared, variables, context)  # null is an error at its field
         run = Run(context, coerced)
-        key = _plan_key(prepared, coerced, context.denied)
+        key = _plan_key(prepared, coerced, context.denied) if prepared.conditions else ((), context.denied)
         plan: Plan = prepared.plans.get(key) or await self._compiled(prepared, key)
         if plan.denied:
             context.refuse(plan.denied)
@@ -131,8 +131,6 @@ class CompiledExecutor:
 
 def _plan_key(prepared: PreparedDocument, variables: VariableValues, denied: frozenset[str]) -> PlanKey:
     """By what an operation's plans differ: the values of the variables that select, and what is denied."""
-    if not prepared.conditions:
-        return (), denied
     return tuple([variables.coerced.get(name) is True for name in prepared.conditions]), denied
 
 

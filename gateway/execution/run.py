@@ -23,8 +23,8 @@ Complete = Callable[[Any, "Run", LinkedPath], Any]
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """A field with arguments or a fetch, as compiled: what does not change from request to request.
-    `together`: what fields have in common whose places are answered together; None: these are each by itself,
-    or it depends on their parents."""
+    `fetch_all`: what answers many places at once, if anything does. `together`: what fields have in common
+    whose places are answered together; None: these are each by itself, or it depends on their parents."""
 
     nodes: tuple[FieldNode, ...]
     arguments: Arguments
@@ -32,11 +32,13 @@ class Step:
     complete: Complete
     selected: frozenset[str]
     about: Any = field(init=False, default=None)
+    fetch_all: FetchAll | None = field(init=False, default=None)
     together: FetchAll | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if isinstance(self.fetch, Batched):
             object.__setattr__(self, "about", self.fetch.about)
+            object.__setattr__(self, "fetch_all", self.fetch.all)
             if self.fetch.apart is None:
                 object.__setattr__(self, "together", self.fetch.all)
 
@@ -115,14 +117,23 @@ class Run(msgspec.Struct, eq=False):
     def settle(self) -> Awaitable[Any]:
         """Runs the fetches that are pending, and those they lead to; branches do not wait for each other."""
         pending, self.pending = self.pending, []
-        batches = _batches(pending)
-        return self._fetch(pending) if len(batches) == 1 else asyncio.gather(*map(self._fetch, batches))
+        batches = _batches(pending) if len(pending) > 1 else ()
+        return self._fetch(pending) if len(batches) < 2 else asyncio.gather(*map(self._fetch, batches))
 
     async def _fetch(self, batch: list[Pending]) -> None:
         """Places that are answered together, and what they lead to."""
         turns = self.context.turns
         while True:
-            values = await self._values(batch)
+            fetch_all = batch[0].step.fetch_all
+            calls = None if fetch_all is None else self._calls(batch)
+            values: Sequence[Any]
+            if fetch_all is None or calls is None:
+                values = await self._values(batch)
+            else:
+                try:
+                    values = await fetch_all(calls)
+                except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+                    values = [error] * len(calls)
             late: list[Coroutine[Any, Any, None]] = []
             mine: list[Pending] = []
             is_large = len(batch) > 1
@@ -135,12 +146,15 @@ class Run(msgspec.Struct, eq=False):
                     self._put_unusual(one, value, late)
                 else:
                     one.out[one.key] = one.step.complete(value, self, one.path)
+            if len(mine) < 2 and not late:
+                if not mine:
+                    return
+                batch = mine
+                continue
             batches = _batches(mine)
             if late or len(batches) > 1:
                 late += [self._fetch(one) for one in batches]
                 await (late[0] if len(late) == 1 else asyncio.gather(*late))
-                return
-            if not mine:
                 return
             batch = mine
 
@@ -169,25 +183,25 @@ class Run(msgspec.Struct, eq=False):
         if mine:
             await self.settle()
 
+    def _calls(self, batch: list[Pending]) -> list[FieldCall] | None:
+        """What a resolver is given for each place; None where arguments of some place are wrong."""
+        context, calls = self.context, []
+        try:
+            for one in batch:
+                step = one.step
+                known = step.arguments.constant
+                if known is None:
+                    known = self.arguments(step)
+                calls.append(FieldCall(one.parent, known, context, one.path, step.selected, step.about))
+        except GraphQLError:
+            return None
+        return calls
+
     async def _values(self, batch: list[Pending]) -> Sequence[Any]:
         """What the resolver says to each place. What it raises is told at all of them."""
-        context, fetch = self.context, batch[0].step.fetch
-        try:
-            calls = [
-                FieldCall(
-                    one.parent,
-                    known
-                    if (known := (step := one.step).arguments.constant) is not None
-                    else self.arguments(step),
-                    context,
-                    one.path,
-                    step.selected,
-                    step.about,
-                )
-                for one in batch
-            ]
-        except GraphQLError as error:
-            return await self._values_of_some(batch, error)
+        calls, fetch = self._calls(batch), batch[0].step.fetch
+        if calls is None:
+            return await self._values_of_some(batch)
         try:
             if isinstance(fetch, Batched):
                 return await fetch.all(calls)
@@ -196,10 +210,8 @@ class Run(msgspec.Struct, eq=False):
         except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
             return [error] * len(calls)
 
-    async def _values_of_some(self, batch: list[Pending], error: GraphQLError) -> Sequence[Any]:
+    async def _values_of_some(self, batch: list[Pending]) -> Sequence[Any]:
         """The same, where arguments of some places are wrong: what is wrong stands in place of a value."""
-        if len(batch) == 1:
-            return (error,)
         wrong: dict[int, GraphQLError] = {}
         for place, one in enumerate(batch):
             try:

@@ -81,6 +81,11 @@ class FhirUpstream:
             self._abilities[resource_type] = known
         return known[1]
 
+    @property
+    def declared(self) -> Capabilities | None:
+        """What the source can do with every type, where it has said so lately."""
+        return self._discovery.known
+
     def locations(self) -> tuple[Location, ...]:
         return self._locations
 
@@ -133,7 +138,9 @@ class FhirUpstream:
         known = self._discovery.known
         if known is None or "identifier" not in known.abilities("Patient").parameters:
             return self._identify_unknown(identifiers, locations, call)
-        return self._identify(known, identifiers, locations, call)
+        settings = self._settings
+        pages, is_once = settings.max_pages, settings.is_registered_once
+        return identify_all(self._server, known, identifiers, locations, call, pages, is_once)
 
     async def open_attachment(
         self, address: str, location: Location, accept: str, max_bytes: int, call: Call
@@ -156,25 +163,9 @@ class FhirUpstream:
             known = SearchNotSupported(self.name, f"{self.name} cannot find patients by identifier.")
         if isinstance(known, UpstreamError):
             return [known] * len(identifiers)
-        return await self._identify(known, identifiers, locations, call)
-
-    def _identify(
-        self,
-        known: Capabilities,
-        identifiers: Sequence[Token],
-        locations: Sequence[Location],
-        call: Call,
-    ) -> Coroutine[Any, Any, Sequence[tuple[Resource, ...] | UpstreamError]]:
         settings = self._settings
-        return identify_all(
-            self._server,
-            known,
-            identifiers,
-            locations,
-            call,
-            settings.max_pages,
-            settings.is_registered_once,
-        )
+        pages, is_once = settings.max_pages, settings.is_registered_once
+        return await identify_all(self._server, known, identifiers, locations, call, pages, is_once)
 
     async def _capabilities(self, call: Call) -> Capabilities | UpstreamError:
         try:

@@ -39,7 +39,7 @@ async def identify_all(
     """
     page_size = server.settings.page_size_max
     groups: list[Mapping[str, Token]] = []
-    if len(tokens) == 1 and len(locations) == 1:
+    if len(tokens) == len(locations) == 1:
         text = token_text(tokens[0])
         groups.append({text: tokens[0]})
         asks = [Ask("identify", locations[0], "Patient", identifier_query((text,), page_size))]
@@ -103,7 +103,12 @@ def _whole(
         entries = entries_of(asked, answer)
     except UpstreamError:
         return None
-    return None if entries.next or entries.problems else resources_of(asked, entries, answer)
+    if entries.next or entries.problems:
+        return None
+    rows = entries.matches
+    if len(rows) != 1:
+        return resources_of(asked, entries, answer)
+    return (Resource(server.source, ask.location, "Patient", rows[0]["id"], rows[0], answer.retrieved_at),)
 
 
 async def _records(

@@ -8,7 +8,7 @@ from resolvers.cache import Kept
 from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_entries import Asked
 from resolvers.upstreams.fhir_plain import Kind, kind_of
-from resolvers.upstreams.fhir_query import query_about, query_rest
+from resolvers.upstreams.fhir_query import about_text, id_text, query_rest
 from resolvers.upstreams.fhir_server import Ask, FhirServer
 from resolvers.upstreams.upstream import Call, Search
 
@@ -24,23 +24,43 @@ class Kinds:
     def __init__(self, server: FhirServer) -> None:
         self._server = server
         self._kept: Kept[tuple[Capabilities, Kind]] = Kept()
+        self._together: Kept[tuple[Capabilities, list[Kind]]] = Kept()
 
     def asks(
         self, searches: Sequence[Search], capabilities: Capabilities, call: Call
     ) -> tuple[list[Kind], list[Ask]]:
         """The kind of each search, and how it is asked."""
-        kinds: list[Kind] = []
+        if not searches:
+            return [], []
+        shared = list(map(_SHARED, searches))
+        if shared.count(shared[0]) == len(shared):
+            kinds = [self._kind(searches[0], shared[0], capabilities, call)] * len(shared)
+        else:
+            kinds = self._kinds(searches, shared, capabilities, call)
         asks: list[Ask] = []
-        last: Any = None
-        for search in searches:
-            shared = _SHARED(search)
-            if shared != last:
-                last, kind = shared, self._kind(search, shared, capabilities, call)
-            kinds.append(kind)
-            patient = search.patient
-            query = kind.query if patient is None else query_about(search, kind.query)
+        last, text = None, ""
+        for search, kind in zip(searches, kinds, strict=True):
+            patient, query = search.patient, kind.query
+            if patient is not None:
+                if patient is not last:
+                    last, text = patient, id_text(patient)
+                query = f"{kind.about}{text}&{query}"
             asks.append(Ask("search", search.location, search.type, query, search.page, kind.row))
         return kinds, asks
+
+    def _kinds(
+        self, searches: Sequence[Search], shared: list[Any], capabilities: Capabilities, call: Call
+    ) -> list[Kind]:
+        """Those of searches of several kinds, which are often asked for together."""
+        key = (call.patient_record, *shared)
+        known = self._together.get(key)
+        if known is not None and known[0] is capabilities:
+            return known[1]
+        pairs = zip(searches, shared, strict=True)
+        kinds = [self._kind(search, what, capabilities, call) for search, what in pairs]
+        if not any(one.filters or one.page is not None for one in searches):
+            self._together.keep(key, (capabilities, kinds))
+        return kinds
 
     def _kind(self, search: Search, shared: Any, capabilities: Capabilities, call: Call) -> Kind:
         record = call.patient_record if search.type == "Patient" else dict
@@ -55,7 +75,10 @@ class Kinds:
     def _made(self, search: Search, record: Any, capabilities: Capabilities) -> Kind:
         server, is_counted = self._server, capabilities.abilities(search.type).counts
         query = "" if search.page is not None else query_rest(search, server.settings.page_size_max)
-        return kind_of(asked_by(server, search, record), search.shape, query, is_counted=is_counted)
+        about = about_text(search)
+        return kind_of(
+            asked_by(server, search, record), search.shape, query, about=about, is_counted=is_counted
+        )
 
 
 def asked_by(server: FhirServer, search: Search, record: Any = dict) -> Asked:

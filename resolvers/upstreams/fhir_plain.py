@@ -33,28 +33,33 @@ _NEVER: Final = "\n"
 class Kind(msgspec.Struct):
     """What is expected of the pages of searches that differ in their patient only, worked out once.
 
-    `query`: what they ask besides the patient; `row`: the struct of their shape; `is_counted`: their totals
-    are exact. `mark`: what tells in a self link that nothing was ignored (empty: nothing was sent that could
-    be); `leads_here`: matches a next link that is followed as it is; `prefix`: what stands before the ids.
+    `query`: what they ask besides the patient; `about`: what stands before the patient's id; `row`: the
+    struct of their shape; `is_counted`: their totals are exact. `mark`: what tells in a self link that
+    nothing was ignored (empty: nothing was sent that could be); `leads_here`: matches a next link that is
+    followed as it is; `prefix`: what stands before the ids.
     """
 
     asked: Asked
     shape: Shape | None
     row: Any
     query: str
+    about: str
     is_counted: bool
     mark: str
     leads_here: Callable[[str], Any]
     prefix: str
 
 
-def kind_of(asked: Asked, shape: Shape | None, query: str = "", *, is_counted: bool = True) -> Kind:
+def kind_of(
+    asked: Asked, shape: Shape | None, query: str = "", *, about: str = "", is_counted: bool = True
+) -> Kind:
     """The kind of searches that are held against `asked`."""
     return Kind(
         asked,
         shape,
         None if shape is None else shape.row,
         query,
+        about,
         is_counted,
         _mark(asked.codes),
         link_pattern(asked.location.base_url).fullmatch,

@@ -14,17 +14,18 @@ _SAFE = "/:,"
 
 def search_query(search: Search, page_size_max: int) -> str:
     """The query of a search, percent-encoded; the values are in search syntax already."""
-    return query_about(search, query_rest(search, page_size_max))
+    id_, rest = search.patient, query_rest(search, page_size_max)
+    return rest if id_ is None else f"{about_text(search)}{id_text(id_)}&{rest}"
 
 
-def query_about(search: Search, rest: str) -> str:
-    """The query of a search whose other conditions are known: the patient's comes first."""
-    id_ = search.patient
-    if id_ is None:
-        return rest
-    if not is_resource_id(id_):
-        id_ = quote(id_, safe=_SAFE)
-    return f"{search.patient_parameter or 'patient'}=Patient/{id_}&{rest}"
+def about_text(search: Search) -> str:
+    """What stands before the id in a search's condition about its patient."""
+    return f"{search.patient_parameter or 'patient'}=Patient/"
+
+
+def id_text(id_: str) -> str:
+    """A patient's id, percent-encoded."""
+    return id_ if is_resource_id(id_) else quote(id_, safe=_SAFE)
 
 
 def query_rest(search: Search, page_size_max: int) -> str:

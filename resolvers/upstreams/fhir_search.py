@@ -31,12 +31,12 @@ async def search_all(
     """The page of each search, or what went wrong."""
     unique = searches if len(searches) == 1 else list(dict.fromkeys(searches))
     found, asks = kinds.asks(unique, capabilities, call)
-    answers = await server.fetch_all(asks, call, capabilities.has_batch)
-    if len(found) == 1:
-        return [_page(discovery, found[0], answers[0])] * len(searches)
-    if type(answers) is TypedAnswers and not answers.whole.is_stale:
-        pages = await _typed_pages(discovery, found, answers)
+    if len(asks) > 1 and (len(asks) > server.settings.bundle_entries_max or not server.is_only_place):
+        pages = await _by_groups(server, discovery, found, asks, call, capabilities.has_batch)
     else:
+        answers = await server.fetch_all(asks, call, capabilities.has_batch)
+        if len(found) == 1:
+            return [_page(discovery, found[0], answers[0])] * len(searches)
         pages = await _pages(discovery, found, answers)
     if len(pages) == len(searches):
         return pages
@@ -44,9 +44,35 @@ async def search_all(
     return [of[one] for one in searches]
 
 
+async def _by_groups(
+    server: FhirServer,
+    discovery: Discovery,
+    kinds: Sequence[Kind],
+    asks: Sequence[Ask],
+    call: Call,
+    has_batch: bool,
+) -> list[Page | UpstreamError]:
+    """The pages of searches that do not go out as one: each group's are made of its own answer."""
+
+    async def asked(places: list[int]) -> list[Page | UpstreamError]:
+        answers = await server.fetch_all([asks[place] for place in places], call, has_batch)
+        return await _pages(discovery, [kinds[place] for place in places], answers)
+
+    groups = server.groups(asks, has_batch)
+    found = await asyncio.gather(*map(asked, groups))
+    pages = {
+        place: page
+        for places, of_group in zip(groups, found, strict=True)
+        for place, page in zip(places, of_group, strict=True)
+    }
+    return [pages[place] for place in range(len(asks))]
+
+
 async def _pages(
     discovery: Discovery, kinds: Sequence[Kind], answers: Sequence[RawAnswer | UpstreamError]
 ) -> list[Page | UpstreamError]:
+    if type(answers) is TypedAnswers and not answers.whole.is_stale:
+        return await _typed_pages(discovery, kinds, answers)
     pages: list[Page | UpstreamError] = []
     for place, (kind, answer) in enumerate(zip(kinds, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:

@@ -129,7 +129,7 @@ class FhirServer:
             for place, found in zip(places, await asking, strict=True):
                 answers[place] = found
 
-        await asyncio.gather(*map(answer, self._groups(asks, has_batch)))
+        await asyncio.gather(*map(answer, self.groups(asks, has_batch)))
         return [answer for answer in answers if answer is not None]
 
     def _is_long(self, ask: Ask) -> bool:
@@ -139,7 +139,7 @@ class FhirServer:
             return False
         return len(ask.location.base_url) + length + 2 > self.settings.url_length_max
 
-    def _groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
+    def groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
         if not has_batch or self._refuses_bundles:
             return [[place] for place in range(len(asks))]

@@ -8,22 +8,18 @@ from resolvers.resource import Json, Resource
 
 def stating(tokens: Sequence[Token], records: Sequence[Resource]) -> list[tuple[Resource, ...]]:
     """For each identifier the records that state it; spaces inside a value do not count."""
-    plain = _plainly_stating(tokens, records) if len(tokens) > 1 else _stating_it(tokens, records)
-    return _stating(tokens, records) if plain is None else plain
-
-
-def _stating_it(tokens: Sequence[Token], records: Sequence[Resource]) -> list[tuple[Resource, ...]] | None:
-    """The same where one record states the only identifier as it is asked for; None where that is not so."""
-    if not (len(tokens) == len(records) == 1 and tokens[0].system and tokens[0].code):
-        return None
-    token, record = tokens[0], records[0]
-    try:
-        for row in record.json["identifier"]:
-            if row["value"] == token.code and row["system"] == token.system:
-                return [(record,)]
-    except (KeyError, TypeError):  # what is not as FHIR has it
-        pass
-    return None
+    if len(tokens) > 1:
+        plain = _plainly_stating(tokens, records)
+        return _stating(tokens, records) if plain is None else plain
+    if len(records) == 1 and tokens:  # nearly always it is stated as it is asked for
+        system, code = tokens[0].system, tokens[0].code
+        try:
+            for row in records[0].json["identifier"] if system and code else ():
+                if row["value"] == code and row["system"] == system:
+                    return [tuple(records)]
+        except (KeyError, TypeError):  # what is not as FHIR has it
+            pass
+    return _stating(tokens, records)
 
 
 def _plainly_stating(

@@ -8,7 +8,7 @@ cost the others theirs.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -176,3 +176,12 @@ class Upstream(Protocol):
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
     ) -> Sequence[tuple[Resource, ...] | UpstreamError]:
         """For each business identifier, the Patient records that carry it at these places."""
+
+
+@runtime_checkable
+class Declaring(Protocol):
+    """A source that says at once what it is known to be able to do."""
+
+    @property
+    def declared(self) -> object | None:
+        """What all `abilities` and `types` follow from, another object whenever they change; None: ask."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.body import ClientGone
-from gateway.ending import Alarm, Deadline, Leaving
+from gateway.ending import Alarm, Ending
 from gateway.errors import DeadlinePassed
 
 NOW, NEVER = 0.0, 3600.0
@@ -32,33 +32,47 @@ def connection() -> Connection:
     return Connection()
 
 
-async def waiting(ending: Deadline | Leaving) -> None:
+def deadline(alarm: Alarm) -> Ending:
+    """A block of somebody who stays, with the time until the alarm rings."""
+    return Ending(alarm, Connection().receive, alarm.after_s)
+
+
+def leaving(alarm: Alarm, connection: Connection) -> Ending:
+    """A block without a deadline."""
+    return Ending(alarm, connection.receive, NEVER)
+
+
+async def waiting(ending: Ending) -> None:
     with ending:
-        await asyncio.sleep(NEVER)
+        try:
+            await asyncio.sleep(NEVER)
+        except asyncio.CancelledError:
+            ending.check()
+            raise
 
 
 async def test_work_that_outlasts_its_deadline_raises_so() -> None:
     task = asyncio.current_task()
     assert task is not None
     with pytest.raises(DeadlinePassed):
-        await waiting(Deadline(Alarm(NOW)))
+        await waiting(deadline(Alarm(NOW)))
     assert task.cancelling() == 0
 
 
 async def test_work_within_its_deadline_is_left_alone() -> None:
     alarm = Alarm(NOW)
-    with Deadline(alarm):
+    with deadline(alarm):
         pass
     await asyncio.sleep(0.01)
-    with Deadline(Alarm(NEVER)):
+    with deadline(Alarm(NEVER)):
         await asyncio.sleep(0)
 
 
 async def test_each_of_many_has_its_own_deadline() -> None:
     alarm = Alarm(0.05)
-    first = asyncio.create_task(waiting(Deadline(alarm)))
+    first = asyncio.create_task(waiting(deadline(alarm)))
     await asyncio.sleep(0.03)
-    second = asyncio.create_task(waiting(Deadline(alarm)))
+    second = asyncio.create_task(waiting(deadline(alarm)))
     with pytest.raises(DeadlinePassed):
         await first
     assert not second.done()
@@ -70,12 +84,12 @@ async def test_alarm_rings_again_after_it_was_idle() -> None:
     alarm = Alarm(0.01)
     for _ in range(2):
         with pytest.raises(DeadlinePassed):
-            await waiting(Deadline(alarm))
+            await waiting(deadline(alarm))
         await asyncio.sleep(0.02)
 
 
 async def test_work_that_somebody_else_ends_is_cancelled_and_not_late() -> None:
-    task = asyncio.create_task(waiting(Deadline(Alarm(NEVER))))
+    task = asyncio.create_task(waiting(deadline(Alarm(NEVER))))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -85,7 +99,7 @@ async def test_work_that_somebody_else_ends_is_cancelled_and_not_late() -> None:
 
 async def test_work_that_is_late_and_ended_by_somebody_else_stays_cancelled() -> None:
     async def stubborn() -> None:
-        with Deadline(Alarm(NOW)):
+        with deadline(Alarm(NOW)):
             try:
                 await asyncio.sleep(NEVER)
             except asyncio.CancelledError:
@@ -100,12 +114,12 @@ async def test_work_that_is_late_and_ended_by_somebody_else_stays_cancelled() ->
 
 
 async def test_failure_of_the_work_is_its_own() -> None:
-    with pytest.raises(ZeroDivisionError), Deadline(Alarm(NEVER)):
+    with pytest.raises(ZeroDivisionError), deadline(Alarm(NEVER)):
         raise ZeroDivisionError
 
 
 async def test_client_that_leaves_ends_the_work(connection: Connection) -> None:
-    task = asyncio.create_task(waiting(Leaving(Alarm(NOW), connection.receive)))
+    task = asyncio.create_task(waiting(leaving(Alarm(NOW), connection)))
     await connection.watched.wait()
     connection.tell("http.request")
     connection.tell("http.disconnect")
@@ -117,30 +131,49 @@ async def test_client_that_leaves_ends_the_work(connection: Connection) -> None:
 async def test_client_that_left_before_anybody_looked_ends_the_work(connection: Connection) -> None:
     connection.tell("http.disconnect")
     with pytest.raises(ClientGone):
-        await waiting(Leaving(Alarm(0.01), connection.receive))
+        await waiting(leaving(Alarm(0.01), connection))
 
 
 async def test_quick_work_has_nobody_watch_for_its_client(connection: Connection) -> None:
-    with Leaving(Alarm(0.01), connection.receive):
+    with leaving(Alarm(0.01), connection):
         await asyncio.sleep(0)
     await asyncio.sleep(0.03)
     assert not connection.watched.is_set()
 
 
 async def test_client_that_leaves_after_the_work_does_no_harm(connection: Connection) -> None:
-    with Leaving(Alarm(NOW), connection.receive):
+    with leaving(Alarm(NOW), connection):
         await connection.watched.wait()
         connection.tell("http.disconnect")
     await asyncio.sleep(0.01)
 
 
-async def test_leaving_counts_where_a_deadline_is_set_inside(connection: Connection) -> None:
-    async def work() -> None:
-        with Leaving(Alarm(NOW), connection.receive):
-            await waiting(Deadline(Alarm(NEVER)))
-
-    task = asyncio.create_task(work())
+async def test_leaving_counts_until_the_deadline(connection: Connection) -> None:
+    task = asyncio.create_task(waiting(Ending(Alarm(NOW), connection.receive, NEVER)))
     await connection.watched.wait()
     connection.tell("http.disconnect")
     with pytest.raises(ClientGone):
         await task
+
+
+async def test_deadline_counts_while_the_client_is_watched(connection: Connection) -> None:
+    task = asyncio.create_task(waiting(Ending(Alarm(NOW), connection.receive, 0.02)))
+    await connection.watched.wait()
+    with pytest.raises(DeadlinePassed):
+        await task
+    assert task.cancelling() == 0
+
+
+async def test_client_may_leave_while_a_passed_deadline_is_answered(connection: Connection) -> None:
+    async def work() -> None:
+        with Ending(Alarm(NOW), connection.receive, NOW) as ending:
+            try:
+                await asyncio.sleep(NEVER)
+            except asyncio.CancelledError:
+                with pytest.raises(DeadlinePassed):
+                    ending.check()
+            connection.tell("http.disconnect")
+            await asyncio.sleep(NEVER)
+
+    with pytest.raises(ClientGone):
+        await asyncio.create_task(work())

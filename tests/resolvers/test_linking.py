@@ -400,7 +400,7 @@ async def test_conflicts_are_counted_for_the_audit_record() -> None:
     asker = Asker(a, b)
     await person(asker, 'id: "a/Patient/1"')
     assert asker.context is not None
-    assert asker.context.identity.conflict_counts() == {"b": 1}
+    assert asker.context.conflict_counts() == {"b": 1}
 
 
 ACCOUNTS = "urn:account"

@@ -168,7 +168,7 @@ async def test_elements_that_nobody_reads_are_not_decoded() -> None:
     asker = Asker(source)
     await asker.data("{ patients { nodes { gender } } }")
     assert asker.context is not None
-    (record, *_) = asker.context.identity._known.persons
+    (record, *_) = asker.context.identity.known.persons
     assert record.json["gender"] == "male"
     assert "address" not in record.json
     await source.close()

@@ -52,6 +52,17 @@ async def test_each_declared_element_comes_whole_from_the_next_record_that_has_i
     assert {one.source for one in asker.context.disclosures.rows()} == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize("places", [1, 2])
+async def test_a_person_of_one_record_is_told_to_be_from_that_record(places: int) -> None:
+    records = (patient("1", NUMBER, **PHONE), patient("2", "9990000026", **HOME))
+    asker = Asker(*sources(*records)[:places], linking=REFILL)
+    found = await shown(asker)
+    assert (found["telecom"], found["address"]) == ([{"value": "07"}], None)
+    assert origins(found) == {"telecom": "a/Patient/1", "birthDate": "a/Patient/1"}
+    assert asker.context is not None
+    assert [(one.source, one.count) for one in asker.context.disclosures.rows()] == [("a", 1)]
+
+
 async def test_what_the_shown_record_has_stays() -> None:
     one = patient("1", NUMBER, **PHONE, deceasedBoolean=False)
     two = patient("2", NUMBER, telecom=[{"value": "08"}], deceasedDateTime="2020")

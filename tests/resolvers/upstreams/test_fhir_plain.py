@@ -12,6 +12,7 @@ from clinical.codec import decode_json, encode_json
 from resolvers.parts import Part, attribute
 from resolvers.resource import Location
 from resolvers.shape import shape_of
+from resolvers.upstreams import fhir_raw
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked, Entries, read_entries
 from resolvers.upstreams.fhir_plain import Decoded, entries_of, kind_of, plain_page
@@ -482,3 +483,25 @@ async def test_a_batch_with_other_than_the_pages_asked_for_is_nobodys_answer(cou
     typed = await source.search([about(1, shape=SHAPE), about(2, shape=SHAPE)], call())
     assert list(map(seen, typed)) == list(map(seen, await source.search([about(1), about(2)], call())))
     assert all(isinstance(one, UpstreamError) for one in typed)
+
+
+@pytest.mark.parametrize("most", [2, 50])
+async def test_pages_of_several_batches_are_decoded_once(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def handler(request: Any) -> Any:
+        asked = [one["request"]["url"] for one in decode_json(request.content)["entry"]]
+        ids = [url.split("patient=Patient/")[1].split("&")[0] for url in asked]
+        entries = [
+            {"resource": bundle(observation(f"of-{one}")), "response": {"status": "200 OK"}} for one in ids
+        ]
+        return fhir_json({"resourceType": "Bundle", "type": "batch-response", "entry": entries})
+
+    def cut(*_: Any) -> Any:
+        raise AssertionError("a batch was read a second time")
+
+    monkeypatch.setattr(fhir_raw, "entry_answers", cut)
+    server = Server(handler, statement(interactions=("batch",)))
+    source = server.source(capabilities={"bundle_entries_max": most})
+    pages = await source.search([about(one, shape=SHAPE) for one in (3, 1, 2, 5, 4, 6)], call())
+    assert len(server.seen) == 6 // min(most, 6)
+    found = [page.plain.rows for page in pages if isinstance(page, Page) and page.plain is not None]
+    assert [[row.id_ for row in rows] for rows in found] == [[f"of-{n}"] for n in (3, 1, 2, 5, 4, 6)]
