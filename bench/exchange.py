@@ -22,8 +22,9 @@ from bench.processes import cores, free_port, running
 from permissions.principal import Principal
 from resolvers.resource import Location
 from resolvers.upstreams.fhir_server import Ask, FhirServer
+from resolvers.upstreams.plain_request import answer_to
 from resolvers.upstreams.settings import UpstreamSettings
-from resolvers.upstreams.transport import Transport
+from resolvers.upstreams.transport import Request, Transport
 from resolvers.upstreams.transport_aiohttp import AiohttpTransport
 from resolvers.upstreams.transport_httpx import HttpxTransport
 from resolvers.upstreams.upstream import Call
@@ -72,7 +73,19 @@ async def by_aiohttp(base: str) -> AsyncIterator[Way]:
 
 @asynccontextmanager
 async def by_floor(base: str) -> AsyncIterator[Way]:
-    """What `bench.floor` does: no timeout, no redirects, nothing released where it goes wrong."""
+    """What `bench.floor` does: a connection of the pool without a session, as the gateway takes it."""
+    async with aiohttp.TCPConnector(limit=256) as connector:
+
+        async def way(query: str) -> bytes:
+            answer = await answer_to(Request("GET", f"{base}/Patient?{query}", HEADERS), connector)
+            return await answer.content.read()
+
+        yield way
+
+
+@asynccontextmanager
+async def by_session(base: str) -> AsyncIterator[Way]:
+    """A session at its least: no timeout, no redirects, nothing released where it goes wrong."""
     connector = aiohttp.TCPConnector(limit=256)
     jar, limit = aiohttp.DummyCookieJar(), aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, timeout=limit) as session:
@@ -104,6 +117,7 @@ async def measure(base: str) -> None:
                 by_gateway(base, HttpxTransport("ehr", LIMIT, httpx.AsyncHTTPTransport()))
             ),
             "aiohttp, the floor's way": await stack.enter_async_context(by_floor(base)),
+            "aiohttp, session at least": await stack.enter_async_context(by_session(base)),
             "aiohttp, as it comes": await stack.enter_async_context(by_aiohttp(base)),
             "httpx": await stack.enter_async_context(by_httpx(base)),
         }

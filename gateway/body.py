@@ -1,6 +1,6 @@
 """Reading a request's body, never more of it than allowed."""
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from gateway.http_errors import BodyTooLarge
 
@@ -9,14 +9,15 @@ class ClientGone(Exception):
     """The client closed the connection before it had its answer."""
 
 
-async def read_body(declared_length: bytes | None, receive: Receive, bytes_max: int) -> bytes:
-    """The whole body; raises `BodyTooLarge` as soon as that is known, `ClientGone` where it breaks off."""
-    if declared_length is not None and declared_length.isdigit() and int(declared_length) > bytes_max:
+def check_length(declared: bytes, bytes_max: int) -> None:
+    """Raises `BodyTooLarge` for a body that is said to be too long, before any of it is read."""
+    if declared.isdigit() and int(declared) > bytes_max:
         raise _too_large(bytes_max)
-    message = await receive()
-    first: bytes = message.get("body", b"")
-    if message["type"] == "http.request" and not message.get("more_body") and len(first) <= bytes_max:
-        return first  # as nearly every body comes
+
+
+async def whole_body(message: Message, receive: Receive, bytes_max: int) -> bytes:
+    """The body that begins with this message; raises `BodyTooLarge` as soon as that is known, `ClientGone`
+    where it breaks off."""
     body = bytearray()
     while True:
         if message["type"] == "http.disconnect":

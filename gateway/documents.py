@@ -34,8 +34,10 @@ class Documents:
         self._preparation = preparation
         self._prepared: _Cache[PreparedDocument] = _Cache(kept)
         self._refused: _Cache[DocumentRefused] = _Cache(REFUSED_KEPT)
-        self.kept: Callable[[Key], PreparedDocument | None] = self._prepared.find
-        """The prepared document of a text and the name of its operation, where that is kept."""
+        self.kept: Callable[[Key], PreparedDocument | None] = self._prepared.values.get
+        """The prepared document of a text and the name of its operation, where kept; `used` follows."""
+        self.used: Callable[[Key], None] = self._prepared.values.move_to_end
+        """Notes that it was found: what was used last is forgotten last."""
         self._pinned: Mapping[Key, PreparedDocument] = {}
         self._under_way: dict[Key, asyncio.Future[PreparedDocument | DocumentRefused]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
@@ -94,22 +96,22 @@ class _Cache(Generic[_Kept]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._characters = 0
-        self._values: OrderedDict[Key, _Kept] = OrderedDict()
+        self.values: OrderedDict[Key, _Kept] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self.values)
 
     def find(self, key: Key) -> _Kept | None:
-        value = self._values.get(key)
+        value = self.values.get(key)
         if value is not None:
-            self._values.move_to_end(key)
+            self.values.move_to_end(key)
         return value
 
     def keep(self, key: Key, value: _Kept) -> None:
-        self._values[key] = value
+        self.values[key] = value
         self._characters += len(key[0])
-        while len(self._values) > self._most or self._characters > CHARACTERS_KEPT:
-            forgotten, _ = self._values.popitem(last=False)
+        while len(self.values) > self._most or self._characters > CHARACTERS_KEPT:
+            forgotten, _ = self.values.popitem(last=False)
             self._characters -= len(forgotten[0])
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from random import getrandbits
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -15,44 +15,67 @@ from gateway.cors import Headers, OriginList
 REQUEST_ID: Final = b"x-request-id"
 NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 
+Fields = Mapping[bytes, bytes]
+"""Header fields by their names in lower case."""
+
 _UUID: Final = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_FREE_BITS: Final = ~(0xF << 76 | 0x3 << 62)
-_VERSION_4: Final = 0x4 << 76 | 0x2 << 62
+_MIDDLE: Final = f"-{getrandbits(16):04x}-4{getrandbits(12):03x}-{0x8000 | getrandbits(14):04x}-"
+"""Of the ids that this process makes: their version and variant (RFC 9562 section 5.4), and random bits."""
+
+
+class Serving(Protocol):
+    """An application that is told what `Edge` has made of a request, and adds the marks by itself."""
+
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, headers: Fields, marks: Headers
+    ) -> None:
+        """Answers a request with this id and these header fields."""
 
 
 class Edge:
     """Gives each request its id (RFC 9562), answers preflights, and marks every response with both.
 
     A route to an ASGI application at a plain path is called from here: it needs neither the router nor
-    the exception middleware of Starlette, which take 4 us. One with a true `adds_marks` adds the marks, which
-    are in the scope's state, by itself.
+    the exception middleware of Starlette, which take 4 us. One that is `Serving` adds the marks by itself.
     """
 
     def __init__(self, app: Starlette, origins: OriginList) -> None:
         self._app = app
         self._direct = direct_routes(app)
+        self._serving = {path: one.serve for path, one in self._direct.items() if hasattr(one, "serve")}
         self._origins = origins
+        self._marks: Headers = (NOSNIFF, *origins.response_headers(None))
+        """Of a response to no page, besides its id."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if len(headers) < len(scope["headers"]):
-            headers = _listed(scope["headers"])
-        origin = headers.get(b"origin")
-        request_id = accepted_request_id(headers.get(REQUEST_ID))
+        lines = scope["headers"]
+        headers = dict(lines)
+        if len(headers) < len(lines):
+            headers = _listed(lines)
+        given = headers.get(REQUEST_ID)
+        if given is not None and _UUID.fullmatch(given):
+            request_id = given.decode().lower()
+        else:
+            # It names a request in logs and guards nothing: 80 bits of its own tell it from any other.
+            request_id = f"{getrandbits(32):08x}{_MIDDLE}{getrandbits(48):012x}"
+        marks: Headers = ((REQUEST_ID, request_id.encode()), *self._marks)
+        if b"origin" in headers:
+            origin = headers[b"origin"]
+            marks = *marks[:2], *self._origins.response_headers(origin)
+            if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+                await self._preflight(origin)(scope, receive, marked(send, marks))
+                return
+        serve = self._serving.get(scope["path"])
+        if serve is not None:
+            await serve(scope, receive, send, request_id, headers, marks)
+            return
         state = scope.setdefault("state", {})
         state["request_id"], state["headers"] = request_id, headers
-        marks: Headers = (REQUEST_ID, request_id.encode()), NOSNIFF, *self._origins.response_headers(origin)
-        app = self._direct.get(scope["path"], self._app)
-        if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
-            app = self._preflight(origin)
-        if not getattr(app, "adds_marks", False):
-            send, marks = marked(send, marks), ()
-        state["marks"] = marks
-        await app(scope, receive, send)
+        await self._direct.get(scope["path"], self._app)(scope, receive, marked(send, marks))
 
     def _preflight(self, origin: bytes) -> Response:
         allowed = self._origins.preflight_headers(origin)
@@ -76,24 +99,15 @@ def marked(send: Send, marks: Headers) -> Send:
     return send_marked
 
 
-def accepted_request_id(given: bytes | None) -> str:
-    """The caller's id where it is a UUID, in lower case; else a new one of version 4."""
-    if given is not None and _UUID.fullmatch(given):
-        return given.decode().lower()
-    # It names a request in logs and guards nothing: no need to ask the system for every one.
-    text = f"{getrandbits(128) & _FREE_BITS | _VERSION_4:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
 def request_id_of(scope: Scope) -> str:
     """The id that `Edge` gave a request."""
     request_id: str = scope["state"]["request_id"]
     return request_id
 
 
-def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+def headers_of(scope: Scope) -> Fields:
     """The request's header fields by their names in lower case, as `Edge` read them."""
-    headers: Mapping[bytes, bytes] = scope["state"]["headers"]
+    headers: Fields = scope["state"]["headers"]
     return headers
 
 

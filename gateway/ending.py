@@ -61,7 +61,8 @@ class Ending(msgspec.Struct, eq=False):
     _watching: "asyncio.Task[None] | None" = None
     _timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> "Ending":
+    def begin(self) -> "Ending":
+        """The block begins. `over` follows, or that it is taken from the alarm before that rings."""
         loop, alarm = asyncio.get_running_loop(), self._alarm
         self._task = task = asyncio.current_task(loop)
         assert task is not None
@@ -71,14 +72,21 @@ class Ending(msgspec.Struct, eq=False):
             alarm.timer = loop.call_later(alarm.after_s, alarm.ring)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+    def over(self, problem: BaseException | None) -> None:
+        """The block has ended, by this exception if any. Raises `ClientGone` and `DeadlinePassed`."""
         self._alarm.due.pop(self, None)
         if self._watching is not None and self._timer is not None:
             self._watching.cancel()
             self._timer.cancel()
         why = self._why
-        if why is not None and self._is_mine() and kind is asyncio.CancelledError:
+        if why is not None and self._is_mine() and type(problem) is asyncio.CancelledError:
             raise why from None
+
+    def __enter__(self) -> "Ending":
+        return self.begin()
+
+    def __exit__(self, _: object, problem: BaseException | None, __: TracebackType | None) -> None:
+        self.over(problem)
 
     def check(self) -> None:
         """Raises `DeadlinePassed` where the block has been cancelled for that."""

@@ -26,39 +26,53 @@ class GraphQLRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 _Read = TypeVar("_Read")
 
-_REQUEST_DECODER: Final = msgspec.json.Decoder(GraphQLRequest, float_hook=Decimal)
+
+def _number(text: str) -> Decimal:
+    """A number with its digits. Raises ValueError where its exponent is out of all reason."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        raise ValueError("a number out of range") from None
+
+
+REQUEST_DECODER: Final = msgspec.json.Decoder(GraphQLRequest, float_hook=_number)
+"""Reads the request in a JSON body."""
+NO_REQUEST: Final = msgspec.DecodeError, UnicodeDecodeError, RecursionError
+"""What that raises for a body that holds none: then `looked_at_closely` says why."""
+
 _PARTS_DECODER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_VALUE_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+_VALUE_DECODER: Final = msgspec.json.Decoder(float_hook=_number)
 """A quantity that a client filters by keeps its digits: 5.10 is not a binary fraction."""
 
 
-def request_of_body(body: bytes, variables_bytes_max: int) -> GraphQLRequest:
-    """The request in a JSON body; raises `RequestMalformed`."""
-    try:
-        request = _REQUEST_DECODER.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _looked_at_closely(body)
+def check_request(request: GraphQLRequest, body: bytes, variables_bytes_max: int) -> None:
+    """Looks at a request without a text, or of a long body; raises `RequestMalformed`."""
     if request.query is None:
         _check_names_a_document(request)
     if len(body) > variables_bytes_max:
         variables = _read(_PARTS_DECODER, body).get("variables", b"")
         _check_variables_size(len(bytes(variables)), variables_bytes_max)
-    return request
 
 
-def _looked_at_closely(body: bytes) -> GraphQLRequest:
-    """Finds out what is wrong with a body."""
+def looked_at_closely(body: bytes) -> GraphQLRequest:
+    """Finds out what is wrong with a body that could not be read; raises `RequestMalformed`."""
     if body.lstrip()[:1] == b"[":
         raise RequestMalformed("Batched requests are not served: send one operation per request.")
     parts = _read(_PARTS_DECODER, body)
-    return _request({name: _read(_VALUE_DECODER, parts[name]) for name in PARAMETERS if name in parts})
+    odd = "The body holds a number that is out of range."
+    return _request({name: _read(_VALUE_DECODER, parts[name], odd) for name in PARAMETERS if name in parts})
 
 
-def _read(decoder: msgspec.json.Decoder[_Read], text: bytes | msgspec.Raw) -> _Read:
+def _read(
+    decoder: msgspec.json.Decoder[_Read],
+    text: bytes | msgspec.Raw,
+    odd: str = "The body must be a JSON object.",
+) -> _Read:
+    """What a text holds. Raises RequestMalformed; `odd`: where it is JSON, and not what is expected."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError:
-        raise RequestMalformed("The body must be a JSON object.") from None
+        raise RequestMalformed(odd) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise RequestMalformed("The body is not JSON.") from None
     except RecursionError:

@@ -145,3 +145,19 @@ def _quality_value(parameters: dict[str, str]) -> float | None:
 def _parameters(text: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in text.split(";"))
     return {name.strip(): value.strip().strip('"') for name, equals, value in pairs if equals}
+
+
+USUAL_RESPONSES: Final = {
+    None if one is None else one.encode(): response_type(one)
+    for one in (
+        None,
+        "*/*",
+        JSON,
+        GRAPHQL_RESPONSE,
+        f"{GRAPHQL_RESPONSE},{JSON}",
+        f"{GRAPHQL_RESPONSE}, {JSON}",
+        f"{GRAPHQL_RESPONSE},{JSON};q=0.9",
+        f"{GRAPHQL_RESPONSE}, {JSON};q=0.9",
+    )
+}
+"""The media types of responses by what clients usually say."""

@@ -2,31 +2,37 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
 import msgspec
 
+from clinical.codec import encode_json
 from gateway import response
 from gateway.addresses import Addresses
+from gateway.admission import Admission, Admissions
 from gateway.audit.entry import Entry
+from gateway.audit.record import OK
 from gateway.audit.trail import Trail
 from gateway.authn.authenticator import AuthenticationFailed, Authenticator, Credentials
-from gateway.charging import Bill, Charging
+from gateway.charging import Account, Bill, Charging
 from gateway.cost_header import ABSENT, CostHeader
 from gateway.documents import Documents
 from gateway.ending import Ending
 from gateway.entity_tags import EntityTags, matches
+from gateway.errors import DeadlinePassed
 from gateway.execution.denials import Denials
 from gateway.execution.executor import ExecutionResult, Executor
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import PostNeeded
+from gateway.persisted.names import EXTENSION
 from gateway.persisted.persisted import PersistedDocuments
 from gateway.prepare import PreparedDocument
 from gateway.response import Reply
 from gateway.telemetry import Telemetry
-from permissions.decision import Decisions, Permissions
+from permissions.decision import Decisions
 from permissions.principal import Principal
 from resolvers.context import RequestContext
 from resolvers.federation import Federation
@@ -77,39 +83,29 @@ class Pipeline:
     ) -> None:
         self._persisted = persisted
         self._documents = documents
+        self._kept, self._used = documents.kept, documents.used
         self._addresses = addresses
         self._tags = tags
-        self._federation = federation
-        self._decisions = decisions
-        self._denials = denials
-        self._rejects = rejects
-        self._executor = executor
+        self._open = federation.opened
         self._charging = charging
         self._trail = trail
         # So that what did arrive can still be merged and sent in time.
         self._sources_s = deadline_s - min(RESERVE_MAX_S, deadline_s * RESERVE_PART)
         self.deadline_s = deadline_s
         self._recognised, self._is_quick = authenticator.at_once, not telemetry.is_on
+        self._takes_kept = self._is_quick and persisted.takes_any_text
+        self._failed = telemetry.failed
+        admissions = Admissions(decisions, denials, federation, rejects=rejects)
         staged = telemetry.staged
-        self._answer = staged("request", self._run, _request_attributes)
+        self.answer = staged("request", self._run, _request_attributes)
+        """The reply to a request; refusals and faults are replies too, and each leaves its line."""
         self._authenticate = staged("authenticate", authenticator.authenticate)
         self._document = staged("documents", self._find)
-        self._permit = telemetry.spanned("permissions", self._permitted)
+        self._permit = telemetry.spanned("permissions", admissions.of)
         self._reserve = staged("limits", Bill.reserve)
-        self._execute = staged("execution", self._run_prepared, _operation_attributes)
+        self._execute = staged("execution", executor.run, _operation_attributes)
         self._respond = telemetry.spanned("response", self._build)
         self._respond_in_turns = staged("response", self._build_in_turns)
-
-    async def answer(self, incoming: Incoming) -> Reply:
-        """The reply to a request; refusals and faults are replies too, and each leaves its line."""
-        entry = self._trail.open(incoming.request_id)
-        try:
-            return await self._answer(incoming, entry)
-        except Exception as problem:  # noqa: BLE001  the last line: a fault must not break the connection
-            _log_refusal(problem, incoming.request_id)
-            return _refusal(entry, problem, incoming.media_type)
-        finally:
-            self._trail.close(entry)
 
     def refuse(self, problem: Exception, request_id: str, media_type: str) -> Reply:
         """The reply to what is no GraphQL request; it leaves its line too."""
@@ -123,58 +119,91 @@ class Pipeline:
         """Leaves the line of a request whose client left before all of it had come."""
         self._trail.close(self._trail.open(request_id))
 
-    async def _run(self, incoming: Incoming, entry: Entry) -> Reply:
+    async def _run(self, incoming: Incoming) -> Reply:
+        now_s, request_id, is_quick = monotonic(), incoming.request_id, self._is_quick
+        entry = Entry(request_id, datetime.now(UTC), now_s)  # as `Trail.open`
         try:
-            asked_at, is_quick = monotonic(), self._is_quick
-            credentials, variables = incoming.credentials, incoming.request.variables or {}
+            credentials, request = incoming.credentials, incoming.request
+            variables = request.variables or {}
 
             principal = (is_quick and self._recognised(credentials)) or await self._authenticate(credentials)
             entry.principal = principal
 
-            kept = self._kept(incoming) if is_quick else None
-            entry.prepared = prepared = kept or await self._document(incoming, principal, entry)
+            prepared, text = None, request.query
+            if (
+                self._takes_kept
+                and not (text is None or request.document_id is not None or incoming.is_get)
+                and not (request.extensions and EXTENSION in request.extensions)
+                and (prepared := self._kept(key := (text, request.operation_name)))
+            ):
+                self._used(key)
+            entry.prepared = prepared = prepared or await self._document(incoming, principal, entry)
 
-            permissions, denied = self._permit(principal, prepared, entry)
+            admission: Admission | None = prepared.admissions.get(id(principal)) if is_quick else None
+            if admission is None:
+                admission = self._permit(principal, prepared)
+            denied, entry.denied, entry.parts = admission.denied, admission.recorded, admission.parts
 
-            bill = self._charging.bill(principal, prepared, variables, denied)
+            account = admission.account or self._account(admission, prepared)
+            if (fixed := account.fixed) is not None:
+                bill = Bill(account, prepared, variables, variables, fixed)
+            else:
+                bill = account.bill(prepared, variables)
             if incoming.cost.validates:
                 return await self._priced(bill, incoming, entry)
 
-            context = self._federation.open(
-                principal,
-                permissions,
-                deadline_s=max(0.0, self._sources_s - (monotonic() - asked_at)),
-                request_id=incoming.request_id,
-                authorization=credentials.authorization,
-                denied=denied,
-                rejects=self._rejects,
+            context = self._open(
+                admission.standing, now_s + self._sources_s, request_id, credentials.authorization, denied
             )
             entry.context = context
             try:
-                await self._reserve(bill, context)
+                if not (is_quick and bill.take(context)):
+                    await self._reserve(bill, context)
                 result = await self._execute(prepared, variables, context)
                 bill.settle(result)
-                turns = context.turns if context.disclosures.total > LARGE_ROWS else None
-                if turns is None and not incoming.is_get:
-                    reply = self._respond(incoming, bill, result, context)
-                else:
-                    reply = await self._respond_in_turns(incoming, bill, result, context, turns)
-                entry.answered(reply.status, result.data is not None, result.errors)
-                if turns is not None:
-                    await context.loaders.let_go(turns)
-                return reply
+                if incoming.is_get or context.disclosures.total > LARGE_ROWS:
+                    return await self._answer_in_turns(incoming, bill, result, context, entry)
+                return self._respond(incoming, bill, result, context, entry)
             finally:
-                bill.close()
-                context.close()
-        except asyncio.CancelledError:
-            incoming.ending.check()
-            raise
+                try:
+                    if bill.actual is None:
+                        bill.close()
+                finally:
+                    context.close()
+        except BaseException as problem:  # noqa: BLE001  the last line: a fault must not break the connection
+            return self._refused(problem, incoming, entry)
+        finally:
+            self._trail.close(entry)
 
-    def _kept(self, incoming: Incoming) -> PreparedDocument | None:
-        """The document of a usual request: its text came by POST, and was prepared before."""
-        request = incoming.request
-        text = None if incoming.is_get else self._persisted.text_of(request)
-        return None if text is None else self._documents.kept((text, request.operation_name))
+    async def _answer_in_turns(
+        self, incoming: Incoming, bill: Bill, result: ExecutionResult, context: RequestContext, entry: Entry
+    ) -> Reply:
+        """The reply to an operation that ran, where it is large, or may be kept."""
+        turns = context.turns if context.disclosures.total > LARGE_ROWS else None
+        reply = await self._respond_in_turns(incoming, bill, result, context, turns)
+        entry.answered(reply.status, result.data is not None, result.errors)
+        if turns is not None:
+            await context.loaders.let_go(turns)
+        return reply
+
+    def _account(self, admission: Admission, prepared: PreparedDocument) -> Account:
+        """What the caller's bills for the document have alike, kept with the admission."""
+        principal = admission.standing.principal
+        admission.account = made = self._charging.account(principal, prepared, admission.denied)
+        return made
+
+    def _refused(self, problem: BaseException, incoming: Incoming, entry: Entry) -> Reply:
+        """The reply to a request that failed. Raises what is to be answered by nobody."""
+        if isinstance(problem, asyncio.CancelledError):
+            try:
+                incoming.ending.check()
+            except DeadlinePassed as passed:
+                problem = passed
+        if not isinstance(problem, Exception):
+            raise problem
+        self._failed(problem)
+        _log_refusal(problem, incoming.request_id)
+        return _refusal(entry, problem, incoming.media_type)
 
     async def _find(self, incoming: Incoming, principal: Principal, entry: Entry) -> PreparedDocument:
         """The document that is asked for, and may be."""
@@ -190,26 +219,19 @@ class Pipeline:
             self._check_get(request, prepared)
         return prepared
 
-    def _permitted(
-        self, principal: Principal, prepared: PreparedDocument, entry: Entry
-    ) -> tuple[Permissions, frozenset[str]]:
-        """What the caller may see, and which coordinates of the document are denied."""
-        permissions = self._decisions.of(principal)
-        denied, entry.denied = self._denials.judged(prepared, permissions)
-        return permissions, denied
-
-    def _run_prepared(
-        self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
-    ) -> Awaitable[ExecutionResult]:
-        return self._executor.run(prepared, variables, context)
-
     def _build(
-        self, incoming: Incoming, bill: Bill, result: ExecutionResult, context: RequestContext
+        self, incoming: Incoming, bill: Bill, result: ExecutionResult, context: RequestContext, entry: Entry
     ) -> Reply:
-        """The reply to an operation that ran."""
+        """The reply to an operation that ran, noted in the entry."""
         extensions = context.told()
         extensions["cost"] = bill.told(incoming.cost)
-        return response.build(result, extensions, incoming.request_id, incoming.media_type, bill.headers)
+        if result.data is not None and not result.errors:
+            body = encode_json({"data": result.data, "extensions": extensions})
+            entry.outcome, entry.status, entry.has_data = OK, 200, True
+            return Reply(200, incoming.media_type, body, bill.headers)
+        reply = response.build(result, extensions, incoming.request_id, incoming.media_type, bill.headers)
+        entry.answered(reply.status, result.data is not None, result.errors)
+        return reply
 
     async def _build_in_turns(
         self,
@@ -248,7 +270,7 @@ class Pipeline:
         self._addresses.check_arguments(request, prepared)
 
 
-def _request_attributes(incoming: Incoming, entry: Entry) -> dict[str, str]:
+def _request_attributes(incoming: Incoming) -> dict[str, str]:
     return {"request_id": incoming.request_id}
 
 

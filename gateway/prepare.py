@@ -38,7 +38,7 @@ PlanKey = tuple[tuple[bool, ...], frozenset[str]]
 """The values of a document's `conditions`, and which of its coordinates are denied."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class PreparedDocument:
     """A document that passed every check which needs no principal and no variables.
 
@@ -61,11 +61,14 @@ class PreparedDocument:
     size: Size = field(default_factory=Size)
     plans: dict[PlanKey, Any] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
+    admissions: dict[int, Any] = field(default_factory=dict)
+    """What has been decided on callers with this document (`gateway.pipeline`), by the callers' `id`."""
+    operation_name: str | None = field(init=False)
+    """The name that the operation has in the document."""
 
-    @property
-    def operation_name(self) -> str | None:
-        """The name that the operation has in the document."""
-        return self.operation.name.value if self.operation.name else None
+    def __post_init__(self) -> None:
+        name = self.operation.name
+        object.__setattr__(self, "operation_name", None if name is None else name.value)
 
 
 @dataclass(frozen=True, slots=True)

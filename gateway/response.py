@@ -43,9 +43,6 @@ def build(
     headers: Headers = (),
 ) -> Reply:
     """The reply to an executed operation."""
-    if result.data is not None and not result.errors:
-        body = encode_json({"data": result.data, "extensions": extensions})
-        return Reply(200, media_type, body, headers)
     document = {**_outcome(result, request_id), "extensions": extensions}
     return Reply(_status(result, media_type), media_type, encode_json(document), headers)
 
@@ -87,7 +84,7 @@ def _outcome(result: ExecutionResult, request_id: str) -> dict[str, Any]:
 
 
 def price(
-    cost: Mapping[str, Any],
+    cost: Mapping[str, Any] | msgspec.Raw,
     obstacle: CostExceeded | None,
     request_id: str,
     media_type: str,

@@ -10,7 +10,15 @@ from functools import wraps
 from pathlib import Path
 from typing import Final, Literal, ParamSpec, Protocol, TypeVar
 
-from opentelemetry.trace import NoOpTracerProvider, Status, StatusCode, Tracer, TracerProvider
+from opentelemetry.trace import (
+    NoOpTracerProvider,
+    Span,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    get_current_span,
+)
 from pydantic import BaseModel, ConfigDict
 
 NAME: Final = "clinical-gateway"
@@ -94,14 +102,23 @@ class Telemetry:
             try:
                 yield
             except BaseException as problem:
-                span.set_status(Status(StatusCode.ERROR))
-                span.set_attribute("error.type", type(problem).__name__)
+                _mark(span, problem)
                 raise
+
+    def failed(self, problem: BaseException) -> None:
+        """Marks the span that is open: its work ends well, though by telling of this problem."""
+        if self._ending is not None:
+            _mark(get_current_span(), problem)
 
     def close(self) -> None:
         """Sends what is not sent yet."""
         if self._ending is not None:
             self._ending.shutdown()
+
+
+def _mark(span: Span, problem: BaseException) -> None:
+    span.set_status(Status(StatusCode.ERROR))
+    span.set_attribute("error.type", type(problem).__name__)
 
 
 def open_telemetry(settings: TelemetrySettings) -> Telemetry:

@@ -84,7 +84,7 @@ async def person_node(
     if permissions.sees_all(action, "Patient", told) and len(records) == len(person.records):
         shown = person.shown
         node = Node(shown.json, shown)
-        if person.conflicts or context.identity.refill:
+        if person.conflicts or context.identity.linking.refill:
             return _completed(context, person, node, (Node(one.json, one) for one in records))
         return node
     reaches = permissions.reaches(action, "Patient", told)
@@ -106,7 +106,7 @@ async def person_node(
 def _completed(context: RequestContext, person: Person, shown: Node, others: Iterable[Node]) -> Node:
     """The Patient as it is shown: with what other records lend it, and a warning where some are in doubt."""
     context.warn_of_conflicts(person.conflicts)
-    elements = context.identity.refill
+    elements = context.identity.linking.refill
     if not elements or person.is_restricted:
         return shown
     lenders = (

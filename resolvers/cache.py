@@ -65,9 +65,8 @@ class MemoryCache:
     async def set_all(self, values: Mapping[str, bytes], ttl_s: float) -> None:
         """Keeps the values; the oldest go when the cache is full."""
         entries, expires_at = self._entries, time.monotonic() + ttl_s
-        move_to_end = entries.move_to_end
         for key, value in values.items():
             entries[key] = (expires_at, value)
-            move_to_end(key)
+            entries.move_to_end(key)
         while len(entries) > self._entries_max:
             entries.popitem(last=False)

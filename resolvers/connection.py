@@ -18,6 +18,7 @@ from resolvers.persons import Person
 from resolvers.plan import SourcePlan
 from resolvers.question import Question
 from resolvers.resource import Node, Resource
+from resolvers.site import Site
 from resolvers.straight import Straight, key_of
 from resolvers.stream import Stream
 from resolvers.upstreams.errors import (
@@ -61,7 +62,8 @@ class Connection(msgspec.Struct):
     question: Question
     person: Person | None
     context: RequestContext
-    plans: list[SourcePlan]
+    made_plans: Sequence[SourcePlan] | None
+    """None: they are made of `site` when they are looked at."""
     straight: Straight | None = None
     outcomes: list[SourceOutcome] = []
     has_next: bool = False
@@ -80,11 +82,22 @@ class Connection(msgspec.Struct):
     """The ruled fields of which the question's filters and its sort tell."""
     tells: bool = True
     """Whether the caller asked how complete the list is."""
+    site: Site | None = None
+    """How the list is asked for, whoever it is of, where it is one that was kept (`resolvers.level`)."""
     lookups: Sequence[Any] | None = None
     """How the lookup of each identifier ended, where the list was asked for by identifiers."""
     _edges: list[Edge] | None = None
     _shown: Sequence[tuple[Resource, Node]] = ()
     _sealer: Sealer | None = None
+
+    @property
+    def plans(self) -> Sequence[SourcePlan]:
+        """How each source is asked."""
+        if self.made_plans is None:
+            assert self.site is not None
+            assert self.person is not None
+            self.made_plans = (self.site.about(self.person.records),)
+        return self.made_plans
 
     @property
     def sealer(self) -> Sealer:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import field
@@ -46,6 +46,9 @@ _WORST_LAST = (
 )
 _BEST = _WORST_LAST[0]
 
+RECORDS_KEPT: Final = 16
+"""As many as a document has plans: sets of elements that differ by what is selected."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocatedError:
@@ -55,27 +58,61 @@ class LocatedError:
     path: tuple[str | int, ...]
 
 
-class RequestContext(msgspec.Struct, eq=False):
-    """One request's sources, loaders and persons. `errors` and outcomes are told in the response."""
+class Standing(NamedTuple):
+    """What every context of a caller has alike. Made once, and laid out as `RequestContext` begins."""
 
     principal: Principal
-    call: Call
+    permissions: Permissions
     upstreams: Mapping[str, Upstream]
-    loaders: Loaders
-    open_identity: Callable[[], Identity]
+    open_identity: Callable[[Loaders], Identity]
+    compared: frozenset[str]
+    cursors: Cursors
+    served_types: frozenset[str]
+    attachments: Attachments
+    rejects: bool
+    pages_max: int
+    closed_to_restricted: frozenset[str]
+    drafts: Kept[Any]
+    levels: Kept[Any]
+    records: dict[frozenset[str], Any]
+    is_located: bool
+    turns: Turns
+
+
+class RequestContext(msgspec.Struct, eq=False):
+    """One request's sources, loaders and persons. `errors` and outcomes are told in the response.
+
+    It begins with the fields of `Standing`.
+    """
+
+    principal: Principal
+    permissions: Permissions
+    upstreams: Mapping[str, Upstream]
+    open_identity: Callable[[Loaders], Identity]
     compared: frozenset[str]
     """The elements of Patient by which records are told to be one person's."""
     cursors: Cursors
     served_types: frozenset[str]
-    permissions: Permissions
     attachments: Attachments
+    rejects: bool
+    """Whether an operation with a denied field is not answered at all."""
+    pages_max: int
+    closed_to_restricted: frozenset[str]
+    """Sources that may not be asked about a person whom a record marks as restricted."""
+    drafts: Kept[Any]
+    """How sources are asked (`resolvers.plan`), kept from request to request."""
+    levels: Kept[Any]
+    """How lists that are asked for together are planned (`resolvers.level`), likewise."""
+    records: dict[frozenset[str], Any]
+    """The types that Patients are decoded to, by the elements that operations read of them."""
+    is_located: bool
+    """Whether a source has several places, so that it counts where a person is registered."""
+    turns: Turns
+    """What large work asks between two pieces, so that small requests need not wait for all of it."""
+    call: Call
+    loaders: Loaders
     denied: frozenset[str] = frozenset()
     """The coordinates of the operation that the caller's scopes do not permit."""
-    rejects: bool = False
-    """Whether an operation with a denied field is not answered at all."""
-    pages_max: int = 200
-    closed_to_restricted: frozenset[str] = frozenset()
-    """Sources that may not be asked about a person whom a record marks as restricted."""
     errors: list[LocatedError] = []
     disclosures: Disclosures = field(default_factory=Disclosures)
     warnings: Warnings = field(default_factory=Warnings)
@@ -89,16 +126,10 @@ class RequestContext(msgspec.Struct, eq=False):
     cautions: Cautions = field(default_factory=Cautions)
     shapes: Mapping[str, Shape] = {}
     """For each type whose lists need few elements: which. What is not here is read whole."""
-    drafts: Kept[Any] = field(default_factory=Kept)
-    """How sources are asked (`resolvers.plan`), kept from request to request."""
-    levels: Kept[Any] = field(default_factory=Kept)
-    """How lists that are asked for together are planned (`resolvers.level`), likewise."""
-    is_located: bool = True
-    """Whether a source has several places, so that it counts where a person is registered."""
-    turns: Turns = field(default_factory=Turns)
-    """What large work asks between two pieces, so that small requests need not wait for all of it."""
     _identity: Identity | None = None
     _outcomes: dict[str, SourceOutcome] = {}
+    _statuses: dict[str, str] | None = None
+    """As they were told, where no source has done worse since."""
     _warned: set[tuple[str, str, str, str]] = set()
     _own: "asyncio.Future[Person | None] | None" = None
     _denials: set[tuple[tuple[str | int, ...], str]] = set()
@@ -107,15 +138,27 @@ class RequestContext(msgspec.Struct, eq=False):
         """Has no more decoded than the operation reads: the shapes of lists, and the elements of Patient
         (None: perhaps all)."""
         self.shapes = shapes
-        if of_patient is not None and not self.permissions.looks_into("Patient"):
-            self.loaders.narrow(patient_record(of_patient | self.compared, self.is_located))
+        if of_patient is not None:
+            record = self.records.get(of_patient) or self._record(of_patient)
+            if record is not dict:
+                self.loaders.narrow(record)
+
+    def _record(self, of_patient: frozenset[str]) -> Any:
+        """What Patients are decoded to: objects, whole where permissions may look at any element."""
+        made: Any = dict
+        if not self.permissions.looks_into("Patient"):
+            made = patient_record(of_patient | self.compared, self.is_located)
+        if len(self.records) >= RECORDS_KEPT:
+            self.records.clear()
+        self.records[of_patient] = made
+        return made
 
     @property
     def identity(self) -> Identity:
         """Who is who in this request; made when it is first asked."""
         known = self._identity
         if known is None:
-            known = self._identity = self.open_identity()
+            known = self._identity = self.open_identity(self.loaders)
         return known
 
     def conflict_counts(self) -> dict[str, int]:
@@ -182,10 +225,12 @@ class RequestContext(msgspec.Struct, eq=False):
     def note(self, outcome: SourceOutcome) -> None:
         """Remembers the worst that each source did in this request."""
         known = self._outcomes.get(outcome.source)
-        if known is outcome or (known is not None and outcome.status is _BEST):
+        if known is None:
+            self._outcomes[outcome.source], self._statuses = outcome, None
+        elif known is outcome or outcome.status is _BEST:
             return
-        if known is None or _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
-            self._outcomes[outcome.source] = outcome
+        elif _WORST_LAST.index(outcome.status) > _WORST_LAST.index(known.status):
+            self._outcomes[outcome.source], self._statuses = outcome, None
 
     def warn_of_conflicts(self, conflicts: Iterable[IdentityConflict]) -> None:
         """Warns of records that state an identifier of somebody who is told of, and are not linked."""
@@ -196,21 +241,35 @@ class RequestContext(msgspec.Struct, eq=False):
 
     def statuses(self) -> dict[str, str]:
         """How each source that was asked fared, in order of precedence."""
-        known = self._outcomes
-        return {name: known[name].status.value for name in self.upstreams if name in known} if known else {}
+        known, found = self._outcomes, {}
+        if known:
+            for name in self.upstreams:
+                if name in known:
+                    found[name] = known[name].status.word
+        return found
 
-    def source_summary(self) -> list[dict[str, Any]]:
-        """What `extensions.sources` says: each source that was asked, in order of precedence."""
-        known = self._outcomes
-        return [known[name].told() for name in self.upstreams if name in known] if known else []
+    def recorded(self) -> tuple[Mapping[str, str], Mapping[str, int]]:
+        """What the audit says of the sources: `statuses` and `conflict_counts`."""
+        statuses, identity = self._statuses, self._identity
+        if statuses is None:
+            statuses = self.statuses() if self._outcomes else {}
+        return statuses, {} if identity is None else identity.known.conflict_counts()
 
     def told(self) -> dict[str, Any]:
-        """What `extensions` says of the sources, and what the answer should be read with."""
+        """What `extensions` says: how each source that was asked fared, in order of precedence, and what the
+        answer should be read with."""
         told: dict[str, Any] = {}
-        if self._outcomes:
-            told["sources"] = self.source_summary()
-        if warnings := [*self.warnings.told(), *self.cautions.told()]:
-            told["warnings"] = warnings
+        known = self._outcomes
+        if known:
+            told["sources"] = sources = []
+            self._statuses = statuses = {}
+            for name in self.upstreams:
+                if name in known:
+                    one = known[name]
+                    statuses[name] = word = one.status.word
+                    sources.append({"source": name, "status": word} if not one.message else one.told())
+        if self.warnings.known or self.cautions.counts:
+            told["warnings"] = [*self.warnings.told(), *self.cautions.told()]
         return told
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from permissions.principal import Principal
 from resolvers.agreement import elements_of
 from resolvers.attachment_ids import Attachments
 from resolvers.cache import Cache, Kept
-from resolvers.context import RequestContext
+from resolvers.context import RequestContext, Standing
 from resolvers.cursor import Cursors
 from resolvers.identity import Identity
 from resolvers.linking import Linking
@@ -79,30 +79,50 @@ class Federation:
         `denied`: the coordinates of the operation that the caller's scopes do not permit; `rejects`: then
         nothing of it is answered.
         """
-        token = caller_token(authorization) if self._takes_tokens else None
-        call = Call(time.monotonic() + deadline_s, request_id, principal, turns=self._turns, token=token)
+        standing = self.standing(principal, permissions, rejects=rejects)
+        return self.opened(standing, time.monotonic() + deadline_s, request_id, authorization, denied)
+
+    def standing(self, principal: Principal, permissions: Permissions, *, rejects: bool = False) -> Standing:
+        """What every context of a caller has; it may be kept where `lasts` says so."""
         upstreams = self._doors.of(principal)
-        loaders = Loaders(upstreams, call, self._turns)
-        return RequestContext(
+        open_identity = partial(Identity, upstreams, self._linking, self._cache, principal)
+        return Standing(
             principal=principal,
-            call=call,
+            permissions=permissions,
             upstreams=upstreams,
-            closed_to_restricted=self._doors.closed_to_restricted,
-            loaders=loaders,
-            open_identity=partial(Identity, upstreams, self._linking, loaders, self._cache, principal),
+            open_identity=open_identity,
             compared=self._compared,
             cursors=self._cursors,
             served_types=self._served_types,
-            permissions=permissions,
             attachments=self._attachments,
-            denied=denied,
             rejects=rejects,
             pages_max=self._pages_max,
+            closed_to_restricted=self._doors.closed_to_restricted,
             drafts=self._drafts,
             levels=self._levels,
+            records={},
             is_located=self._is_located,
             turns=self._turns,
         )
+
+    def lasts(self, standing: Standing) -> bool:
+        """Whether it is the same in the next request. A source that is closed to the caller answers by an
+        exception, which must not outlive the request that raised it."""
+        return standing.upstreams is self.upstreams
+
+    def opened(
+        self,
+        standing: Standing,
+        deadline: float,
+        request_id: str,
+        authorization: str | None,
+        denied: frozenset[str],
+    ) -> RequestContext:
+        """The same as `open`. `deadline`: in seconds of `time.monotonic()`."""
+        token = caller_token(authorization) if self._takes_tokens else None
+        call = Call(deadline, request_id, standing.principal, turns=self._turns, token=token)
+        loaders = Loaders(standing.upstreams, call, self._turns)
+        return RequestContext(*standing, call, loaders, denied)
 
     async def start(self) -> None:
         """Opens every source."""

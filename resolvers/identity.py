@@ -5,75 +5,101 @@ check digit verified) that a trusted source states, and only where the records a
 birth date). Names alone never link. Every id of a person leads to the same `Person` (docs/record.md).
 """
 
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+
+import msgspec
 
 from clinical.identifiers import Token
 from permissions.principal import Principal
 from resolvers.cache import Cache
 from resolvers.conflict import ConflictReason, IdentityConflict
-from resolvers.gathering import Gathering, ask
-from resolvers.ids import global_id, parse_record_id
+from resolvers.ids import global_id
 from resolvers.known_persons import KnownPersons
 from resolvers.link_memory import LINK_TTL_S, LinkMemory
-from resolvers.linked import Found, Linked
-from resolvers.linker import Linker
-from resolvers.linking import Linking, Links, Statement
+from resolvers.linkage import Linkage, linkage_of
+from resolvers.linked import Found, Linked, Wanted
+from resolvers.linking import Linking, Statement, stated_by_each
 from resolvers.loaders import Loaders
 from resolvers.person import PREFIX, PersonIdInvalid, Sealing
-from resolvers.person_lookup import IdentifierAmbiguous, PersonLookup
-from resolvers.persons import Answer, Person, alone, first_error, unlinked
-from resolvers.plain_link import one_plainly_linked, plainly_linked
-from resolvers.records import find_record
+from resolvers.person_lookup import IdentifierAmbiguous, PersonLookup, found_by, of_record_id
+from resolvers.persons import Person, alone, unlinked
+from resolvers.plain_link import plain_person, plainly_found
 from resolvers.replaced import is_replaced, successors, with_former
 from resolvers.resource import Resource
-from resolvers.restriction import Restrictions
 from resolvers.together import settled
-from resolvers.upstreams.errors import UpstreamDenied, UpstreamError
+from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.upstream import Upstream
 
 
-class Identity:
+class Identity(msgspec.Struct, eq=False):
     """Persons of one request, each looked up once, many in one batch."""
 
-    def __init__(
-        self,
-        upstreams: Mapping[str, Upstream],
-        linking: Linking,
-        loaders: Loaders,
-        cache: Cache,
-        principal: Principal,
-    ) -> None:
-        for one in upstreams.values():
-            if "Patient" not in one.types:  # rare
-                upstreams = {name: one for name, one in upstreams.items() if "Patient" in one.types}
-                break
-        self._upstreams = upstreams
-        self._linking = linking
-        self._loaders = loaders
-        self._cache = cache
-        self._principal = principal
-        self._sealing = Sealing(linking.key)
-        self._lookups: dict[Token, PersonLookup] = {}
-        self.known = KnownPersons(loaders)
-        self._shared: set[Token] = set()
-        self._links = Links(linking, upstreams)
-        self._made_linker: Linker | None = None
-        self.refill = linking.refill
-        self.contested: dict[Token, tuple[IdentityConflict, ...]] = {}
-        """For identifiers that lead to nobody, the records that state them nevertheless."""
+    _sources: Mapping[str, Upstream]
+    linking: Linking
+    _cache: Cache
+    _principal: Principal
+    _loaders: Loaders
+    _lookups: dict[Token, PersonLookup] = {}
+    _given: dict[Token, str] = {}
+    """Person ids that the caller gave, by identifier."""
+    _made_linkage: Linkage | None = None
+    known: KnownPersons = msgspec.field(default_factory=KnownPersons)
 
-    def of_id(self, text: str) -> Coroutine[Any, Any, Person | None]:
+    @property
+    def contested(self) -> Mapping[Token, tuple[IdentityConflict, ...]]:
+        """For identifiers that lead to nobody, the records that state them nevertheless."""
+        return self.known.contested
+
+    async def of_id(self, text: str) -> Person | None:
         """The person that any of the person's ids names. Raises UpstreamError."""
-        return self._of_person_id(text) if text.startswith(PREFIX) else self._of_record_id(text)
+        if not text.startswith(PREFIX):
+            return await self._of_record_id(text)
+        linking = self.linking
+        try:
+            system, code = linking.key.open(text)
+        except PersonIdInvalid:
+            return None
+        token, check, sources = Token(system, code), linking.checks.get(system), self._sources
+        if len(sources) != 1 or token in self._lookups or check is None or not check(code):
+            return await self._named(token, text)
+        (only,) = sources.values()
+        if "Patient" not in only.types:
+            return await self._named(token, text)
+        lookup = self._lookups[token] = PersonLookup()
+        remember: dict[str, bytes] = {}
+        try:
+            (said,) = await self._loaders.identify_all(only, {token: None}, self._principal)
+            person = plain_person(token, text, said, linking, remember)
+            if person is None:  # the loaders remember what the source said
+                await self._look_up({token: None}, lookup=lookup)
+                return await self._named(token, text)
+            record = person.records[0]
+            self.known.persons[record] = self.known.by_id[text] = person
+            self._loaders.prime(record)
+            await self._cache.set_all(remember, LINK_TTL_S)
+        except BaseException:
+            lookup.give_up()
+            raise
+        if lookup.waiting is None and not lookup.is_given_up:
+            lookup.found = {token: person}
+        else:
+            lookup.answer({token: person})
+        return person
+
+    async def _named(self, identifier: Token, id_: str) -> Person | None:
+        """The person whose id was made of an identifier; nobody where it is one that several people have."""
+        self._given[identifier] = id_
+        with suppress(IdentifierAmbiguous):
+            return await self.of_identifier(identifier)
+        return None
 
     async def of_identifier(self, identifier: Token) -> Person | None:
         """The person with an identifier; one that does not link is only looked for.
 
         Raises UpstreamError where a source that may know is down, IdentifierAmbiguous.
         """
-        if self._links.links(identifier):
+        if self._linkage.links.links(identifier):
             await self._look_up({identifier: None})
             found = await self._told(identifier)
         else:
@@ -87,7 +113,7 @@ class Identity:
     ) -> list[Person | UpstreamError | IdentifierAmbiguous | None]:
         """The persons with some identifiers, all looked up at once; in the place of one that could not be
         told, why."""
-        linking = [one for one in identifiers if self._links.links(one)]
+        linking = [one for one in identifiers if self._linkage.links.links(one)]
         others = list(dict.fromkeys(one for one in identifiers if one not in linking))
         if linking:
             await self._look_up(dict.fromkeys(linking))
@@ -95,9 +121,7 @@ class Identity:
         told: list[Person | UpstreamError | IdentifierAmbiguous | None] = []
         for one in identifiers:
             answer = found[one] if one in found else await self._told(one)
-            if isinstance(answer, BaseException) and not isinstance(
-                answer, UpstreamError | IdentifierAmbiguous
-            ):
+            if not isinstance(answer, Person | UpstreamError | IdentifierAmbiguous | None):
                 raise answer
             told.append(answer)
         return told
@@ -115,29 +139,65 @@ class Identity:
         A contained Patient is nobody's record: its id counts within its holder only, and no source links it.
         The person of a record that was replaced is that of its replacement.
         """
-        known = self.known
-        persons = known.persons
+        known, persons = self.known, self.known.persons
+        made: Linked | None = None
         if persons:
             found = [*map(persons.get, records)]
             if None not in found:
                 return found  # type: ignore[return-value]
-        fresh = known.unknown(records)
-        replaced = [one for one in fresh if "link" in one.json and is_replaced(one)]
+            fresh = known.unknown(records)
+        else:
+            fresh = list(records)
+            if not self._lookups and len(self._sources) == 1:
+                looked_up = await self._look_up_fresh(fresh)
+                if type(looked_up) is list:
+                    return looked_up  # type: ignore[return-value]
+                made = looked_up  # type: ignore[assignment]
+        replaced: list[Resource] = []
+        if [one for one in fresh if "link" in one.json or one.container is not None]:
+            fresh = known.unknown(fresh)
+            replaced = [one for one in fresh if is_replaced(one)]
         if replaced:
             await self._follow(replaced)
             fresh = known.unknown(fresh)
-        tokens = None if replaced else self._links.of_each(fresh)
-        made = await self._look_up(dict(zip(tokens, fresh, strict=True))) if tokens else None
+        tokens = None if replaced or made is not None else self._linkage.links.of_each(fresh)
+        if tokens:
+            made = await self._look_up(dict(zip(tokens, fresh, strict=True)))
         if made is not None and made.plain is not None and len(made.plain.again) == len(records):
             return [*made.persons]
         stated = await self._look_up_stated(fresh, replaced, made)
         return [persons.get(one) or await self._person(one, stated.get(one)) for one in records]
 
+    async def _look_up_fresh(self, records: Sequence[Resource]) -> list[Found] | Linked | None:
+        """The persons of the first records of a request, of the only source, which is asked for them; what
+        it said of those where that takes a closer look (None: nothing was asked)."""
+        (only,), linking = self._sources.values(), self.linking
+        stated = (
+            stated_by_each(records, linking, linking.trusted_sources) if "Patient" in only.types else None
+        )
+        if stated is None:
+            return None
+        lookup = PersonLookup()
+        self._lookups.update(dict.fromkeys(stated, lookup))
+        try:
+            parts = self._loaders, self._principal, self._cache, self.known
+            found = await plainly_found(stated, only, linking, *parts)
+            if found is None:  # the loaders remember what the source said
+                return await self._look_up(stated, lookup=lookup)
+        except BaseException:
+            lookup.give_up()
+            raise
+        if lookup.waiting is None and not lookup.is_given_up:
+            lookup.found = found
+        else:
+            lookup.answer(found)
+        return [*found.values()]
+
     async def _look_up_stated(
         self, fresh: Sequence[Resource], replaced: Sequence[Resource], made: Linked | None
     ) -> Mapping[Resource, Statement]:
         """Looks up what some records state, as far as `made` has not, and gives it."""
-        stated = {one: self._links.of(one) for one in fresh}
+        stated = {one: self._linkage.links.of(one) for one in fresh}
         wanted = {token: one for one, said in stated.items() for token in said.tokens}
         tangled: set[Token] = set()
         for one, said in stated.items():
@@ -145,7 +205,7 @@ class Identity:
                 tangled.update(said.tokens)
         made = made or (await self._look_up(wanted, tangled) if wanted else None)
         if made is not None:
-            self.known.keep_found_again(stated, made.found)
+            self._loaders.prime(*self.known.keep_found_again(stated, made.found))
         return stated
 
     def close(self) -> None:
@@ -166,64 +226,17 @@ class Identity:
 
     async def _found_by(self, identifier: Token) -> Person | None:
         """The one person whose records carry an identifier of any system, such as a hospital number."""
-        if identifier.system in self._linking.systems:
+        if identifier.system in self.linking.systems:
             return None
-        answers = await settled(
-            *(self._loaders.identify(one, identifier) for one in self._upstreams.values())
-        )
-        records = [record for answer in answers if isinstance(answer, tuple) for record in answer]
-        found = await self.of_records(records)
-        error = first_error(found or answers)
-        if error is not None:
-            raise error
-        persons = {one.id: one for one in found if isinstance(one, Person)}
-        if len(persons) > 1:
-            raise IdentifierAmbiguous()
-        return next(iter(persons.values()), None)
-
-    async def _of_person_id(self, text: str) -> Person | None:
-        try:
-            token = Token(*self._linking.key.open(text))
-        except PersonIdInvalid:
-            return None
-        self._sealing.known[token] = text
-        made = await self._look_up({token: None}) if self._links.links(token) else None
-        if made is None or token in self._shared:
-            with suppress(IdentifierAmbiguous):
-                return await self.of_identifier(token)
-            return None
-        found = made.found[token]
-        if isinstance(found, UpstreamError):
-            raise found
-        return found
+        return await found_by(identifier, self._loaders, self._linkage.upstreams.values(), self.of_records)
 
     async def _of_record_id(self, text: str) -> Person | None:
-        record_id = parse_record_id(text)
-        if record_id is None or record_id.type != "Patient" or record_id.contained:
-            return None
-        upstream = self._upstreams.get(record_id.source)
-        if upstream is None:
-            return None
-        source, id_, memory = record_id.source, record_id.id, LinkMemory(self._cache)
-        try:
-            record = await find_record(self._loaders, upstream, "Patient", id_)
-        except UpstreamDenied:
-            raise  # what a source may not be asked is not told from memory either
-        except UpstreamError:
-            remembered = await memory.recall(source, id_)
-            if remembered is None:
-                raise
-            return await self._of_person_id(remembered)
-        person = None if record is None else await self.of_record(record)
-        if person is None or not person.is_linked:
-            await memory.forget(source, id_)
-        elif record is not None and record.id != id_:  # its source answers with the record that replaced it
-            await memory.keep(source, id_, person.id)
-        return person
+        parts = self._loaders, self._cache, self.of_record, self.of_id
+        return await of_record_id(text, self._linkage.upstreams, *parts)
 
     async def _person(self, record: Resource, said: Statement | None) -> Person | UpstreamError:
         if record.container is not None:
-            return Person(global_id(record), (), unlinked(self._upstreams))
+            return Person(global_id(record), (), unlinked(self._linkage.upstreams))
         found = await self._result(said.tokens[0]) if said is not None and said.tokens else None
         if isinstance(found, UpstreamError):
             return found
@@ -235,65 +248,48 @@ class Identity:
             reason = ConflictReason.REPLACED_RECORD_UNREADABLE
         joined = None
         if found is not None and said is not None and reason is None:
-            joined, reason = self._linker.joined(found, record, said)
-        made = joined or await with_former(self._loaders, alone(record, reason, self._upstreams))
+            joined, reason = self._linkage.linker.joined(found, record, said)
+        made = joined or await with_former(self._loaders, alone(record, reason, self._linkage.upstreams))
         self.known.keep(record, made)
+        self._loaders.prime(record)
         return made
 
     async def _told(self, identifier: Token) -> Found | IdentifierAmbiguous:
         """Who has an identifier that was looked up; why nobody is named by one that several have."""
         found = await self._result(identifier)
-        return IdentifierAmbiguous() if identifier in self._shared else found
+        return IdentifierAmbiguous() if identifier in self.known.shared else found
 
     async def _result(self, identifier: Token) -> Found:
         """What the lookup gave that is done or under way."""
         return (await self._lookups[identifier].result())[identifier]
 
     async def _look_up(
-        self, wanted: Mapping[Token, Resource | None], tangled: Collection[Token] = ()
+        self, wanted: Wanted, tangled: Collection[Token] = (), lookup: PersonLookup | None = None
     ) -> Linked | None:
         """Looks up those whom nobody in this request has asked for, and gives what was found of those (None:
-        there are none); concurrent askers share a lookup. `wanted`: each identifier with the record that it
-        was found on, if any; `tangled`: those that are known to lead further."""
-        if self._lookups:
-            wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
-        if not wanted:
-            return None
-        lookup = PersonLookup()
-        self._lookups.update(dict.fromkeys(wanted, lookup))
-        upstreams, links, sealing = self._upstreams, self._links, self._sealing
+        there are none); concurrent askers share a lookup. `wanted`, `tangled`: as `Linkage` has them;
+        `lookup`: the one that is to be answered, where it is begun."""
+        if lookup is None:
+            if self._lookups:
+                wanted = {token: record for token, record in wanted.items() if token not in self._lookups}
+            if not wanted:
+                return None
+            lookup = PersonLookup()
+            self._lookups.update(dict.fromkeys(wanted, lookup))
         try:
-            if len(upstreams) == 1:
-                (only,) = upstreams.values()
-                said = await self._loaders.identify_all(only, wanted, self._principal)
-                answers: Sequence[Sequence[Answer]] = (said,)
-            else:
-                answers = await ask(upstreams.values(), wanted, self._loaders, self._principal)
-            made = None
-            if not tangled and len(wanted) == len(answers) == 1:
-                made = one_plainly_linked(wanted, answers[0][0], links, sealing)
-            elif not tangled:
-                made = plainly_linked(wanted, answers, upstreams, links, sealing)
-            if made is None:
-                made = await self._linker.link(wanted, answers, tangled, self.known.of_apart)
-                self._shared |= made.shared
-                self.contested |= made.contested
-            self.known.keep_linked(made)
-            await self._cache.set_all(made.remember, LINK_TTL_S)
+            made = await self._linkage.look_up(wanted, tangled)
         except BaseException:
             lookup.give_up()
             raise
-        if not lookup.is_given_up:
-            lookup.found = made.found
-            if lookup.waiting is not None and not lookup.waiting.done():
-                lookup.waiting.set_result(made.found)
+        lookup.answer(made.found)
         return made
 
     @property
-    def _linker(self) -> Linker:
-        """Made when it is first needed: nearly every lookup is plain."""
-        if self._made_linker is None:
-            gathering = Gathering(self._upstreams, self._links, self._loaders, self._principal)
-            parts = gathering, Restrictions(self._linking.trusted_sources, self._cache), self._sealing
-            self._made_linker = Linker(self._upstreams, self._linking, self._links, *parts)
-        return self._made_linker
+    def _linkage(self) -> Linkage:
+        """Made when it is first needed: a plain person who is asked for alone takes none of it."""
+        if self._made_linkage is None:
+            sealing, parts = Sealing(self.linking.key, self._given), (self._loaders, self._cache)
+            self._made_linkage = linkage_of(
+                self._sources, self.linking, sealing, *parts, self._principal, self.known
+            )
+        return self._made_linkage

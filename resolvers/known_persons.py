@@ -10,7 +10,6 @@ from resolvers.conflict import IdentityConflict
 from resolvers.gathering import Key
 from resolvers.linked import Found, Linked
 from resolvers.linking import Statement
-from resolvers.loaders import Loaders
 from resolvers.persons import Person
 from resolvers.resource import Resource
 from resolvers.upstreams.errors import UpstreamError
@@ -19,11 +18,16 @@ from resolvers.upstreams.errors import UpstreamError
 class KnownPersons(msgspec.Struct, eq=False):
     """The persons of one request. `persons`: by each record that was seen of them."""
 
-    _loaders: Loaders
     persons: dict[Resource, Person | UpstreamError] = {}
-    _by_id: dict[str, Person] = {}
+    by_id: dict[str, Person] = {}
     of_apart: dict[Key, Person] = {}
     """Persons of records that are not linked, and of those that were replaced, by the record."""
+
+    shared: set[Token] = set()
+    """Identifiers that several people have."""
+
+    contested: dict[Token, tuple[IdentityConflict, ...]] = {}
+    """For identifiers that lead to nobody, the records that state them nevertheless."""
 
     _conflicts: dict[Key, IdentityConflict] = {}
     """Every record that was found and not linked."""
@@ -35,8 +39,6 @@ class KnownPersons(msgspec.Struct, eq=False):
     def unknown(self, records: Iterable[Resource]) -> list[Resource]:
         """The records of which it is still to be found out whose they are."""
         persons = self.persons
-        if not persons:
-            return [one for one in records if one.container is None]
         return [
             one
             for one in records
@@ -48,23 +50,25 @@ class KnownPersons(msgspec.Struct, eq=False):
     def _is_known(self, record: Resource, person_id: str) -> bool:
         """Whether the person is known whose record it was said to be: what was made of a record is that
         person's too."""
-        known = self._by_id.get(person_id)
+        known = self.by_id.get(person_id)
         if known is not None:
             self.persons[record] = known
         return known is not None
 
     def keep(self, record: Resource, person: Person) -> None:
         """Keeps whose record this is."""
-        self.persons[record] = self._by_id[person.id] = person
-        self._loaders.prime(record)
+        self.persons[record] = self.by_id[person.id] = person
         self._note(person.conflicts)
 
-    def keep_found_again(self, stated: Mapping[Resource, Statement], found: Mapping[Token, Found]) -> None:
-        """Keeps whose the records are that a lookup of the one identifier that they state found again.
+    def keep_found_again(
+        self, stated: Mapping[Resource, Statement], found: Mapping[Token, Found]
+    ) -> list[Resource]:
+        """Keeps whose the records are that a lookup of the one identifier that they state found again, and
+        gives those.
 
         `stated`: records with what they state; `found`: what the lookup gave. Most records are found again.
         """
-        persons, by_id, apart = self.persons, self._by_id, self.of_apart
+        persons, by_id, apart = self.persons, self.by_id, self.of_apart
         again = []
         for record, said in stated.items():
             tokens = said.tokens
@@ -75,19 +79,11 @@ class KnownPersons(msgspec.Struct, eq=False):
                 persons[record] = by_id[person.id] = person
                 record.person_id = person.id
                 again.append(record)
-        self._loaders.prime(*again)
+        return again
 
     def keep_linked(self, made: Linked) -> None:
         """Keeps all whom a lookup found, and whom the records belong to that it did not link."""
-        persons, by_id, plain = self.persons, self._by_id, made.plain
-        if plain is not None:
-            by_id.update(zip(plain.ids, made.persons, strict=True))
-            persons.update(zip(plain.records, made.persons, strict=True))
-            if plain.again:
-                persons.update(zip(plain.again, made.persons, strict=True))
-            self._loaders.prime(*plain.records)
-            return
-        self._loaders.prime(*[record for one in made.persons for record in one.records])
+        persons, by_id = self.persons, self.by_id
         for person in made.persons:
             by_id[person.id] = person
             for record in person.records:
@@ -96,6 +92,8 @@ class KnownPersons(msgspec.Struct, eq=False):
         for record, person in made.former.values():
             persons[record] = self.of_apart[record.key] = person
         self.of_apart |= made.loners
+        self.shared |= made.shared
+        self.contested |= made.contested
         for conflicts in made.contested.values():
             self._note(conflicts)
 

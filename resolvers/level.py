@@ -13,36 +13,31 @@ import msgspec
 from msgspec.structs import replace
 
 from permissions.decision import Permissions
-from resolvers.connection import OF_THE_PAGE, TELLING, Connection
+from resolvers.connection import OF_THE_PAGE, ROWS, TELLING, Connection
 from resolvers.context import RequestContext
 from resolvers.field import FieldCall
-from resolvers.outcome import OK
+from resolvers.listing import give_one
+from resolvers.outcome import OK, SourceOutcome
 from resolvers.persons import Person
-from resolvers.plan import SourcePlan
-from resolvers.question import Question
 from resolvers.reach import reaches_all
 from resolvers.shape import Shape
-from resolvers.upstreams.upstream import Declaring, Search, Upstream
+from resolvers.site import Site
+from resolvers.straight import first_rows
+from resolvers.upstreams.upstream import Declaring, PreparedSearches, Preparing, Upstream
 
 _SITES_MAX: Final = 50
+_ROWS_A_TURN: Final = 200
+"""Rows of plain pages that are looked at in about a millisecond: fewer are not worth a turn."""
 
 LevelKey = tuple[tuple[Hashable, ...], int, Permissions, int, int]
 """The lists with their arguments, and what else a plan follows from, besides the source."""
-
-
-class Site(msgspec.Struct):
-    """One list of a level, whoever it is of: `plan` without a search, `search` without a patient."""
-
-    question: Question
-    tells: bool
-    plan: SourcePlan
-    search: Search
 
 
 class Level(msgspec.Struct):
     """The lists of a level in their order (one: of whomever it is asked for), and what they hold for."""
 
     sites: tuple[Site, ...]
+    searches: PreparedSearches
     upstream: Upstream
     declaring: Declaring
     """The same."""
@@ -56,71 +51,113 @@ def key_of_level(calls: Sequence[FieldCall]) -> LevelKey | None:
     context, arguments, about = first.context, first.arguments, first.about
     if len(context.upstreams) != 1:
         return None
+    is_alike = True
     if len(calls) > 1:
-        second = calls[1]
-        if second.arguments is not arguments or second.about is not about:
-            return _key_of_sites(context, calls)
         for one in calls:
             if one.arguments is not arguments or one.about is not about or one.selected is not first.selected:
-                return _key_of_sites(context, calls)
-    return _key_of_sites(context, (first,))
-
-
-def _key_of_sites(context: RequestContext, calls: Sequence[FieldCall]) -> LevelKey | None:
-    if len(calls) > _SITES_MAX:
+                is_alike = False
+                break
+    if not is_alike and len(calls) > _SITES_MAX:
         return None
-    sites = tuple([(one.about, one.selected, *one.arguments.items()) for one in calls])
-    return sites, id(context.shapes), context.permissions, context.first_max, context.pages_max
+    told: list[tuple[Hashable, ...]] = []
+    for one in calls[:1] if is_alike else calls:
+        told.append((one.about, one.selected, *one.arguments.items()))  # noqa: PERF401  costs less, for few
+    return tuple(told), id(context.shapes), context.permissions, context.first_max, context.pages_max
 
 
-def planned_before(context: RequestContext, key: LevelKey, persons: Sequence[Any]) -> list[Connection] | None:
-    """The lists of a level that was kept, of these persons; None where they are to be planned."""
+async def give_as_before(
+    key: LevelKey, calls: Sequence[FieldCall], persons: Sequence[Any]
+) -> Sequence[Any] | None:
+    """The page of each list of a level that was kept, of these persons; None where they are to be planned."""
+    context = calls[0].context
     try:
         level: Level | None = context.levels.get(key)
     except TypeError:  # an argument has no hash
         return None
     if level is None or level.shapes is not context.shapes:
         return None
-    (upstream,) = context.upstreams.values()
-    if level.upstream is not upstream or level.declaring.declared is not level.declared:
+    name = level.upstream.name
+    if context.upstreams.get(name) is not level.upstream or level.declaring.declared is not level.declared:
         return None
-    sites = level.sites if len(level.sites) == len(persons) else level.sites * len(persons)
-    last = records = location = id_ = None
-    made: list[Connection] = []
-    for site, person in zip(sites, persons, strict=True):
+    patients = _patients(context, level, persons)
+    if patients is None:
+        return None
+    asked = patients if len(level.sites) == len(calls) else list(dict.fromkeys(patients))
+    found = await context.loaders.first_pages(name, level.searches, asked)
+    if found is None:
+        return None
+    plains = found.plain
+    if len(asked) < len(patients):  # several places lead to one person
+        of = dict(zip(asked, plains, strict=True))
+        plains = [of[one] for one in patients]
+    sites = level.sites if len(level.sites) == len(calls) else level.sites * len(calls)
+    note, tally_page, labels = context.disclosures.note, context.tally.page, context.permissions.labels
+    turns, noted, rows = context.turns, None, 0
+    given: list[Any] = []
+    for call, person, patient, site, plain in zip(calls, persons, patients, sites, plains, strict=True):
+        if rows > _ROWS_A_TURN:
+            rows = 0
+            if turns.is_over:
+                await turns.take()
+        question = site.question
+        connection = Connection(question, person, context, None, tells=site.tells, site=site)
+        straight = None
+        if plain is not None:
+            straight = first_rows(question.first, site.shape, f"Patient/{patient}", plain, labels)
+        if straight is None or plain is None:
+            given.append(give_one(connection, call))
+            continue
+        count = len(straight.rows)
+        rows += count
+        if noted is None:  # what came together is as old, and shares one
+            noted = SourceOutcome(name, OK, None, plain.retrieved_at)
+            context.note(noted)
+        connection.straight, connection.has_next, connection.outcomes = straight, straight.has_next, [noted]
+        if count and site.gives_rows:
+            note(person.id, plain.type, name, count)
+        tally_page(call.at, 1, count if site.gives_rows else 0)
+        given.append(connection)
+    if rows > _ROWS_A_TURN and turns.is_over:
+        await turns.take()
+    return given
+
+
+def _patients(context: RequestContext, level: Level, persons: Sequence[Any]) -> list[str] | None:
+    """The ids of persons in the source; None where one of them is not one record there, or not all about
+    them may be asked for, or they are to be asked for elsewhere."""
+    source, location, last = level.upstream.name, level.searches.location, None
+    patients: list[str] = []
+    id_ = ""
+    for person in persons:
         if person is not last:
-            if type(person) is not Person or not _is_one_record(context, upstream.name, person):
+            if type(person) is not Person or len(person.records) != 1 or person.former:
                 return None
-            last, records = person, person.records
-            location, id_ = records[0].location, records[0].id
-        search = replace(site.search, location=location, patient=id_)
-        plan = replace(site.plan, searches=(search,), records=records)
-        made.append(Connection(site.question, person, context, [plan], tells=site.tells))
-    return made
-
-
-def _is_one_record(context: RequestContext, source: str, person: Person) -> bool:
-    """Whether a person is one record of the source, where all that is about the person is to be asked for."""
-    records = person.records
-    if len(records) != 1 or records[0].source != source or person.former:
-        return False
-    outcome = person.outcomes.get(source)
-    if outcome is not None and outcome.status is not OK:
-        return False
-    return source not in context.closed_to_restricted or not person.is_restricted
+            record, outcome, last = person.records[0], person.outcomes.get(source), person
+            if record.source != source or record.location is not location:
+                return None
+            if outcome is not None and outcome.status is not OK:
+                return None
+            if source in context.closed_to_restricted and person.is_restricted:
+                return None
+            id_ = record.id
+        patients.append(id_)
+    return patients
 
 
 def keep_level(key: LevelKey, calls: Sequence[FieldCall], connections: Sequence[Connection]) -> None:
-    """Keeps the plans that were made for a level, where they are the same for everybody."""
+    """Keeps how a level is asked for, where that is the same for everybody."""
     context = calls[0].context
     (upstream,) = context.upstreams.values()
     declaring: Any = upstream
     if not isinstance(declaring, Declaring) or (declared := declaring.declared) is None:
         return
-    if not all(map(_is_for_everybody, calls, connections)):
+    if not isinstance(declaring, Preparing) or not all(map(_is_for_everybody, calls, connections)):
         return
     sites = tuple(map(_site, calls[: len(key[0])], connections))
-    context.levels.keep(key, Level(sites, upstream, declaring, declared, context.shapes))
+    location = upstream.locations()[0]
+    searches = declaring.prepare([replace(one.search, location=location) for one in sites])
+    if searches is not None:
+        context.levels.keep(key, Level(sites, searches, upstream, declaring, declared, context.shapes))
 
 
 def _is_for_everybody(call: FieldCall, connection: Connection) -> bool:
@@ -135,10 +172,14 @@ def _is_for_everybody(call: FieldCall, connection: Connection) -> bool:
 
 
 def _site(call: FieldCall, connection: Connection) -> Site:
-    (plan,) = connection.plans
+    (plan,), selected = connection.plans, call.selected
+    (search,) = plan.searches
+    assert search.shape is not None, "the short way needs one"
     return Site(
         connection.question,
-        not call.selected.isdisjoint(TELLING),
+        not selected.isdisjoint(TELLING),
+        not selected.isdisjoint(ROWS),
         replace(plan, searches=(), records=()),
-        replace(plan.searches[0], patient=None),
+        replace(search, patient=None),
+        search.shape,
     )

@@ -1,6 +1,6 @@
 """What a lookup of identifiers has found: whose they are, and what else was learnt on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,6 +10,9 @@ from resolvers.gathering import Key
 from resolvers.persons import Person
 from resolvers.resource import Resource
 from resolvers.upstreams.errors import UpstreamError
+
+Wanted = Mapping[Token, Resource | None]
+"""Identifiers that are looked up, each with the record that it was found on, if any."""
 
 Found = Person | UpstreamError | None
 

@@ -214,6 +214,8 @@ class _Untangling:
         self._made = made
         self._grouping: Grouping = linker.grouper.grouped(gathered.stated, gathered.unreadable)
         self._persons: dict[Group, Person] = {}
+        self._unlinked: dict[Key, Person] = {}
+        """Persons of records that state nothing: each may have replaced several records."""
 
     def enter(self, identifiers: Iterable[Token]) -> None:
         stated, loners = self._gathered.stated, self._grouping.loners
@@ -257,8 +259,10 @@ class _Untangling:
         for group in self._grouping.groups.values():
             if record in group.records:
                 return self._person(group)
-        loner = self._made.loners.get(record.key)
-        return loner if loner is not None else self._linker.unlinked(record, self._memo)
+        loner = self._made.loners.get(record.key) or self._unlinked.get(record.key)
+        if loner is None:
+            loner = self._unlinked[record.key] = self._linker.unlinked(record, self._memo)
+        return loner
 
     def _person(self, group: Group) -> Person:
         known = self._persons.get(group)

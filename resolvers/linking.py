@@ -1,7 +1,7 @@
 """Which identifiers link a record to a person: of configured systems, verified, from trusted sources."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,12 @@ class Linking:
     key: PersonKey
     agree_on: tuple[Demographic, ...] = (BIRTH_DATE,)
     refill: tuple[str, ...] = ()
+    checks: Mapping[str, Callable[[str], bool]] = field(init=False, repr=False, compare=False)
+    """For each system, which of its values link."""
+
+    def __post_init__(self) -> None:
+        checks = {system: _VERIFIED.get(system, _is_value) for system in self.systems}
+        object.__setattr__(self, "checks", checks)
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -52,15 +58,15 @@ class Links(msgspec.Struct, eq=False):
     A vendor's account is linked by a reviewed table, which is trusted as such.
     """
 
-    _linking: Linking
+    linking: Linking
     _upstreams: Mapping[str, Upstream]
     _known: dict[str, dict[str, Statement]] = {}
     """By system, what each value that was stated means; filled when the first is looked into."""
 
     def links(self, identifier: Token) -> bool:
         """Whether the identifier can link at all."""
-        system, code = identifier.system or "", identifier.code or ""
-        return system in self._linking.systems and " " not in code and _VERIFIED.get(system, _is_value)(code)
+        check = self.linking.checks.get(identifier.system or "")
+        return check is not None and check(identifier.code or "")
 
     def of(self, record: Resource) -> Statement:
         """The verified identifiers by which a record links, if a trusted source states any.
@@ -91,31 +97,15 @@ class Links(msgspec.Struct, eq=False):
     def of_each(self, records: Sequence[Resource]) -> list[Token] | None:
         """The one identifier that each record states, each another one of the only system; None where it
         takes `of` to tell one."""
-        systems = self._linking.systems
-        if len(systems) > 1 or not records:
-            return None
-        (system,), trusted = systems, self._linking.trusted_sources
-        if by_table := [name for name, one in self._upstreams.items() if one.links_by_table]:
-            trusted = trusted.union(by_table)
-        try:
-            rows = [
-                (row, one)
-                for one in records
-                if one.source in trusted
-                for row in one.json["identifier"]
-                if row.get("system") == system
-            ]
-            if [one for _, one in rows] != records:
-                return None
-            values = [row["value"] for row, _ in rows if "period" not in row and row.get("use") != "old"]
-            is_plain = len(set(values)) == len(rows) and _ALL_VERIFIED.get(system, _are_values)(values)
-        except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
-            return None
-        return [Token(system, value) for value in values] if is_plain else None
+        trusted = self.linking.trusted_sources
+        if not self._upstreams.keys() <= trusted:
+            trusted = trusted.union([name for name, one in self._upstreams.items() if one.links_by_table])
+        stated = stated_by_each(records, self.linking, trusted)
+        return None if stated is None else list(stated)
 
     def states_only(self, record: Resource, identifier: Token) -> bool:
         """Whether a record plainly states an identifier, which links, and none beside it."""
-        systems, only = self._linking.systems, None
+        systems, only = self.linking.systems, None
         try:
             for entry in record.json["identifier"]:
                 if entry.get("system") in systems:
@@ -130,7 +120,7 @@ class Links(msgspec.Struct, eq=False):
             and only["system"] == identifier.system
             and "period" not in only
             and only.get("use") != "old"
-            and (record.source in self._linking.trusted_sources or self._trusts(record.source))
+            and (record.source in self.linking.trusted_sources or self._trusts(record.source))
         )
 
     @staticmethod
@@ -139,35 +129,67 @@ class Links(msgspec.Struct, eq=False):
         return one.source == other.source and one.json.get("identifier") == other.json.get("identifier")
 
     def _several(self, stated: Iterable[Token]) -> Statement:
-        ranks = self._linking.systems
+        ranks = self.linking.systems
         tokens = sorted(stated, key=lambda one: (ranks.index(one.system or ""), one.code or ""))
         systems = {one.system for one in tokens}
         return Statement(tuple(tokens), len(systems) < len(tokens))
 
     def _trusts(self, source: str) -> bool:
-        if source in self._linking.trusted_sources:
+        if source in self.linking.trusted_sources:
             return True
         upstream = self._upstreams.get(source)
         return upstream is not None and upstream.links_by_table
 
     def _begun(self) -> dict[str, dict[str, Statement]]:
-        self._known.update((system, {}) for system in self._linking.systems)
+        self._known.update((system, {}) for system in self.linking.systems)
         return self._known
 
     def _verified(self, system: str, value: str) -> Statement:
         """The token of an identifier as stated; nothing where the value fails its system's check."""
-        code, check = value.replace(" ", ""), _VERIFIED.get(system, _is_value)
-        made = Statement((Token(system, code),)) if check(code) else NOTHING
+        code = value.replace(" ", "")
+        made = Statement((Token(system, code),)) if self.linking.checks[system](code) else NOTHING
         (self._known or self._begun())[system][value] = made
         return made
 
 
+def stated_by_each(
+    records: Sequence[Resource], linking: Linking, trusted: frozenset[str]
+) -> dict[Token, Resource] | None:
+    """The one identifier that each record of `trusted` sources states, with the record; None where that
+    takes a closer look, as at records that lead to others."""
+    systems = linking.systems
+    if len(systems) > 1 or not records:
+        return None
+    (system,) = systems
+    stated: dict[Token, Resource] = {}
+    values = []
+    try:
+        for record in records:
+            json, only = record.json, None
+            if record.source not in trusted or "link" in json or record.container is not None:
+                return None
+            for row in json["identifier"]:
+                if row.get("system") == system:
+                    if only is not None:
+                        return None
+                    only = row
+            if only is None or "period" in only or only.get("use") == "old":
+                return None
+            value = only["value"]
+            values.append(value)
+            stated[Token(system, value)] = record
+        is_plain = len(stated) == len(records) and _ALL_VERIFIED.get(system, _are_values)(values)
+    except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
+        return None
+    return stated if is_plain else None
+
+
 def _is_value(code: str) -> bool:
-    return bool(code) and "\0" not in code
+    return bool(code) and "\0" not in code and " " not in code
 
 
 def _are_values(codes: Sequence[str]) -> bool:
-    return " " not in "".join(codes) and all(map(_is_value, codes))
+    return all(map(_is_value, codes))
 
 
 def _is_over(period: Any) -> bool:

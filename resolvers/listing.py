@@ -31,32 +31,6 @@ async def connect(calls: Sequence[FieldCall], lists: Sequence[Asked]) -> Sequenc
     return await give(calls, await plan(calls[0].context, lists))
 
 
-async def give_short(calls: Sequence[FieldCall], connections: Sequence[Connection]) -> Sequence[Any]:
-    """The same as `give` of lists of one source, each of a page about a person, to all of which the short way
-    may lead together."""
-    context = calls[0].context
-    await take_short_way(connections)
-    found: list[Any] = list(connections)
-    note, tally_page = context.disclosures.note, context.tally.page
-    noted: SourceOutcome | None = None
-    given = 0
-    for place, (call, connection) in enumerate(zip(calls, connections, strict=True)):
-        straight, person = connection.straight, connection.person
-        if straight is None or (page := straight.page) is None or person is None:
-            found[place] = _page(connection, call)
-            continue
-        given = 0 if call.selected.isdisjoint(ROWS) else len(straight.rows)
-        if given:
-            note(person.id, page.type, page.source, given)
-        tally_page(call.at, 1, given)
-        if (outcome := connection.outcomes[0]) is not noted:  # those that came together share one
-            noted = outcome
-            context.note(outcome)
-    if len(calls) == 1 and given > _ROWS_A_TURN and context.turns.is_over:
-        await context.turns.take()
-    return found
-
-
 async def give(calls: Sequence[FieldCall], connections: Sequence[Connection]) -> Sequence[Any]:
     """The same of lists that are planned."""
     context, is_alone = calls[0].context, len(calls) == 1
@@ -75,7 +49,7 @@ async def give(calls: Sequence[FieldCall], connections: Sequence[Connection]) ->
         connection, call = connections[place], calls[place]
         straight, person, outcomes = connection.straight, connection.person, connection.outcomes
         if straight is None and not is_alone:
-            found[place] = _page(connection, call)
+            found[place] = give_one(connection, call)
         elif (
             straight is None
             or (page := straight.page) is None
@@ -227,7 +201,7 @@ def _is_within(narrowing: Narrowing, straight: Straight) -> bool:
     return all(are_within(one, narrowing) for one in straight.every)
 
 
-async def _page(connection: Connection, call: FieldCall) -> Connection:
+async def give_one(connection: Connection, call: FieldCall) -> Connection:
     """One list's page. Raises CursorInvalid, AnswerIncomplete."""
     await _load(connection)
     _give_out(connection, call)

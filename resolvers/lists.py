@@ -7,8 +7,8 @@ from typing import Any
 from resolvers.connection import Connection
 from resolvers.errors import ArgumentInvalid
 from resolvers.field import Batched, FieldCall
-from resolvers.level import keep_level, key_of_level, planned_before
-from resolvers.listing import connect, give, give_short, plan
+from resolvers.level import give_as_before, keep_level, key_of_level
+from resolvers.listing import connect, give, plan
 from resolvers.persons import Person
 from resolvers.plan import Asked
 from resolvers.question import Question, question_of
@@ -41,8 +41,8 @@ async def _reverse_lists(calls: Sequence[FieldCall]) -> Sequence[Any]:
     """Lists of any types (`call.about`), about any patients."""
     persons = await calls[0].context.identity.of_records([one.parent.resource for one in calls])
     key = key_of_level(calls)
-    if key is not None and (made := planned_before(calls[0].context, key, persons)) is not None:
-        return await give_short(calls, made)
+    if key is not None and (before := await give_as_before(key, calls, persons)) is not None:
+        return before
     found: list[Any] = list(persons)
     places: list[int] = []
     lists: list[Asked] = []

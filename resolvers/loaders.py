@@ -7,10 +7,11 @@ of a source: each such set of places has a loader of its own.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from clinical.identifiers import Token
@@ -21,9 +22,18 @@ from resolvers.source_loader import Ask, SourceLoader
 from resolvers.together import together
 from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.upstream import Call, Page, Read, Search, Upstream
+from resolvers.upstreams.upstream import (
+    Call,
+    FirstPages,
+    Page,
+    PreparedSearches,
+    Read,
+    Search,
+    Upstream,
+)
 
 SEARCHES: Final = ("search", "batched search")
+"""By whether the source takes many at once."""
 LOOKUP_PART: Final = 0.5
 """Of the time left, for finding a person's records: one source that hangs must leave the others' some."""
 
@@ -41,17 +51,26 @@ def _places(
     return every if set(places) == set(every) else tuple(places)
 
 
-class Loaders:
+def _pace_of_own() -> Pace:
+    return Pace(asyncio.current_task())
+
+
+class Loaders(msgspec.Struct, eq=False):
     """One set of loaders for one request, each made when it is first needed; `close` ends what is still
     under way."""
 
-    def __init__(self, upstreams: Mapping[str, Upstream], call: Call, turns: Turns) -> None:
-        self.turns = turns
-        self._upstreams = upstreams
-        self._call = call
-        self._pace = Pace(asyncio.current_task())
-        self._made: dict[tuple[str, _Kind], SourceLoader] = {}
-        self._primed: list[Resource] = []
+    _upstreams: Mapping[str, Upstream]
+    _call: Call
+    turns: Turns
+    _pace: Pace = msgspec.field(default_factory=_pace_of_own)
+    _made: "dict[tuple[str, _Kind], SourceLoader]" = {}
+    _primed: list[Resource] = []
+    _prepared: list[tuple[str, FirstPages]] = []
+    _is_unasked: bool = True
+    """Whether no identifier has been looked for."""
+    _lone: "tuple[str, _Kind, Token, Records | UpstreamError] | None" = None
+    """The source and place of the identifier that was looked for by itself, and what came of it."""
+    _coming: int = 0
 
     def narrow(self, patient_record: Any) -> None:
         """Has what is read of Patients decoded, and nothing else of them. Comes before any question."""
@@ -79,6 +98,38 @@ class Loaders:
         """The first pages of many searches at once; an error stands in the place of its page."""
         return self._searches(source, is_batched).all(keys)
 
+    async def first_pages(
+        self, source: str, searches: PreparedSearches, patients: Sequence[str]
+    ) -> FirstPages | None:
+        """The same of prepared searches about patients. None: they are to be asked in the usual way, as the
+        source does not take them together, or some may have been asked before, or be asked meanwhile."""
+        pace, count = self._pace, len(patients)
+        if asyncio.current_task() is not pace.own or pace.is_closed:
+            return None
+        if (self._made or self._prepared) and not self._is_new(source, searches.types):
+            return None
+        self._coming += count
+        pace.under_way += 1
+        try:
+            found = await searches.fetch(patients, self._call)
+        finally:
+            pace.under_way -= 1
+            if pace.idle is not None and pace.under_way == 0:
+                pace.idle.set()
+        self._coming -= count
+        if found is not None:
+            self._prepared.append((source, found))
+        return found
+
+    def _is_new(self, source: str, types: frozenset[str]) -> bool:
+        """Whether nothing of these types has been searched for."""
+        made = self._made.get((source, SEARCHES[True]))
+        asked: Iterable[Any] = () if made is None else made.asked
+        for search in asked:
+            if search.type in types:
+                return False
+        return all(types.isdisjoint(found.types) for name, found in self._prepared if name == source)
+
     def forget(self, source: str, key: Search) -> None:
         """What was answered to a search no longer holds: it is asked again when it is wanted again."""
         for is_batched in (False, True):
@@ -94,16 +145,32 @@ class Loaders:
         found: Records = await self._loader(upstream.name, upstream.locations()).one(identifier)
         return found
 
-    def identify_all(
+    async def identify_all(
         self, upstream: Upstream, wanted: Mapping[Token, Resource | None], principal: Principal
-    ) -> Awaitable[Sequence[Records | UpstreamError]]:
+    ) -> Sequence[Records | UpstreamError]:
         """Those with many identifiers, each asked for with the record that states it, if any; an error stands
         in the place of its answer."""
-        every = upstream.locations()
-        if len(every) == 1:
-            return self._loader(upstream.name, every).all(tuple(wanted))
-        places = {token: _places(upstream, every, found, principal) for token, found in wanted.items()}
-        return self._identify_at(upstream.name, places)
+        every, pace, source = upstream.locations(), self._pace, upstream.name
+        if len(every) > 1:
+            places = {token: _places(upstream, every, found, principal) for token, found in wanted.items()}
+            return await self._identify_at(source, places)
+        if not self._is_unasked or len(wanted) > 1 or asyncio.current_task() is not pace.own:
+            return await self._loader(source, every).all(tuple(wanted))
+        (token,) = wanted  # nobody has asked for one yet, nor can anybody while this is under way
+        self._is_unasked = False
+        now, call = time.monotonic(), self._call
+        hurried = replace(call, deadline=now + (call.deadline - now) * LOOKUP_PART)
+        pace.under_way += 1
+        try:
+            (answer,) = await upstream.identify((token,), every, hurried)
+        except UpstreamError as error:
+            answer = error
+        finally:
+            pace.under_way -= 1
+            if pace.idle is not None and pace.under_way == 0:
+                pace.idle.set()
+        self._lone = (source, every, token, answer)
+        return (answer,)
 
     async def _identify_at(
         self, source: str, places: Mapping[Token, tuple[Location, ...]]
@@ -123,7 +190,8 @@ class Loaders:
     @property
     def unanswered_searches(self) -> int:
         """How many searches were begun of which nothing has come."""
-        return sum(one.unanswered for (_, kind), one in self._made.items() if kind in SEARCHES)
+        made = [one.unanswered for (_, kind), one in self._made.items() if kind in SEARCHES]
+        return sum(made) + self._coming
 
     def prime(self, *records: Resource) -> None:
         """Resources that came by another way need not be read again."""
@@ -133,10 +201,15 @@ class Loaders:
         """Frees what was loaded bit by bit; nothing is loaded after it."""
         for loader in self._made.values():
             await loader.let_go(turns)
+        for _, found in self._prepared:
+            await found.let_go(turns)
 
     def close(self) -> None:
         """Cancels the calls that are still under way: nobody waits for them any more."""
-        self._pace.close()
+        pace = self._pace
+        pace.is_closed, self._is_unasked = True, False
+        if pace.tasks:
+            pace.close()
         for loader in self._made.values():
             loader.close()
 
@@ -148,34 +221,36 @@ class Loaders:
         return self._loader(source, "read")
 
     def _searches(self, source: str, is_batched: bool) -> SourceLoader:
-        return self._loader(source, "batched search" if is_batched else "search")
+        loader = self._loader(source, SEARCHES[is_batched])
+        if self._prepared and is_batched:  # what came of prepared searches need not be asked
+            for found in [found for name, found in self._prepared if name == source]:
+                for search, page in found.answers():
+                    loader.prime(search, page)
+            self._prepared = [one for one in self._prepared if one[0] != source]
+        return loader
 
     def _loader(self, source: str, kind: "_Kind") -> SourceLoader:
         made = self._made.get((source, kind))
-        if made is None:
-            ask, is_held = _asks(self._upstreams[source], kind)
-            made = SourceLoader(source, ask, self._call, self._pace, is_held=is_held)
-            self._made[source, kind] = made
+        if made is not None:
+            return made
+        upstream, is_held = self._upstreams[source], True
+        ask: Ask
+        if isinstance(kind, tuple):
+            ask, self._is_unasked = partial(_identify, upstream, kind), False
+        elif kind == "read":
+            ask = upstream.read
+        else:
+            ask = upstream.count if kind == "count" else upstream.search
+            is_held = kind == SEARCHES[True]  # what goes out one by one is not held for more to come
+        made = SourceLoader(source, ask, self._call, self._pace, is_held=is_held)
+        self._made[source, kind] = made
+        if self._lone is not None and self._lone[:2] == (source, kind):
+            made.prime(*self._lone[2:])  # need not be asked again
         return made
 
 
 _Kind = str | tuple[Location, ...]
 """What a loader asks for: a name, or the places at which it looks for identifiers."""
-
-
-def _asks(upstream: Upstream, kind: _Kind) -> tuple[Ask, bool]:
-    """The upstream's method, and whether its batches are held for more questions to come."""
-    if isinstance(kind, tuple):
-        return partial(_identify, upstream, kind), True
-    match kind:
-        case "batched search":
-            return upstream.search, True
-        case "search":
-            return upstream.search, False
-        case "read":
-            return upstream.read, True
-        case _:
-            return upstream.count, False
 
 
 def _identify(

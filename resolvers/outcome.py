@@ -25,6 +25,10 @@ class SourceStatus(Enum):
     NOT_LINKED = "NOT_LINKED"
     STALE = "STALE"
 
+    def __init__(self, word: str) -> None:
+        self.word = word
+        """The value, which Python takes two functions to look up."""
+
 
 class Completeness(Enum):
     """Whether every source that can hold the type answered in full."""
@@ -59,7 +63,7 @@ class SourceOutcome(msgspec.Struct, frozen=True):
 
     def told(self) -> dict[str, str]:
         """The outcome as an error's extensions say it."""
-        told = {"source": self.source, "status": self.status.value}
+        told = {"source": self.source, "status": self.status.word}
         if self.message:
             told["message"] = self.message
         return told

@@ -22,43 +22,42 @@ _TICKS = 3
 
 
 class Pace(msgspec.Struct, eq=False):
-    """Knows what a request has under way, and ends it. `_own`: the task that the request runs in."""
+    """Knows what a request has under way, and ends it. `idle` is set when nothing is `under_way`, where
+    somebody waits for that.
 
-    _own: "asyncio.Task[Any] | None" = None
-    _under_way: int = 0
-    _is_closed: bool = False
-    _idle: asyncio.Event | None = None
-    _tasks: "set[asyncio.Task[Any]]" = set()
+    `own`: the task that the request runs in. While it runs, no branch of the request does, so nobody could
+    join what it asks for: that goes out at once, and is counted there without `begin` and `end`.
+    """
+
+    own: "asyncio.Task[Any] | None" = None
+    under_way: int = 0
+    is_closed: bool = False
+    idle: asyncio.Event | None = None
+    tasks: "set[asyncio.Task[Any]]" = set()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
-        return self._under_way == 0
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether the present task is the request's own: while it runs, no branch of the request does, so
-        nobody could join what it asks for."""
-        return self._own is not None and asyncio.current_task() is self._own
+        return self.under_way == 0
 
     def begin(self, task: "asyncio.Task[Any] | None") -> None:
         """A call goes out; `end` follows. `task`: whose end is the call's, and nothing else's.
 
         Raises CancelledError where no call may go out any more.
         """
-        if self._is_closed:
+        if self.is_closed:
             raise asyncio.CancelledError
         if task is not None:
-            self._tasks.add(task)
-        self._under_way += 1
+            self.tasks.add(task)
+        self.under_way += 1
 
     def end(self, task: "asyncio.Task[Any] | None") -> None:
         """A call is over."""
         if task is not None:
-            self._tasks.discard(task)
-        self._under_way -= 1
-        if self._under_way == 0 and self._idle is not None:
-            self._idle.set()
+            self.tasks.discard(task)
+        self.under_way -= 1
+        if self.under_way == 0 and self.idle is not None:
+            self.idle.set()
 
     def after_hold(self, turn: int | None, send: Callable[[], None]) -> None:
         """Calls `send` when its turn has come.
@@ -69,8 +68,8 @@ class Pace(msgspec.Struct, eq=False):
 
     def close(self) -> None:
         """Ends what is under way, and sends nothing more."""
-        self._is_closed = True
-        for task in self._tasks:
+        self.is_closed = True
+        for task in self.tasks:
             task.cancel()
 
     def _tick(self, left: int, turn: int | None, send: Callable[[], None]) -> None:
@@ -78,18 +77,18 @@ class Pace(msgspec.Struct, eq=False):
             asyncio.get_running_loop().call_soon(self._tick, left - 1, turn, send)
         elif turn is None or self.is_idle:
             send()
-        elif not self._is_closed:
+        elif not self.is_closed:
             task = asyncio.ensure_future(self._after_hold(HOLDS_S[min(turn, len(HOLDS_S) - 1)], send))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     async def _after_hold(self, longest_s: float, send: Callable[[], None]) -> None:
-        self._idle = self._idle or asyncio.Event()
+        self.idle = self.idle or asyncio.Event()
         with suppress(TimeoutError):
             async with asyncio.timeout(longest_s):
-                while self._under_way:
-                    self._idle.clear()
-                    await self._idle.wait()
+                while self.under_way:
+                    self.idle.clear()
+                    await self.idle.wait()
                     # What the last answer set off may itself want to join.
                     for _ in range(_TICKS):
                         await asyncio.sleep(0)

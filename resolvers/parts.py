@@ -29,6 +29,9 @@ class Part:
         return Part(self.primitive, self.is_list, joined(self.parts, other.parts))
 
 
+ABSENT: Final = Part("absent")
+"""What must not be there."""
+
 Parts = tuple[tuple[str, Part], ...]
 """Elements by name, in the order in which they were first asked for."""
 

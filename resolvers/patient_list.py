@@ -21,6 +21,7 @@ from resolvers.merge import Merge, Taken
 from resolvers.merging import open_merge, show_page
 from resolvers.ordering import MISSING, Ordering
 from resolvers.outcome import OK, SourceOutcome
+from resolvers.person_page import PageKey, keep_page, page_as_before
 from resolvers.persons import Person
 from resolvers.plan import Asked, SourcePlan
 from resolvers.question import CHANGED, Question, question_of
@@ -39,6 +40,13 @@ many of a later source's persons have been shown, and each round asks every sour
 
 async def patients(call: FieldCall) -> Connection | None:
     """`patients(...)`: sources in order of precedence, a person once."""
+    arguments, of = tuple(call.arguments.items()), call.context
+    key = call.selected, arguments, id(of.shapes), of.permissions, of.first_max, of.pages_max
+    return await page_as_before(key, call) or await _planned(key, call)
+
+
+async def _planned(key: PageKey, call: FieldCall) -> Connection | None:
+    """The same of a list that is planned anew."""
     if (identifiers := call.arguments.get("identifiers")) is not None:
         return await cohort(call, identifiers)
     context = call.context
@@ -48,19 +56,21 @@ async def patients(call: FieldCall) -> Connection | None:
     if sort is None and question.changed_since is not None:
         sort = CHANGED
     ordering = source_first(sort, tuple(context.upstreams))
-    told = told_by(call, question)
     asked = await reached(call, question, None)
     if asked is None:
         return None
     asked.question = structs.replace(asked.question, ordering=ordering, is_newest_first=False)
     (connection,) = await plan(context, (Asked(asked.question, None, asked.admits),))
-    connection.told = told
-    connection.tells = bool(call.selected & TELLING)
-    is_own = asked.person is not None
-    await (_load_own(connection) if is_own else _load_persons(connection))
+    connection.told, connection.tells = told_by(call, question), bool(call.selected & TELLING)
+    if asked.person is not None:
+        await _load_own(connection)
+    elif await _load_straight(connection):
+        keep_page(key, call, connection)
+    else:
+        await _load_merged(connection)
     if connection.question.requires_complete:
         require(context, connection.outcomes)
-    connection.disclose(call, 0 if is_own else connection.searched)
+    connection.disclose(call, connection.searched if asked.person is None else 0)
     tell(context, connection.outcomes, call)
     return connection
 
@@ -94,11 +104,6 @@ async def _load_own(connection: Connection) -> None:
         ]
 
 
-async def _load_persons(connection: Connection) -> None:
-    if not await _load_straight(connection):
-        await _load_merged(connection)
-
-
 async def _load_straight(connection: Connection) -> bool:
     """Makes the page of the first page of the only source, where that can be: False where it cannot."""
     question = connection.question
@@ -117,9 +122,7 @@ async def _load_straight(connection: Connection) -> bool:
     records = rows[: question.first]
     persons = await connection.context.identity.of_records(records)
     nodes = plain_nodes(connection.context, persons, "s", connection.told)
-    if nodes is None:
-        nodes = await _nodes(connection, records, plan, persons)
-    if nodes is None:
+    if nodes is None and (nodes := await _nodes(connection, records, plan, persons)) is None:
         return False
     outcome = SourceOutcome(plan.upstream.name, OK, None, rows[-1].retrieved_at if rows else None)
     connection.show([*zip(records, nodes, strict=True)], [outcome], len(rows) > question.first)
@@ -140,12 +143,10 @@ async def _nodes(
 
 def _is_whole(question: Question, page: Page, found: Sequence[Json]) -> bool:
     """Whether the page's rows (`found`) are in order, none to be left out, and more than are asked or all."""
-    resources = page.resources
-    if page.problems or (page.next is not None and len(resources) <= question.first):
+    rows = page.resources
+    if page.problems or (page.next is not None and len(rows) <= question.first):
         return False
-    if not _are_in_order(question.ordering, resources):
-        return False
-    return not has_entered_in_error(found)
+    return _are_in_order(question.ordering, rows) and not has_entered_in_error(found)
 
 
 def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
@@ -159,10 +160,9 @@ def _are_in_order(ordering: Ordering, resources: Sequence[Resource]) -> bool:
 async def _load_merged(connection: Connection) -> None:
     merge = await open_merge(connection, is_by_source=True)
     question = connection.question
-    wanted = question.first
+    wanted = count = question.first
     edges: list[Edge] = []
     more = False
-    count = wanted
     while len(edges) < wanted:
         taken = await merge.take(count)
         shown = await _first_sights(connection, taken)

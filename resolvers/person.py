@@ -19,8 +19,10 @@ from clinical.identifiers import Token
 
 KEY_BYTES = 64
 PREFIX = "person/"
-_SEALED_MAX = 1366
-"""The longest sealed text that is opened, in characters."""
+_START = len(PREFIX) + 5
+"""Where in a person id the sealed text begins: after the key id of four characters, and a dot."""
+_ID_MAX = _START + 1366
+"""The longest person id that is opened, in characters."""
 _PURPOSE = b"clinical-gateway person id"
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -38,7 +40,7 @@ class PersonKey:
     key_id: str = field(init=False)
     _cipher: AESSIV = field(init=False, repr=False, compare=False)
     _bound_to: list[bytes] = field(init=False, repr=False, compare=False)
-    _prefix: str = field(init=False, repr=False, compare=False)
+    _prefix: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.key) != KEY_BYTES:
@@ -46,7 +48,7 @@ class PersonKey:
         object.__setattr__(self, "key_id", _base64url(hashlib.sha256(self.key).digest())[:4])
         object.__setattr__(self, "_cipher", AESSIV(self.key))
         object.__setattr__(self, "_bound_to", [_PURPOSE, self.key_id.encode()])
-        object.__setattr__(self, "_prefix", f"{PREFIX}{self.key_id}.")
+        object.__setattr__(self, "_prefix", f"{PREFIX}{self.key_id}.".encode())
 
     def seal(self, system: str, value: str) -> str:
         """The person id of an identifier. Raises ValueError for one that is empty or holds U+0000."""
@@ -54,30 +56,32 @@ class PersonKey:
         if not system or not value or plain.count("\0") > 1:
             raise ValueError("A linking identifier has a system and a value, without U+0000.")
         sealed = self._cipher.encrypt(plain.encode(), self._bound_to)
-        return self._prefix + b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=").decode()
+        return (self._prefix + b2a_base64(sealed, newline=False).translate(_URL_SAFE, b"=")).decode()
 
     def seal_all(self, system: str, values: Sequence[str]) -> list[str]:
         """The person ids of many identifiers of one system. Raises ValueError as `seal` does."""
         if not system or "\0" in system or "" in values or "\0" in "".join(values):
             raise ValueError("A linking identifier has a system and a value, without U+0000.")
         prefix, encrypt, bound_to = self._prefix, self._cipher.encrypt, self._bound_to
-        sealed = [encrypt(f"{system}\0{value}".encode(), bound_to) for value in values]
-        return [prefix + b2a_base64(one, newline=False).translate(_URL_SAFE, b"=").decode() for one in sealed]
+        ids = []
+        for value in values:
+            sealed = b2a_base64(encrypt(f"{system}\0{value}".encode(), bound_to), newline=False)
+            ids.append((prefix + sealed.translate(_URL_SAFE, b"=")).decode())
+        return ids
 
     def open(self, token: str) -> tuple[str, str]:
         """The (system, value) that a person id was sealed from. Raises PersonIdInvalid for any other text."""
-        sealed = token.removeprefix(self._prefix)
-        if len(sealed) == len(token) or len(sealed) > _SEALED_MAX:
-            raise PersonIdInvalid("This is not an id of a person here.")
         try:
-            raw = sealed.encode()
-            data = a2b_base64(raw.translate(_STANDARD) + b"=" * (-len(raw) % 4))
-            if b2a_base64(data, newline=False).translate(_URL_SAFE, b"=") != raw:
-                raise ValueError("not canonical base64url")  # an id has one spelling only
-            plain = self._cipher.decrypt(data, self._bound_to)
+            if len(token) > _ID_MAX:
+                raise ValueError("longer than any id")
+            raw = token.encode()
+            # What is too much of the padding is ignored.
+            data = a2b_base64(raw[_START:].translate(_STANDARD) + b"==")
+            if self._prefix + b2a_base64(data, newline=False).translate(_URL_SAFE, b"=") != raw:
+                raise ValueError("another prefix, or not canonical base64url")  # an id has one spelling only
+            system, _, value = self._cipher.decrypt(data, self._bound_to).decode().partition("\0")
         except (InvalidTag, ValueError) as problem:
             raise PersonIdInvalid("This is not an id of a person here.") from problem
-        system, _, value = plain.decode().partition("\0")
         return system, value
 
 

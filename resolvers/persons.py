@@ -37,6 +37,9 @@ class Person(msgspec.Struct, eq=False):
     """Whether the person is one record that was found when every source answered, and which says nothing
     odd: nothing is withheld or in doubt, and nothing was replaced."""
 
+    is_unlabelled: bool = False
+    """Of a plain person: whether the record was seen to bear no security label, so that none withholds it."""
+
     _bare: Resource | None = None
 
     @property

@@ -4,15 +4,25 @@ Nearly every lookup is such a one. What is not is left to `Linker`, which looks 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
 
 from clinical.identifiers import Token
-from resolvers.link_memory import LINK, links_to_remember
+from permissions.principal import Principal
+from resolvers.cache import Cache
+from resolvers.known_persons import KnownPersons
+from resolvers.link_memory import LINK, LINK_TTL_S, links_to_remember
 from resolvers.linked import Found, Linked, Plain
-from resolvers.linking import Links
+from resolvers.linking import Linking, Links
+from resolvers.loaders import Loaders
+from resolvers.outcome import OK, SourceOutcome
 from resolvers.person import Sealing
 from resolvers.persons import Answer, Person, found_outcome, unlinked
 from resolvers.resource import Resource
 from resolvers.restriction import OPEN, OPENNESS, is_restricted, open_to_remember
+from resolvers.upstreams.upstream import Upstream
+
+_CODE: Final = attrgetter("code")
 
 
 def plainly_linked(
@@ -29,8 +39,15 @@ def plainly_linked(
     """
     if len(wanted) == 1 and len(answers) == 1:
         return one_plainly_linked(wanted, answers[0][0], links, sealing)
-    records = _found(answers)
-    if records is None or len(records) != len(wanted) or _are_odd(records):
+    if len(answers) == 1:
+        each = answers[0]
+    else:
+        each = [said for of_one in zip(*answers, strict=True) for said in of_one]
+    try:
+        records = [record for said in each for record in said]  # type: ignore[union-attr]
+    except TypeError:  # an error stands in the place of an answer
+        return None
+    if len(records) != len(wanted) or _are_odd(records):
         return None
     tokens, asked = list(wanted), list(wanted.values())
     again: Sequence[Resource] = ()
@@ -59,27 +76,105 @@ def one_plainly_linked(
     sealing: Sealing,
 ) -> Linked | None:
     """The same of a single identifier, asked of the only source."""
-    if type(said) is not tuple or len(said) != 1:
-        return None
     ((token, asked),) = wanted.items()
-    record: Resource = said[0]
-    json, source = record.json, record.source
-    if "link" in json or json.get("active") is False or record.cached:
+    id_ = sealing.id_of(token)
+    remember: dict[str, bytes] = {}
+    person = plain_person(token, id_, said, links.linking, remember)
+    if person is None:
         return None
-    meta = json.get("meta")
-    if type(meta) is dict and "security" in meta and is_restricted(record):
-        return None
-    if not links.states_only(record, token):
-        return None
-    id_ = record.person_id = sealing.known.get(token) or sealing.id_of(token)
     again: Sequence[Resource] = ()
-    if asked is not None and asked.is_same(record):
+    if asked is not None and asked.is_same(person.records[0]):
         asked.person_id = id_
         again = (asked,)
-    person = Person(id_, said, {source: found_outcome(record)}, is_plain=True)
-    remember = {f"{LINK}{source}/{record.id}": id_.encode(), OPENNESS + id_: OPEN}
-    plain = Plain((id_,), said, again)
+    plain = Plain((id_,), person.records, again)
     return Linked({token: person}, remember=remember, persons=[person], plain=plain)
+
+
+def plain_person(
+    token: Token, id_: str, said: Answer, linking: Linking, remember: dict[str, bytes]
+) -> Person | None:
+    """The person with an identifier, which links, of whom the only source has one record with nothing odd
+    about it, which states that identifier and no other; None where that is not so.
+
+    `said`: what the source answered. What the record states is told as `Links.states_only` tells it.
+    `remember` is given what goes to the cache.
+    """
+    only = None
+    systems = linking.systems
+    try:
+        (record,) = said  # type: ignore[misc]
+        json, source = record.json, record.source
+        is_labelled = "security" in json.get("meta", ())
+        if "link" in json or json.get("active") is False or record.cached:
+            return None
+        if source not in linking.trusted_sources or (is_labelled and is_restricted(record)):
+            return None
+        for one in json["identifier"]:
+            if one.get("system") in systems:
+                if only is not None:
+                    return None
+                only = one
+        if only is None or only["value"] != token.code or only["system"] != token.system:
+            return None
+        if "period" in only or only.get("use") == "old":
+            return None
+    except (AttributeError, KeyError, TypeError, ValueError):  # not one record, or not as FHIR has it
+        return None
+    record.person_id = id_
+    remember[f"{LINK}{source}/{record.id}"] = id_.encode()
+    remember[OPENNESS + id_] = OPEN
+    outcome = SourceOutcome(source, OK, None, record.retrieved_at)
+    return Person(id_, (record,), {source: outcome}, is_plain=True, is_unlabelled=not is_labelled)
+
+
+async def plainly_found(
+    stated: Mapping[Token, Resource],
+    upstream: Upstream,
+    linking: Linking,
+    loaders: Loaders,
+    principal: Principal,
+    cache: Cache,
+    known: KnownPersons,
+) -> dict[Token, Found] | None:
+    """The persons of records of a trusted source that state one identifier each, all of one system, where
+    their only source gives each again, alone and with nothing odd about it; None where that is not so."""
+    answers: Sequence[Answer] = await loaders.identify_all(upstream, stated, principal)
+    at, records, is_unlabelled = None, [], True
+    try:
+        for stating, said in zip(stated.values(), answers, strict=True):
+            (record,) = said  # type: ignore[misc]
+            json, at = record.json, at or record.retrieved_at
+            if "security" in json.get("meta", ()):
+                is_unlabelled = False
+                if is_restricted(record):
+                    return None
+            if (
+                "link" in json
+                or json.get("active") is False
+                or json["identifier"] != stating.json["identifier"]
+                or record.id != stating.id
+                or record.location is not stating.location
+                or record.retrieved_at is not at
+                or record.cached
+            ):
+                return None
+            records.append(record)
+    except (AttributeError, KeyError, TypeError, ValueError):  # not one record, or not as FHIR has it
+        return None
+    source = upstream.name
+    outcomes = {source: SourceOutcome(source, OK, None, at)}
+    found: dict[Token, Found] = {}
+    by_id, of_record, remember = known.by_id, known.persons, dict[str, bytes]()
+    ids = linking.key.seal_all(linking.systems[0], [*map(_CODE, stated)])
+    for (token, stating), record, id_ in zip(stated.items(), records, ids, strict=True):
+        person = Person(id_, (record,), outcomes, is_plain=True, is_unlabelled=is_unlabelled)
+        stating.person_id = record.person_id = id_
+        remember[f"{LINK}{source}/{record.id}"] = id_.encode()
+        remember[OPENNESS + id_] = OPEN
+        found[token] = by_id[id_] = of_record[stating] = of_record[record] = person
+    loaders.prime(*records)
+    await cache.set_all(remember, LINK_TTL_S)
+    return found
 
 
 def _are_odd(records: Sequence[Resource]) -> bool:
@@ -101,7 +196,7 @@ def _are_odd(records: Sequence[Resource]) -> bool:
         ]
     except TypeError:  # what is no `meta`
         return True
-    return any(
+    return bool(looked_into) and any(
         "link" in one.json
         or one.json.get("active") is False
         or is_restricted(one)
@@ -110,16 +205,6 @@ def _are_odd(records: Sequence[Resource]) -> bool:
         or one.source != source
         for one in looked_into
     )
-
-
-def _found(answers: Sequence[Sequence[Answer]]) -> list[Resource] | None:
-    """All records, in the order of the identifiers; None where a source did not answer."""
-    is_only = len(answers) == 1
-    each = answers[0] if is_only else [said for of_one in zip(*answers, strict=True) for said in of_one]
-    try:
-        return [record for said in each for record in said]  # type: ignore[union-attr]
-    except TypeError:  # an error stands in the place of an answer
-        return None
 
 
 def _places(records: Sequence[Resource]) -> list[tuple[object, ...]]:

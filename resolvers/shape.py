@@ -6,7 +6,7 @@ type that FHIR gives it, nothing needs to be checked again (`msgspec.Struct`; va
 stay `msgspec.Raw`). A page that does not fit is not plain: it is decoded whole and looked at closely.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NewType
@@ -15,10 +15,11 @@ import msgspec
 
 from clinical.compartment import subject_element
 from clinical.dates import instant
-from clinical.hidden import ENTERED_IN_ERROR, SUPERSEDED, hidden_statuses
+from clinical.hidden import SUPERSEDED, hidden_statuses
 from clinical.paths import choice_types
 from resolvers.ordering import ordering_of
-from resolvers.parts import NULL, Part, Parts, ShapeMixed, attribute, joined
+from resolvers.parts import ABSENT, NULL, Part, Parts, ShapeMixed, attribute, joined
+from resolvers.texts import dates_of, ends_of, texts_of
 
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _TYPES: Final[Mapping[str, Any]] = {"text": str, "boolean": bool, "integer": _INTEGER}
@@ -27,14 +28,11 @@ _ONE: Final = {name: _named(name, one | None) for name, one in _TYPES.items()}
 _MANY: Final = {name: _named(name, list[one] | None) for name, one in _ONE.items()}  # type: ignore[valid-type]
 """Annotations by primitive. They have a name because msgspec looks into one that is put together each time
 that it meets it, which takes longer than all of the rest."""
-_NUMERIC: Final = b"0123456789.+-eE\n"
 _SHAPES_KEPT: Final = 2_000
-_CODE_KEPT: Final = 500
 
 _TEXT: Final = Part("text")
 _REFERENCE: Final = Part(parts=(("reference", _TEXT),))
 _PERIOD: Final = Part(parts=(("start", _TEXT), ("end", _TEXT)))
-_ABSENT: Final = Part("absent")
 _LABEL: Final = Part(is_list=True, parts=(("system", _TEXT), ("code", _TEXT)))
 _LABELLED: Final[Parts] = (("meta", Part(parts=(("security", _LABEL),))),)
 _CODES: Final = Part(parts=(("coding", Part(is_list=True, parts=(("code", _TEXT),))),))
@@ -57,6 +55,10 @@ class PlainPage(msgspec.Struct, eq=False):
     retrieved_at: datetime
     prefix: str
     """What stands before a row's own id in its global id."""
+    next: str | None
+    """The mark of the page that follows; None where there is none."""
+    total: int | None = None
+    """How many rows the search finds, where the source says it exactly."""
     cached: bool = False
     """Whether the source's answer was kept from before."""
     _retrieved: str | None = None
@@ -73,9 +75,10 @@ class Shape:
     """How to decode the rows of one type. `row`: the struct; each element an attribute (`attribute`).
     `asked`: the elements that were asked for, `parts`: those that are decoded.
 
-    `texts(rows, about)`: None where not all is plain: a row is not about that reference (None: whoever it is
-    about), or is hidden (`resolvers.hidden`), or a number is none. Else for each row the date by which it is
-    sorted when rows come newest first, as the text that it is, None where that takes a closer look.
+    `texts(rows, about, labelled)`: None where not all is plain: a row is not about that reference (None:
+    whoever it is about), or is hidden (`resolvers.hidden`), or a number is none. Else for each row the date
+    by which it is sorted when rows come newest first, as the text that it is, None where that takes a closer
+    look. Security labels of rows are put into `labelled`.
 
     `dates(rows)` is that closer look: the same, or None where there is no date that is easily read.
     `ends(rows)`: the ends of Periods among them. Both are None for a type that has no such thing; `periods`
@@ -101,9 +104,9 @@ class Shape:
             (("resourceType_", Literal[type_], "resourceType"), ("id_", _ID, "id")),
         )
         is_superseded = SUPERSEDED in hidden_statuses(type_)
-        self.texts = _compiled_texts(self.parts, self._subject, dates, others, is_superseded=is_superseded)
-        self.dates = _compiled_dates(dates, others) if dates else None
-        self.ends = _compiled_ends(dates)
+        self.texts = texts_of(self.parts, self._subject, dates, others, is_superseded=is_superseded)
+        self.dates = dates_of(dates, others) if dates else None
+        self.ends = ends_of(dates)
         self.periods = self.ends if not any(part.primitive for _, part in dates) else None
 
 
@@ -111,7 +114,7 @@ def _statuses(type_: str, parts: Parts) -> Parts:
     """What says that a row was entered in error, or is not there."""
     selected = dict(parts)
     return tuple(
-        (name, part if name in selected or type_ in _WITH.get(name, (type_,)) else _ABSENT)
+        (name, part if name in selected or type_ in _WITH.get(name, (type_,)) else ABSENT)
         for name, part in _STATUSES
     )
 
@@ -170,117 +173,11 @@ def _dates(type_: str, element: str | None) -> Parts:
         return ((element, _PERIOD),)
     easy = {"DateTime": _TEXT, "Period": _PERIOD}
     types = choice_types(f"{type_}.{element}")
-    return ((element, _TEXT), *((element + name, easy[name]) for name in types if name in easy))
+    own = ABSENT if types else _TEXT  # an element of a choice never has its bare name
+    return ((element, own), *((element + name, easy[name]) for name in types if name in easy))
 
 
 def _others(type_: str, element: str | None) -> Parts:
     """What may say the date as well: beside a Period it takes part in the sort."""
     types = {*choice_types(f"{type_}.{element}")} - {"DateTime", "Period", "String"}
     return tuple((f"{element}{name}", _TEXT if name == "Instant" else Part()) for name in sorted(types))
-
-
-def _compiled_dates(dates: Parts, others: Parts) -> Callable[[Sequence[Any]], list[str | None]]:
-    """The first of the dates that is there, though a text that is empty is no date."""
-    alone = "".join(f" or row.{attribute(name)} is not None" for name, _ in others)
-    value = "None"
-    for name, part in reversed(dates):
-        held = f"row.{attribute(name)}"
-        if part.primitive:
-            value = f"d if (d := {held}) is not None else {value}"
-        else:
-            value = f"None if (p := {held}) is None{alone} else p.start_"
-    return _each_row(value)
-
-
-def _compiled_ends(dates: Parts) -> Callable[[Sequence[Any]], list[str | None]] | None:
-    period = next((attribute(name) for name, part in dates if not part.primitive), None)
-    return _each_row(f"(p := row.{period}) and p.end_") if period else None
-
-
-@lru_cache(maxsize=_CODE_KEPT)
-def _each_row(value: str) -> Callable[[Sequence[Any]], list[str | None]]:
-    made: Callable[[Sequence[Any]], list[str | None]] = eval(f"lambda rows: [{value} for row in rows]")  # noqa: S307
-    return made
-
-
-def _compiled_texts(
-    parts: Parts, subject: str | None, dates: Parts, others: Parts, *, is_superseded: bool
-) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
-    """One function for all that is looked at in a row, as it is called for every row of every answer."""
-    known = dict(parts)
-    told = [attribute(name) for name in ("status", "lifecycleStatus") if known[name] != _ABSENT]
-    plain = [f"row.{name} != {ENTERED_IN_ERROR!r}" for name in told]
-    if is_superseded:
-        plain.append(f"row.status_ != {SUPERSEDED!r}")
-    if known["verificationStatus"] != _ABSENT:
-        plain.append("((c := row.verificationStatus_) is None or not is_error(c))")
-    found = f"[{_text(dates, others)} for row in rows if {' and '.join(plain)}]"
-    about = ""
-    if subject is not None:
-        about = (
-            "    try:\n"
-            f"      if [row.{subject}.reference_ for row in rows].count(about) < len(rows): return None\n"
-            "    except AttributeError: return None  # it is not said whom a row is about\n"
-        )
-    numbers = "".join(
-        f"  if not are_numbers([{one}]): return None\n"
-        for one in _decimals(parts, "row", 0, "for row in rows")
-    )
-    return _texts_function(
-        "def texts(rows, about):\n"
-        f"  if about is not None:\n{about or '    return None'}\n"
-        f"  found = {found}\n"
-        "  if len(found) < len(rows): return None\n"
-        f"{numbers}"
-        "  return found"
-    )
-
-
-@lru_cache(maxsize=_CODE_KEPT)
-def _texts_function(text: str) -> Callable[[Sequence[Any], str | None], list[str | None] | None]:
-    scope = {"is_error": _is_error, "are_numbers": _are_numbers}
-    exec(compile(text, "<texts>", "exec"), scope)  # noqa: S102  our own text, no client's
-    made: Callable[[Sequence[Any], str | None], list[str | None] | None] = scope["texts"]  # type: ignore[assignment]
-    return made
-
-
-def _text(dates: Parts, others: Parts) -> str:
-    """The date of a row that says it in the one usual way; that of a Period only where there is no other."""
-    texts = [attribute(name) for name, part in dates if part.primitive == "text"]
-    if not texts:
-        return f"p.start_ if (p := row.{attribute(dates[0][0])}) is not None else None" if dates else "None"
-    more = [attribute(name) for name, part in (*dates, *others) if part != _ABSENT]
-    alone = [f"row.{name} is None" for name in more if name != texts[-1]]
-    return f"row.{texts[-1]} if {' and '.join(alone)} else None" if alone else f"row.{texts[-1]}"
-
-
-def _decimals(parts: Parts, holder: str, depth: int, loops: str) -> list[str]:
-    """What stands between the brackets of a list of each element's decimals, wherever it is nested."""
-    found = []
-    for name, part in parts:
-        value, inner = f"{holder}.{attribute(name)}", f"v{depth}"
-        if part.primitive == "decimal":
-            found.append(f"{value} {loops}")
-        elif _has_decimal(part):
-            each = f"{value} or ()" if part.is_list else f"({value},)"
-            below = f"{loops} for {inner} in {each} if {inner} is not None"
-            found += _decimals(part.parts, inner, depth + 1, below)
-    return found
-
-
-def _are_numbers(values: Sequence[msgspec.Raw]) -> bool:
-    """Whether decimals are numbers where they are there. All of them are JSON, so their characters tell. A
-    number is written as it was read; only an integer loses the sign of its zero."""
-    together = b"\n".join(values)
-    if together.translate(None, _NUMERIC):
-        there = [one for one in values if one is not NULL]
-        return len(there) < len(values) and _are_numbers(there)
-    return b"-0" not in together or b"-0" not in together.split(b"\n")
-
-
-def _has_decimal(part: Part) -> bool:
-    return any(one.primitive == "decimal" or _has_decimal(one) for _, one in part.parts)
-
-
-def _is_error(status: Any) -> bool:
-    return any(one is not None and one.code_ == ENTERED_IN_ERROR for one in status.coding_ or ())

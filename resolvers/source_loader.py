@@ -1,7 +1,7 @@
 """What one source is asked in one way: many questions in one batch, each question once per request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Sequence
 from typing import Any
 
 import msgspec
@@ -47,22 +47,26 @@ class SourceLoader(msgspec.Struct, eq=False):
 
     async def all(self, questions: Sequence[Hashable]) -> Sequence[Any]:
         """An answer, or the UpstreamError in its place, for each question in order."""
-        known, pace = self._known, self._pace
-        is_new = not known or known.keys().isdisjoint(questions)
-        fresh = questions if is_new else [one for one in questions if one not in known]
+        known, pace, fresh = self._known, self._pace, questions
+        if known and not known.keys().isdisjoint(questions):
+            fresh = [one for one in questions if one not in known]
         if fresh:
             group = tuple(dict.fromkeys(fresh)) if len(fresh) > 1 else (fresh[0],)
-            if not pace.is_alone:
+            if pace.own is None or asyncio.current_task() is not pace.own:
                 known.update(dict.fromkeys(group, _Group(group, self._queued(group))))
             else:  # asks in the present task; what ends it ends the call
                 mine = _Group(group)
                 known.update(dict.fromkeys(group, mine))
                 try:
-                    pace.begin(None)
+                    if pace.is_closed:
+                        raise asyncio.CancelledError
+                    pace.under_way += 1
                     try:
                         answers = await self._ask(group, self._call)
                     finally:
-                        pace.end(None)
+                        pace.under_way -= 1
+                        if pace.idle is not None and pace.under_way == 0:
+                            pace.idle.set()
                 except UpstreamError as error:
                     answers = [error] * len(group)
                 except BaseException:
@@ -107,6 +111,11 @@ class SourceLoader(msgspec.Struct, eq=False):
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    @property
+    def asked(self) -> Collection[Hashable]:
+        """The questions that have gone out."""
+        return self._known.keys()
 
     def forget(self, question: Hashable) -> None:
         """The question is asked again when it is wanted again."""

@@ -47,14 +47,19 @@ class Straight(msgspec.Struct):
     where that is one."""
 
     rows: Sequence[Any]
-    pages: Sequence[PlainPage]
     has_next: bool
     page: PlainPage | None = None
+    _pages: Sequence[PlainPage] = ()
+
+    @property
+    def pages(self) -> Sequence[PlainPage]:
+        """The source's page that each row came in."""
+        return self._pages if self.page is None else [self.page] * len(self.rows)
 
     @property
     def every(self) -> Collection[PlainPage]:
         """Each of the pages once."""
-        return (self.page,) if self.page is not None else set(self.pages)
+        return (self.page,) if self.page is not None else set(self._pages)
 
 
 def takes_short_way(plans: Sequence[SourcePlan], *, with_others: bool = False) -> bool:
@@ -74,11 +79,11 @@ def straight_rows(
     question: Question, asked: Sequence[tuple[Search, Page | BaseException]], labels: LabelRules
 ) -> Straight | None:
     """The first rows of several sources together, None where one of the pages is not plain, or a label
-    withholds one of the rows."""
+    withholds one of their rows."""
     entries: list[_Entry] = []
     bounds: list[datetime] = []
     for search, page in asked:
-        found = _entries(search, page)
+        found = _entries(search, page, labels)
         if found is None:
             return None
         entries += found
@@ -93,8 +98,7 @@ def straight_rows(
     if bounds and (not taken or max(bounds) >= taken[-1][0]):
         return None
     rows, pages = [row for _, _, row, _ in taken], [page for _, _, _, page in taken]
-    straight = Straight(rows, pages, len(entries) > question.first)
-    return None if _has_withheld(labels, straight) else straight
+    return Straight(rows, len(entries) > question.first, None, pages)
 
 
 def key_of(row: Any, ordering: Ordering) -> Key:
@@ -108,18 +112,8 @@ def key_of(row: Any, ordering: Ordering) -> Key:
     return ordering.key_of(json)
 
 
-def _has_withheld(labels: LabelRules, straight: Straight) -> bool:
-    return any(_withholds_one(labels, page) for page in straight.every)
-
-
-def _withholds_one(labels: LabelRules, page: PlainPage) -> bool:
-    """Whether a row of the page has a security label that withholds it; one without a code is odd."""
-    labelled = [one for row in page.rows if (one := row.meta_) is not None and one.security_]
-    return bool(labelled) and _withhold(labels, page.type, labelled)
-
-
-def _withhold(labels: LabelRules, type_: str, labelled: Sequence[Any]) -> bool:
-    said = [label for one in labelled for label in one.security_]
+def _withhold(labels: LabelRules, type_: str, said: Sequence[Any]) -> bool:
+    """Whether one of the security labels withholds a row; one without a code is odd."""
     return any(
         labels.withholds_odd(type_)
         if one is None or one.code_ is None
@@ -135,33 +129,39 @@ def straight_page(
     Nothing is to be merged: its order is only checked."""
     if not isinstance(page, Page) or (plain := page.plain) is None or (shape := search.shape) is None:
         return None
-    rows, most = plain.rows, question.first
+    about = None if search.patient is None else f"Patient/{search.patient}"
+    return first_rows(question.first, shape, about, plain, labels)
+
+
+def first_rows(
+    most: int, shape: Shape, about: str | None, plain: PlainPage, labels: LabelRules
+) -> Straight | None:
+    """The same of a plain page with rows of a shape, all of them `about` one (None: whoever it is)."""
+    rows = plain.rows
     has_next = len(rows) > most
-    if page.next is not None and not has_next:
+    if plain.next is not None and not has_next:
         return None
-    texts = shape.texts(rows, None if search.patient is None else f"Patient/{search.patient}")
-    if texts is None:
+    labelled: list[Any] = []
+    texts = shape.texts(rows, about, labelled)
+    if texts is None or (labelled and _withhold(labels, plain.type, labelled)):
         return None
     ends = () if shape.periods is None else shape.periods(rows)
     if not come_one_by_one(texts, ends) and not _are_in_order(shape, rows):
         return None
-    for row in rows:
-        if (meta := row.meta_) is not None and meta.security_:
-            if _withholds_one(labels, plain):
-                return None
-            break
-    first = rows[:most] if has_next else rows
-    return Straight(first, [plain] * len(first), has_next, plain)
+    return Straight(rows[:most] if has_next else rows, has_next, plain)
 
 
-def _entries(search: Search, page: Page | BaseException) -> list[_Entry] | None:
+def _entries(search: Search, page: Page | BaseException, labels: LabelRules) -> list[_Entry] | None:
     """The rows of a page with when each was, where every row belongs in the answer and they are in order."""
     shape = search.shape
     if shape is None or not isinstance(page, Page) or (plain := page.plain) is None:
         return None
     rows = plain.rows
     about = None if search.patient is None else f"Patient/{search.patient}"
-    if shape.texts(rows, about) is None or (moments := _moments(shape, rows)) is None:
+    labelled: list[Any] = []
+    if shape.texts(rows, about, labelled) is None or (moments := _moments(shape, rows)) is None:
+        return None
+    if labelled and _withhold(labels, plain.type, labelled):
         return None
     made = [(at, row.id_, row, plain) for at, row in zip(moments, rows, strict=True)]
     return made if _descends(moments, rows) else None
@@ -173,21 +173,21 @@ def come_one_by_one(texts: Sequence[str | None], ends: Sequence[str | None]) -> 
     if not texts:
         return True
     said: list[str] = texts  # type: ignore[assignment]
-    ended: list[tuple[str, str]] = []
     try:
         if not all(map(gt, said, said[1:])):
             return False
-        if any(ends):
-            ended = [(start, end) for start, end in zip(said, ends, strict=True) if end is not None]
-            said = [*said, *[end for _, end in ended]]
-        elif "" in ends:
-            return False
+        if ends:
+            said = [*said]
+            for start, end in zip(texts, ends, strict=True):
+                if end == "" or (end is not None and start > end):  # type: ignore[operator]
+                    return False
+                if end is not None:
+                    said.append(end)
         together, count = "\n".join(said), len(said)
         if together.count("Z") == count == together.count("T") and "." not in together:
             msgspec.convert(said, _DATES)  # RFC 3339, in which a part cannot be left out
-        elif _ALIKE.fullmatch(together) is None:
-            return False
-        return not ended or all([start <= end for start, end in ended])  # noqa: C419  costs less
+            return True
+        return _ALIKE.fullmatch(together) is not None
     except (TypeError, msgspec.ValidationError):  # one has no date, or is none
         return False
 

@@ -11,21 +11,34 @@ Place = tuple[Any, ...] | None
 """Where in the answer: a linked path, as `resolvers.field` defines it."""
 
 
+Note = tuple[Place, str] | tuple[Place, int, int]
+"""A resource found by id or reference: where, and of which type. Or a list: where, how many sources were
+searched for it, how many rows it gives."""
+
+
 class Tally(msgspec.Struct):
     """Notes where in the answer something stands, without taking the places apart. `counts_found` false: no
     cost of the operation depends on which resources are found, so that these are not noted."""
 
     counts_found: bool = True
-    pages: list[tuple[Place, int, int]] = []
-    """Lists: where each stands, how many sources were searched for it, how many rows it gives."""
-    found: list[tuple[Place, str]] = []
-    """Resources found by id or reference: where, and of which type."""
+    notes: list[Note] = []
+    """As they were taken: what is above something is usually noted before it."""
 
     def page(self, at: Place, searched: int, rows: int) -> None:
         """Notes a page of a list. Pages, parts, retries and lookups of persons are not counted."""
-        self.pages.append((at, searched, rows))
+        self.notes.append((at, searched, rows))
 
     def find(self, at: Place, type_: str) -> None:
         """Notes a resource that was asked for by id, or followed to."""
         if self.counts_found:
-            self.found.append((at, type_))
+            self.notes.append((at, type_))
+
+    @property
+    def pages(self) -> list[tuple[Place, int, int]]:
+        """The lists."""
+        return [note for note in self.notes if len(note) == 3]
+
+    @property
+    def found(self) -> list[tuple[Place, str]]:
+        """The resources."""
+        return [note for note in self.notes if len(note) == 2]

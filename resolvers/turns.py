@@ -22,19 +22,23 @@ class Turns:
 
     @property
     def is_over(self) -> bool:
-        """Whether the next piece needs a turn: then `take` comes before it."""
-        return time.monotonic() >= self._ends
+        """Whether the next piece has to wait for a turn: then `take` comes before it. A turn of the loop in
+        which nobody has worked yet need not be waited for: it is taken by asking."""
+        now = time.monotonic()
+        if now < self._ends:
+            return False
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return True
+        self._loop = loop
+        self._ends = now + self._longest_s
+        # What came in during this turn runs in the next one, and what waits here only after that.
+        loop.call_soon(loop.call_soon, self._end)
+        return False
 
     async def take(self) -> None:
         """Goes on at once where this turn of the loop has not been worked in yet, else in a later one."""
-        loop = asyncio.get_running_loop()
-        while (now := time.monotonic()) >= self._ends:
-            if self._loop is not loop:  # nobody has worked in this turn
-                self._loop = loop
-                self._ends = now + self._longest_s
-                # What came in during this turn runs in the next one, and what waits here only after that.
-                loop.call_soon(loop.call_soon, self._end)
-                return
+        while self.is_over:  # noqa: ASYNC110  it is the loop itself that is waited for
             await asyncio.sleep(0)
 
     def _end(self) -> None:

@@ -28,14 +28,15 @@ class ResponseWarning(msgspec.Struct, omit_defaults=True):
 class Warnings(msgspec.Struct):
     """The warnings of one request; alike ones are one, counted."""
 
-    _known: dict[object, ResponseWarning] = {}
+    known: dict[object, ResponseWarning] = {}
+    """Each warning by what it says."""
 
     def add(self, warning: ResponseWarning) -> None:
         """Adds a warning, to one that says the same where there is one."""
-        known = self._known.setdefault((warning.code, warning.message, warning.source, warning.path), warning)
+        known = self.known.setdefault((warning.code, warning.message, warning.source, warning.path), warning)
         if known is not warning:
             known.count += warning.count
 
     def told(self) -> list[dict[str, Any]]:
         """What `extensions.warnings` says, in the order in which it turned up."""
-        return [one.told() for one in self._known.values()] if self._known else []
+        return [one.told() for one in self.known.values()]

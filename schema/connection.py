@@ -1,9 +1,11 @@
 """Connections: one page of a list, in the shape of Relay, with its completeness."""
 
+from typing import Final
+
 from clinical.dates import instant
 from resolvers.connection import Connection
 from resolvers.edge import Edge
-from resolvers.outcome import completeness
+from resolvers.outcome import OK, Completeness, completeness
 from resolvers.total import total_count
 from schema.cost import of_edge_node, of_searches
 from schema.field import ComputedField, computed_field, fetch_field, rows_field
@@ -11,6 +13,8 @@ from schema.identity import lookup_type
 from schema.making import definition, list_of, make_type, optional
 from schema.provenance import CompletenessEnum, SourceOutcomeType
 from schema.scalars import Instant
+
+_COMPLETE: Final = Completeness.COMPLETE
 
 PageInfo = make_type("PageInfo", "Where a page lies in its list.")
 
@@ -66,7 +70,7 @@ def connection_type(resource: type, sources: int) -> type:
             computed_field(
                 "completeness",
                 CompletenessEnum,
-                lambda one: completeness(one.outcomes),
+                _completeness,
                 description="Whether this is all there is, as far as the caller may see.",
             ),
         )
@@ -113,10 +117,16 @@ def _rows(name: str, resource: type) -> ComputedField:
         "nodes",
         list_of(resource),
         _nodes,
-        lambda one: one.straight,
         row_type=name,
         description="The rows.",
     )
+
+
+def _completeness(connection: Connection) -> Completeness:
+    outcomes = connection.outcomes
+    if len(outcomes) == 1 and outcomes[0].status is OK:  # as it nearly always is
+        return _COMPLETE
+    return completeness(outcomes)
 
 
 def _node(edge: Edge) -> object:

@@ -17,7 +17,6 @@ from permissions.coordinates import Reads
 from resolvers.field import Compute, Derive, Fetch
 from resolvers.parts import Parts
 from resolvers.resource import Node, Resource
-from resolvers.straight import Straight
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 from schema.cost import Costs
 
@@ -100,11 +99,13 @@ class ComputedField(StrawberryField):
 
     `of_row`, where it is set, is a Python expression for the same of a struct `row` and its `page`
     (`resolvers.shape`): it becomes a part of generated code. `needs`: the row's elements in it. That of an
-    object is true; each field of the object has an expression of its own.
+    object is true; each field of the object has an expression of its own. `of_holder`: the attribute of the
+    resource in which the value is already, where it is there.
     """
 
     compute: Compute
     of_row: str | None = None
+    of_holder: str | None = None
     needs: Parts = ()
 
     def get_result(self, source: Any, info: Any, args: Any, kwargs: Any) -> Any:
@@ -113,9 +114,9 @@ class ComputedField(StrawberryField):
 
 
 class RowsField(ComputedField):
-    """The rows of a list, all of one type: as nodes, or `straight` as structs of the type's shape."""
+    """The rows of a list, all of one type: as nodes, or as structs of the type's shape where what the field
+    stands on has such (`straight`, a `resolvers.straight.Straight`)."""
 
-    straight: Callable[[Any], Straight | None]
     row_type: str
 
 
@@ -188,12 +189,14 @@ def computed_field(
     *,
     description: str,
     of_row: str | None = None,
+    of_holder: str | None = None,
     needs: Parts = (),
     costs: Costs = (),
 ) -> ComputedField:
     """A computed value under a name of ours."""
     field = _named(ComputedField, name, annotation, description)
     field.compute, field.of_row, field.needs, field.directives = compute, of_row, needs, list(costs)
+    field.of_holder = of_holder
     return field
 
 
@@ -201,14 +204,13 @@ def rows_field(
     name: str,
     annotation: object,
     compute: Compute,
-    straight: Callable[[Any], Straight | None],
     *,
     row_type: str,
     description: str,
 ) -> RowsField:
     """The rows of a list, which may come as structs."""
     field = _named(RowsField, name, annotation, description)
-    field.compute, field.straight, field.row_type = compute, straight, row_type
+    field.compute, field.row_type = compute, row_type
     return field
 
 

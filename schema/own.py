@@ -42,6 +42,7 @@ def resource_fields() -> list[StrawberryField]:
             lambda node: node.resource.person_id or global_id(node.resource),
             description="The global id. Opaque: do not take it apart.",
             of_row="page.prefix + row.id_",
+            of_holder="person_id",
         ),
         computed_field(
             "resourceType",

@@ -14,38 +14,19 @@ from gateway.audit.whole_lines import WholeLines
 log = logging.getLogger(__name__)
 
 MODE: Final = 0o600
-LOOK_AGAIN_S: Final = 1.0
 NOT_A_FILE: Final = "this is not a regular file"
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 """O_NONBLOCK: a named pipe that nobody reads must not hold up the start. It changes nothing for a file."""
 
 
-class JsonLinesFile:
+class JsonLinesFile(WholeLines):
     """Appends to `path`, which others may append to and move away; then a new file is begun there."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(_open(path), clock)
         self._path = path
-        self._clock = clock
-        self._lines = WholeLines(_open(path))
-        self._look_at_s = clock() + LOOK_AGAIN_S
 
-    def write(self, line: bytes) -> None:
-        """Appends one line; raises OSError. At most once a second it looks whether the file was moved."""
-        now_s = self._clock()
-        if now_s >= self._look_at_s:
-            self._look_at_s = now_s + LOOK_AGAIN_S
-            self._follow()
-        self._lines.write(line)
-
-    def close(self) -> None:
-        """Brings what was written to the disk."""
-        descriptor, self._lines.descriptor = self._lines.descriptor, -1
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _follow(self) -> None:
+    def look(self) -> None:
         """Begins a new file where the old one was moved; where that fails, the old one still takes lines."""
         if self._is_in_place():
             return
@@ -54,12 +35,21 @@ class JsonLinesFile:
         except OSError as problem:
             log.error("the disclosure record was moved and cannot be begun anew: %s", problem.strerror)
             return
-        moved, self._lines = self._lines, WholeLines(descriptor)
-        os.close(moved.descriptor)
+        moved, self.descriptor = self.descriptor, descriptor
+        self._may_be_torn = False
+        os.close(moved)
+
+    def close(self) -> None:
+        """Brings what was written to the disk."""
+        descriptor, self.descriptor = self.descriptor, -1
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _is_in_place(self) -> bool:
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(self._lines.descriptor))
+            return os.path.samestat(self._path.stat(), os.fstat(self.descriptor))
         except OSError:
             return False
 

@@ -62,16 +62,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     disclosed: Sequence[Disclosure] = []
 
 
-_ENCODER: Final = msgspec.json.Encoder()
+ENCODER: Final = msgspec.json.Encoder()
+"""Of lines, and of parts that are kept of them."""
 
 
 def line_of(record: Record) -> bytes:
     """The record as one line of JSON, its line feed included."""
     try:
-        return _ENCODER.encode(record) + b"\n"
+        return ENCODER.encode(record) + b"\n"
     except UnicodeEncodeError:
         # A token's claims may hold half a surrogate pair, which UTF-8 cannot say.
-        return _ENCODER.encode(_escaped(record)) + b"\n"
+        return ENCODER.encode(_escaped(record)) + b"\n"
 
 
 def _escaped(record: Record) -> dict[str, object]:

@@ -13,15 +13,11 @@ from gateway.audit.whole_lines import WholeLines
 STDOUT: Final = 1
 
 
-class StandardOutput:
+class StandardOutput(WholeLines):
     """Lines to the descriptor itself, past the buffer of `sys.stdout`."""
 
     def __init__(self) -> None:
-        self._lines = WholeLines(STDOUT)
-
-    def write(self, line: bytes) -> None:
-        """Appends one line; raises OSError."""
-        self._lines.write(line)
+        super().__init__(STDOUT)
 
     def close(self) -> None:
         """The process keeps its standard output."""

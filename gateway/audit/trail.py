@@ -2,10 +2,10 @@
 
 import logging
 from datetime import UTC, datetime
-from time import perf_counter
+from time import monotonic
 
 from gateway.audit.entry import Entry
-from gateway.audit.record import line_of
+from gateway.audit.kept import KeptParts
 from gateway.audit.sink import Sink
 
 log = logging.getLogger(__name__)
@@ -20,17 +20,18 @@ class Trail:
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
+        self._kept = KeptParts()
         self.lost = 0
 
     def open(self, request_id: str) -> Entry:
         """The entry of a request that came in now."""
-        return Entry(request_id, datetime.now(UTC), perf_counter())
+        return Entry(request_id, datetime.now(UTC), monotonic())
 
     def close(self, entry: Entry) -> None:
         """Writes the entry's line. Never raises."""
         line = b""
         try:
-            line = line_of(entry.record())
+            line = entry.line(self._kept)
             self._sink.write(line)
         except Exception as problem:  # noqa: BLE001  whatever it is, the answer goes out
             self._tell(entry, problem, line)

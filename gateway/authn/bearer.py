@@ -47,14 +47,16 @@ class BearerAuthenticator:
 
     def at_once(self, credentials: Credentials) -> Principal | None:
         """The principal of a token that was verified before and holds, by what is known already."""
-        if credentials.authorization is None:
+        shown = credentials.authorization
+        if shown is None:
             return None
-        verified = self._verified.get(sha256(credentials.authorization.encode()).digest())
+        verified = self._verified.get(sha256(shown.encode()).digest())
         if verified is None or self._clock() >= verified.until_s:
             return None
         if verified.certificate is not None and verified.certificate != credentials.certificate:
             return None
-        if verified.keys is not None and not verified.keys.holds_at_once(verified.key):
+        keys = verified.keys
+        if keys is not None and (keys.clock() >= keys.renew_at or verified.key not in keys.thumbprints):
             return None
         return verified.principal
 

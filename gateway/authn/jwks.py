@@ -57,7 +57,6 @@ class VerificationKey:
 @dataclass(frozen=True, slots=True)
 class _Keys:
     by_kid: Mapping[str, tuple[VerificationKey, ...]] = field(default_factory=dict)
-    thumbprints: frozenset[str] = frozenset()
     fetched_at: float = float("-inf")
     lifetime_s: float = 0.0
 
@@ -73,9 +72,12 @@ class IssuerKeys:
     ) -> None:
         self._metadata = metadata
         self._client = client
-        self._clock = clock
+        self.clock = clock
         self._keys = _Keys()
-        self._renew_at = float("-inf")
+        self.thumbprints: frozenset[str] = frozenset()
+        """Of the keys that the issuer publishes, as they were read last."""
+        self.renew_at = float("-inf")
+        """From when on, by `clock`, they must be looked at again before they are relied on."""
         self._fetching: asyncio.Task[None] | None = None
         self._next_fetch_at = float("-inf")
         self._next_unknown_at = float("-inf")
@@ -89,15 +91,11 @@ class IssuerKeys:
         matching = [key for key in self._keys.by_kid.get(kid, ()) if key.suits(algorithm)]
         return matching[0] if len(matching) == 1 else None
 
-    def holds_at_once(self, thumbprint: str) -> bool:
-        """Whether the issuer publishes a key, by keys that need not be looked at again yet."""
-        return self._clock() < self._renew_at and thumbprint in self._keys.thumbprints
-
     async def holds(self, thumbprint: str) -> bool:
         """Whether the issuer still publishes a key: a retired key takes its tokens with it."""
-        if self._clock() >= self._renew_at:
+        if self.clock() >= self.renew_at:
             await self._keep_fresh()
-        return thumbprint in self._keys.thumbprints
+        return thumbprint in self.thumbprints
 
     async def close(self) -> None:
         """Ends a fetch under way."""
@@ -106,16 +104,16 @@ class IssuerKeys:
             await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _keep_fresh(self) -> None:
-        age_s = self._clock() - self._keys.fetched_at
+        age_s = self.clock() - self._keys.fetched_at
         if age_s >= self._keys.lifetime_s:
             await self._fetch(WAIT_WITH_KEYS_MAX_S if self._keys.by_kid else WAIT_MAX_S)
-        elif self._clock() >= self._renew_at:
+        elif self.clock() >= self.renew_at:
             self._start_fetch()
-        if self._clock() - self._keys.fetched_at > STALE_MAX_S:
+        if self.clock() - self._keys.fetched_at > STALE_MAX_S:
             raise KeysUnavailable("no keys of the issuer at hand")
 
     def _may_ask_for(self, kid: str) -> bool:
-        now = self._clock()
+        now = self.clock()
         if now < self._next_unknown_at or now < self._unknown.get(kid, float("-inf")):
             return False
         self._next_unknown_at = now + PAUSE_BETWEEN_UNKNOWN_S
@@ -127,7 +125,7 @@ class IssuerKeys:
         before = self._keys
         await self._fetch(WAIT_MAX_S)
         if self._keys is not before and kid not in self._keys.by_kid:
-            self._unknown[kid] = self._clock() + UNKNOWN_KID_S
+            self._unknown[kid] = self.clock() + UNKNOWN_KID_S
             while len(self._unknown) > UNKNOWN_KIDS_KEPT:
                 self._unknown.popitem(last=False)
 
@@ -139,7 +137,7 @@ class IssuerKeys:
             await asyncio.wait((self._fetching,), timeout=wait_s)
 
     def _start_fetch(self) -> None:
-        if self._fetching is None and self._clock() >= self._next_fetch_at:
+        if self._fetching is None and self.clock() >= self._next_fetch_at:
             self._fetching = asyncio.create_task(self._renew(), name="jwks")
             self._fetching.add_done_callback(self._fetched)
 
@@ -151,13 +149,13 @@ class IssuerKeys:
             document, headers = await fetch_json(self._client, await self._metadata.address("jwks_uri"))
             by_kid = usable_keys(document)
         except MetadataUnavailable as problem:
-            self._next_fetch_at = self._clock() + PAUSE_AFTER_FAILURE_S
+            self._next_fetch_at = self.clock() + PAUSE_AFTER_FAILURE_S
             log.warning("keys of %s not fetched: %s", self._metadata.issuer, problem)
             return
-        now = self._clock()
-        thumbprints = frozenset(key.thumbprint for keys in by_kid.values() for key in keys)
-        self._keys = _Keys(by_kid, thumbprints, now, min(lifetime_s(headers), LIFETIME_MAX_S))
-        self._renew_at = now + self._keys.lifetime_s * RENEW_AT
+        now = self.clock()
+        self.thumbprints = frozenset(key.thumbprint for keys in by_kid.values() for key in keys)
+        self._keys = _Keys(by_kid, now, min(lifetime_s(headers), LIFETIME_MAX_S))
+        self.renew_at = now + self._keys.lifetime_s * RENEW_AT
         self._next_fetch_at = now + PAUSE_AFTER_FETCH_S
 
 

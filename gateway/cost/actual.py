@@ -22,4 +22,5 @@ def actual(
 
     An operation of which nothing was executed cost nothing: for it this is not asked.
     """
-    return analysis.tariff(denied).of(tally, analysis.values(variables) if analysis.defaults else variables)
+    _, tariff = analysis.priced(denied)
+    return tariff.of(tally, analysis.values(variables))

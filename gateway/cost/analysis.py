@@ -36,7 +36,7 @@ made for that."""
 LEVELS_MAX: Final = 100
 """Levels of fields, whatever the limits allow: deeper ones would need more than Python's stack."""
 
-FORMULAS_KEPT: Final = 64
+PRICES_KEPT: Final = 64
 """Of one document, for as many sets of denied coordinates."""
 
 _TYPES_A_STEP: Final = 8
@@ -44,38 +44,32 @@ _TYPES_A_STEP: Final = 8
 Sets = tuple[tuple[SelectionSetNode, Literals], ...]
 """Selection sets that are merged, each with what must hold for it."""
 
+Prices = tuple[Formula, Tariff]
+"""What an operation may cost, and what it has cost by what is noted of it."""
+
 _META: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
 
 
 class Analysis:
     """What one operation costs, before variables and the caller are known."""
 
-    __slots__ = ("_formulas", "_tariffs", "counts_found", "defaults", "root")
+    __slots__ = ("counts_found", "defaults", "prices", "root")
 
     def __init__(self, root: Alternative, defaults: Mapping[str, Any], *, counts_found: bool) -> None:
         self.root = root
         self.defaults = defaults
         self.counts_found = counts_found
         """Whether what it has cost depends on the resources that are found (`resolvers.tally`)."""
-        self._formulas: OrderedDict[frozenset[str], Formula] = OrderedDict()
-        self._tariffs: OrderedDict[frozenset[str], Tariff] = OrderedDict()
+        self.prices: OrderedDict[frozenset[str], Prices] = OrderedDict()
+        """What `priced` has told."""
 
-    def formula(self, denied: frozenset[str]) -> Formula:
-        """The formula for a caller to whom these coordinates are denied."""
-        found = self._formulas.get(denied)
+    def priced(self, denied: frozenset[str]) -> Prices:
+        """What it may cost and what it has cost, for a caller to whom these coordinates are denied."""
+        found = self.prices.get(denied)
         if found is None:
-            found = self._formulas[denied] = formula_of(self.root, denied)
-            if len(self._formulas) > FORMULAS_KEPT:
-                self._formulas.popitem(last=False)
-        return found
-
-    def tariff(self, denied: frozenset[str]) -> Tariff:
-        """What it has cost by what is noted of it, for a caller to whom these coordinates are denied."""
-        found = self._tariffs.get(denied)
-        if found is None:
-            found = self._tariffs[denied] = tariff_of(self.root, denied)
-            if len(self._tariffs) > FORMULAS_KEPT:
-                self._tariffs.popitem(last=False)
+            found = self.prices[denied] = formula_of(self.root, denied), tariff_of(self.root, denied)
+            if len(self.prices) > PRICES_KEPT:
+                self.prices.popitem(last=False)
         return found
 
     def values(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -100,8 +94,7 @@ def analyse(
         if one.default_value is not None
     }
     made = Analysis(root, defaults, counts_found=analyst.counts_found)
-    made.formula(frozenset())
-    made.tariff(frozenset())
+    made.priced(frozenset())
     return made
 
 

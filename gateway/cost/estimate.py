@@ -32,8 +32,8 @@ def estimate(analysis: Analysis, variables: Mapping[str, Any], denied: frozenset
 
     Variables that are not of their types, which are refused at execution, give some such number.
     """
-    formula = analysis.formula(denied)
-    return formula.fixed if formula.fixed is not None else formula.of(analysis.values(variables))
+    formula, _ = analysis.priced(denied)
+    return formula.of(analysis.values(variables))
 
 
 def breakdown(

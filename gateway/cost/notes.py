@@ -18,10 +18,11 @@ def noted(tally: Tally) -> Tree:
     root: Tree = {}
     # The places of a tally live as long as it does, and siblings share what is above them.
     known = {id(None): root}
-    for at, type_ in tally.found:
-        _tree(known, at)[TYPE] = type_
-    for note in tally.pages:
+    for note in tally.notes:
         at = note[0]
+        if len(note) == 2:
+            _tree(known, at)[TYPE] = note[1]
+            continue
         assert at is not None  # a list stands below the root
         tree = known.get(id(at[0]))
         if tree is None:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from gateway.cost.declared import Number
 from gateway.cost.guards import Guard, holds
 from gateway.cost.notes import PAGE, TYPE, Tree, entries
-from gateway.cost.sums import Noted, Steps
+from gateway.cost.places import Noted, Steps
 from gateway.cost.terms import Fixed, Term, Values
 from schema.cost import SEARCH
 
@@ -97,7 +97,7 @@ class Search:
         below = self._below.places() if self._below is not None else {}
         if self._fixed is None or below is None:
             return None
-        return {(): Noted(search=self._fixed, below=below)}
+        return {(): Noted(search=self._fixed, below=(below, ()))}
 
 
 class Found:
@@ -127,7 +127,7 @@ class Found:
         below = inner.places()
         if below is None or any(one is not NOTHING and one is not inner for _, _, one in self._kinds):
             return None
-        return {(): Noted(types=numbers, below=below)}
+        return {(): Noted(types=numbers, below=(below, ()))}
 
 
 class Unknown:

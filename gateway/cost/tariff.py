@@ -4,50 +4,79 @@ Worked out once, like the formula of the estimate: for a request only its notes 
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from gateway.cost.declared import Number
-from gateway.cost.formula import as_cost, heaviest, is_row_field
+from gateway.cost.formula import COST_MAX, as_cost, heaviest, is_row_field
 from gateway.cost.guards import ALWAYS
 from gateway.cost.notes import noted
+from gateway.cost.places import NOWHERE, Below, Noted, below_of
 from gateway.cost.prices import NOTHING, Dearest, Entries, Fields, Found, Guarded, Price, Search, Unknown
 from gateway.cost.selections import Alternative, Body, Selection
-from gateway.cost.sums import Noted, added_up
 from gateway.cost.terms import ONE, ZERO, Fixed, Term, Values, least, most, product, total, when
 from resolvers.tally import Tally
+from schema.cost import SEARCH
 
-SHORT_WAY_FROM: Final = 4
-"""Pages, from which on it is quicker to add up note by note than to make a tree."""
+SHORT_WAY_AFTER: Final = 1
+"""Times that an operation is charged: to make its short way is too much for one that does not come again."""
 
 
 class Tariff:
     """What an operation has cost, by what was noted of it."""
 
-    __slots__ = ("_below", "_fixed", "_is_new", "_plain", "_root")
+    __slots__ = ("_below", "_number", "_plain", "_root", "_times", "fixed")
 
     def __init__(self, plain: Term, below: Price) -> None:
         self._plain, self._below = plain, below
-        self._fixed = as_cost(plain.number) if isinstance(plain, Fixed) else None
-        self._is_new = True
+        self._number = plain.number if isinstance(plain, Fixed) else None
+        self.fixed = None if self._number is None else as_cost(self._number)
+        """The cost where nothing was noted and no variable changes it."""
+        self._times = 0
         self._root: Noted | None = None
+        """For the short way, where there is one; made once the operation was charged."""
 
     def of(self, tally: Tally, values: Values) -> int:
-        """The cost with these variables (`Analysis.values`), 0 to `COST_MAX`."""
-        if self._fixed is not None and not tally.pages and not tally.found:
-            return self._fixed
-        plain, below = self._plain.of(values), None
-        if len(tally.pages) > SHORT_WAY_FROM:
-            below = self._added_up(tally)
-        if below is None:
-            below = self._below.of(noted(tally), values)
-        return as_cost(plain + below)
+        """The cost with these variables (`Analysis.values`), 0 to `COST_MAX`: note by note, unless two are at
+        one place, one was taken before that of what is above it, or one is where none belongs."""
+        if self._root is None:
+            return self._at_length(tally, values)
+        total = self._number if self._number is not None else self._plain.of(values)
+        # The places of a tally live as long as it does, so that each is known by its identity.
+        known: dict[Any, Below] = {id(None): self._root.below}
+        last: Any = known
+        for note in tally.notes:
+            at: Any = note[0]
+            if id(at) in known:
+                return self._at_length(tally, values)
+            if at[0] is not last:  # what one object gives comes one after the other
+                last = at[0]
+                places, up = known.get(id(last)) or below_of(known, last)
+            if places is None:
+                known[id(at)] = None, ()
+                continue
+            place = places.get((at[1] if type(at[1]) is str else int, *up), NOWHERE)
+            known[id(at)] = place.below
+            if len(note) == 3:
+                if place.search is None:
+                    return self._at_length(tally, values)
+                own, each, beside = place.search
+                searched = SEARCH * note[1]
+                total += (searched if searched < own else own) + note[2] * each + beside
+            elif note[1] in place.types:
+                total += place.types[note[1]]
+            elif place.types:
+                known[id(at)] = None, ()
+            else:
+                return self._at_length(tally, values)
+        return total if type(total) is int and total < COST_MAX else as_cost(total)
 
-    def _added_up(self, tally: Tally) -> Number | None:
-        """What is noted, where each note counts by itself."""
-        if self._is_new:
-            places, self._is_new = self._below.places(), False
-            self._root = None if places is None else Noted(below=places)
-        return None if self._root is None else added_up(self._root, tally)
+    def _at_length(self, tally: Tally, values: Values) -> int:
+        """The same by a tree of all notes."""
+        self._times += 1
+        if self._times == SHORT_WAY_AFTER:
+            places = self._below.places()
+            self._root = None if places is None else Noted(below=(places, ()))
+        return as_cost(self._plain.of(values) + self._below.of(noted(tally), values))
 
 
 def tariff_of(root: Alternative, denied: frozenset[str]) -> Tariff:

@@ -4,7 +4,7 @@ CoerceArgumentValues (GraphQL 6.4.1) is graphql-core's; here is decided when it 
 arguments: a list has one for each search parameter, and a client gives two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLField, VariableValues
@@ -17,9 +17,10 @@ _NO_VARIABLES = VariableValues({}, {})
 
 
 class Arguments:
-    """The arguments of one field node."""
+    """The arguments of a field node: `constant` where they hold no variable; `direct`, the variable of each,
+    where each is one."""
 
-    __slots__ = ("_definition", "_direct", "_node", "constant")
+    __slots__ = ("_definition", "_node", "constant", "direct")
 
     def __init__(self, definition: GraphQLField, node: FieldNode) -> None:
         wanted_names = fact_of(definition).counting | {one.name.value for one in node.arguments or ()}
@@ -29,28 +30,23 @@ class Arguments:
         self.constant: Mapping[str, Any] | None = None
         if not any(_has_variable(one.value) for one in node.arguments or ()):
             self.constant = self._coerced_once()
-        self._direct = self._variables_alone()
+        self.direct = self._variables_alone()
 
     def of(self, variables: VariableValues) -> Mapping[str, Any]:
         """The coerced arguments. Raises GraphQLError."""
-        if self.constant is not None:
-            return self.constant
-        if self._direct is not None:
-            values = {name: variables.coerced.get(variable) for name, variable in self._direct}
-            if None not in values.values():
-                return values
         return get_argument_values(self._definition, self._node, variables)
 
-    def _variables_alone(self) -> list[tuple[str, str]] | None:
+    def _variables_alone(self) -> Sequence[tuple[str, str]]:
         """Argument and variable, where every argument that counts is given by a variable as a whole: such a
-        variable's value is the argument's (its type fits, by validation), unless it is missing or null."""
+        variable's value is the argument's (its type fits, by validation), unless it is missing or null. Else
+        nothing."""
         given = self._node.arguments or ()
         if len(given) < len(self._definition.args):
-            return None
+            return ()
         pairs = []
         for one in given:
             if not isinstance(one.value, VariableNode):
-                return None
+                return ()
             name = one.name.value
             pairs.append((self._definition.args[name].out_name or name, one.value.name.value))
         return pairs

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from graphql import GraphQLError, GraphQLSchema, VariableValues
+from graphql import GraphQLError, GraphQLSchema
 
 from gateway.execution.collect import Collector
 from gateway.execution.denials import Denied, denied_selections
@@ -54,25 +54,33 @@ class CompiledExecutor:
         self, prepared: PreparedDocument, variables: Mapping[str, Any], context: RequestContext
     ) -> ExecutionResult:
         """Executes the prepared operation."""
-        if prepared.introspects:
-            return await self._introspect(prepared, variables, context)
-        if prepared.kind != "query":
-            return await self._stock.run(prepared, variables, context)
         known: Variables | None = prepared.kept.get("variables")
-        coerced = (known or self._variables(prepared)).coerced(variables)
-        if isinstance(coerced, list):
-            return ExecutionResult(None, coerced)
-        if prepared.conditions and _has_null(prepared.conditions, coerced):
-            return await self._stock.run(prepared, variables, context)  # null is an error at its field
-        run = Run(context, coerced)
-        key = _plan_key(prepared, coerced, context.denied) if prepared.conditions else ((), context.denied)
+        if known is None:  # none are kept but of queries that are compiled
+            if prepared.introspects:
+                return await self._introspect(prepared, variables, context)
+            if prepared.kind != "query":
+                return await self._stock.run(prepared, variables, context)
+            known = self._variables(prepared)
+        if known.are_none or known.are_plain(variables):
+            run = Run(context, known, variables)
+        else:
+            coerced = known.coerced(variables)
+            if isinstance(coerced, list):
+                return ExecutionResult(None, coerced)
+            run = Run(context, known, coerced.coerced, coerced)
+        key: PlanKey = (), context.denied
+        if prepared.conditions:
+            values = _conditions(prepared, run.values)
+            if values is None:
+                return await self._stock.run(prepared, variables, context)  # null is an error at its field
+            key = values, context.denied
         plan: Plan = prepared.plans.get(key) or await self._compiled(prepared, key)
         if plan.denied:
             context.refuse(plan.denied)
         data = plan.complete(None, run, None)
         if run.pending:
             context.narrow(plan.shapes, plan.of_patient)
-            await run.settle()
+            await run.settle(run.pending)
         errors = run.errors
         if context.errors:
             errors = [*errors, *[located(one) for one in context.errors]]
@@ -129,10 +137,7 @@ class CompiledExecutor:
         return Plan(complete, shapes, survey.of_patient, refused)
 
 
-def _plan_key(prepared: PreparedDocument, variables: VariableValues, denied: frozenset[str]) -> PlanKey:
-    """By what an operation's plans differ: the values of the variables that select, and what is denied."""
-    return tuple([variables.coerced.get(name) is True for name in prepared.conditions]), denied
-
-
-def _has_null(names: Iterable[str], variables: VariableValues) -> bool:
-    return any(variables.coerced.get(name, False) is None for name in names)
+def _conditions(prepared: PreparedDocument, values: Mapping[str, Any]) -> tuple[bool, ...] | None:
+    """The values of the variables that select; None where one is null."""
+    found = [values.get(name, False) for name in prepared.conditions]
+    return None if None in found else tuple([one is True for one in found])

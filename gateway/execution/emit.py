@@ -65,6 +65,8 @@ class Source:
 
     def constant(self, value: Any) -> str:
         """An expression by which the code finds a value."""
+        if value is None:
+            return "None"
         name = self._names.get(id(value))
         if name is None:
             place = len(self.constants)

@@ -68,19 +68,18 @@ def row_checks(type_: str, missing: tuple[Modifier, ...]) -> Callable[[Sequence[
     """A function that looks at all structs of a list of a type: `(rows, run, path)`. It is the same for all
     documents that leave out the same elements."""
     source = Source(unpacks=True)
-    write_row_checks(source, type_, missing)
+    count = source.fresh("n")
+    for one in missing:
+        test, told = _row_test(source, one), f"x.caution({type_!r}, {one.element!r}, (path, 0), {count})"
+        source.line(f"{count} = len([1 for row in rows if {test}])")
+        source.line(f"if {count}: {told}")
     made: Callable[[Sequence[Any], Any, Any], None] = source.function("checks", "rows, x, path", _NAMESPACE)
     return made
 
 
-def write_row_checks(source: Source, type_: str, missing: Sequence[Modifier]) -> None:
-    """The same as a part of other code."""
-    count = source.fresh("n")
-    for one in missing:
-        test, told = _row_test(source, one), f"x.caution({type_!r}, {one.element!r}, (path, 0), {count})"
-        with source.block(f"if not {_usual_test(source, one)}:"):
-            source.line(f"{count} = len([1 for row in rows if {test}])")
-            source.line(f"if {count}: {told}")
+def is_odd(source: Source, missing: Sequence[Modifier]) -> str:
+    """An expression for whether a struct says by a modifier what few do: then `row_checks` looks closely."""
+    return " or ".join([_odd_test(source, one) for one in missing])
 
 
 def _json_test(source: Source, one: Modifier, value: str) -> str:
@@ -92,29 +91,24 @@ def _json_test(source: Source, one: Modifier, value: str) -> str:
     return f"({found} := {value}) is not None and {source.constant(one.changes)}({found})"
 
 
-def _usual_test(source: Source, one: Modifier) -> str:
-    """Whether all rows say by a modifier what they nearly always do; of a concept it is not seen at once."""
-    held = f"row.{attribute(one.element)}"
-    if one.kind is ModifierKind.FLAG:
-        return f"({one.odd_flag} not in [{held} for row in rows])"
-    if one.kind is ModifierKind.PRESENT:
-        return f"([{held} for row in rows].count(NULL) == len(rows))"
-    if one.kind is ModifierKind.CODE:
-        return f"({{{held} for row in rows}} <= {source.constant(one.usual | {None})})"
-    return "False"
-
-
-def _row_test(source: Source, one: Modifier) -> str:
+def _odd_test(source: Source, one: Modifier) -> str:
     held = f"row.{attribute(one.element)}"
     if one.kind is ModifierKind.FLAG:
         return f"{held} is {one.odd_flag}"
     if one.kind is ModifierKind.PRESENT:
-        return f"{held} is not NULL and {source.constant(_is_there)}({held})"
+        return f"{held} is not NULL"
     if one.kind is ModifierKind.CODE:
         return f"{held} not in {source.constant(one.usual | {None})}"
     # Nearly always the first coding says it, so that no function is called.
     is_usual = f"(c := m.coding_) and (k := c[0]) is not None and k.code_ in {source.constant(one.usual)}"
-    return f"(m := {held}) is not None and not ({is_usual}) and {source.constant(_changing(one))}(m)"
+    return f"(m := {held}) is not None and not ({is_usual})"
+
+
+def _row_test(source: Source, one: Modifier) -> str:
+    test, held = _odd_test(source, one), f"row.{attribute(one.element)}"
+    if one.kind is ModifierKind.PRESENT:
+        return f"{test} and {source.constant(_is_there)}({held})"
+    return f"{test} and {source.constant(_changing(one))}(m)" if one.kind is ModifierKind.CONCEPT else test
 
 
 def _is_there(raw: Any) -> bool:

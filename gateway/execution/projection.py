@@ -8,7 +8,7 @@ field in `schema.field`; it knows no FHIR type.
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from graphql import (
@@ -35,6 +35,7 @@ from resolvers.shape import Shape
 from schema.field import ComputedField, DerivedField, ElementField, FetchField, RowsField
 from schema.view import ChosenField, ViewField
 
+_MANY: Final = 3
 _NAMESPACE = {"Node": Node, "Pending": Pending, "Raw": msgspec.Raw}
 
 
@@ -77,11 +78,13 @@ class Projector:
             self._made[key] = self._function(nodes, body)
         return self._made[key]
 
-    def value_apart(self, kind: GraphQLOutputType, nodes: Sequence[FieldNode]) -> Complete:
+    def value_apart(
+        self, kind: GraphQLOutputType, nodes: Sequence[FieldNode], *, may_fail: bool = True
+    ) -> Complete:
         """The function that makes the answer of a resolved value of any output type."""
 
         def body(site: Site) -> str:
-            write_value(self, site, kind, "v")
+            write_value(self, site, kind, "v", may_fail=may_fail)
             return "v"
 
         return self._function(nodes, body)
@@ -135,10 +138,27 @@ class Projector:
             write_checks(site.source, kind, missing, parent.element, site.path)
         made = site.source.fresh("o")
         site.source.line(f"{made} = {{{', '.join(entries)}}}")
-        for key, below, step in fetches:
-            pending = f"{site.source.constant(step)}, {parent.whole}, {made}, {text(key)}, {below.path}"
-            site.source.line(f"x.pending.append(Pending({pending}))")
+        self._leave(site, parent, made, fetches)
         return made
+
+    def _leave(
+        self, site: Site, parent: Parent, made: str, fetches: Sequence[tuple[str, Site, Step]]
+    ) -> None:
+        """Code that leaves fetches pending: in a loop where there are many, as it runs but once."""
+        source = site.source
+        pending = "x.pending.append(Pending({}, {}, x.context, {}, {}, {}, step={}, out={}, key={}))"
+        if len(fetches) < _MANY or any(below.is_required for _, below, _ in fetches):
+            for key, below, step in fetches:
+                said = map(source.constant, (step.constant, step.selected, step.about, step))
+                arguments, selected, about, known = said
+                line = (arguments, below.path, selected, about, known, made, source.text(key))
+                source.line(pending.format(parent.whole, *line))
+            return
+        steps = tuple([(one.constant, one.selected, one.about, one, key) for key, _, one in fetches])
+        arguments, selected, about, known, name = names = [source.fresh("f") for _ in range(5)]
+        with source.block(f"for {', '.join(names)} in {source.constant(steps)}:"):
+            path = f"({site.path}, {name})"
+            source.line(pending.format(parent.whole, arguments, path, selected, about, known, made, name))
 
     def _field(self, site: Site, definition: GraphQLField, field: Any, parent: Parent) -> str:
         if isinstance(field, ElementField):
@@ -162,7 +182,7 @@ class Projector:
         kind = fact_of(definition).inner
         assert isinstance(kind, GraphQLObjectType)
         write = partial(rows_written, self._collector, self._shapes[field.row_type], kind, site.nodes)
-        source.line(f"{value} = {source.constant(field.straight)}({parent.whole})")
+        source.line(f"{value} = {parent.whole}.straight")
         with source.block(f"if {value} is not None:"):
             source.line(f"{value} = {source.constant(Late(write))}.complete({value}, x, {site.path})")
         with source.block("else:"):
@@ -193,13 +213,15 @@ class Projector:
             arguments = self._arguments(definition, site)
             return f"{site.source.constant(field.view)}({parent.element}, {arguments})"
         if isinstance(field, ComputedField):
-            return f"{site.source.constant(field.compute)}({parent.whole})"
+            made = f"{site.source.constant(field.compute)}({parent.whole})"
+            is_held = field.of_holder is not None and parent.holder is not None
+            return f"{parent.holder}.{field.of_holder} or {made}" if is_held else made
         raise TypeError(f"a field of no known kind: {site.nodes[0].name.value}")
 
     def _arguments(self, definition: GraphQLField, site: Site) -> str:
         """An expression for a field's arguments."""
         step = self._step(definition, site, None)
-        known = step.arguments.constant
+        known = step.constant
         return f"x.arguments({site.source.constant(step)})" if known is None else site.source.constant(known)
 
     def _step(self, definition: GraphQLField, site: Site, field: FetchField | None) -> Step:
@@ -207,5 +229,5 @@ class Projector:
         if field is None:
             return Step(site.nodes, Arguments(definition, site.nodes[0]), None, unchanged, frozenset())
         selected = self._collector.names(node.selection_set for node in site.nodes)
-        complete = self.value_apart(definition.type, site.nodes)
+        complete = self.value_apart(definition.type, site.nodes, may_fail=False)
         return Step(site.nodes, Arguments(definition, site.nodes[0]), field.fetch, complete, selected)

@@ -10,12 +10,11 @@ from typing import Any, Final
 import msgspec
 from graphql import FieldNode, GraphQLField, GraphQLObjectType
 
-from clinical.modifiers import Modifier
 from gateway.execution.arguments import Arguments
 from gateway.execution.collect import Collector
 from gateway.execution.emit import Source
 from gateway.execution.facts import fact_of
-from gateway.execution.modifiers import left_out, row_checks, write_row_checks
+from gateway.execution.modifiers import is_odd, left_out, row_checks
 from gateway.execution.run import Complete, Step, unchanged
 from gateway.execution.shapes import TYPENAME
 from resolvers.parts import NULL, Part, Parts, attribute
@@ -51,22 +50,19 @@ class _RowCode:
         """The function for rows of a type with these fields' selections."""
         source = Source(unpacks=True)
         fields = self._collector.fields(kind, [node.selection_set for node in nodes])
-        if missing := left_out(self._collector, kind, fields):
-            self._write_checks(source, kind.name, missing)
+        missing = left_out(self._collector, kind, fields)
+        checks = source.constant(row_checks(kind.name, missing)) if missing else None
+        told = [] if checks is None else [f"{checks}(found.rows, x, path)"]
         made = self._object(source, kind, nodes, self._shape.parts, "row", is_row=True)
         if not self._in_pieces:  # the rows of a single page, as they nearly always are
             source.line("page = found.page")
-            source.line(f"if page is not None: return [{made} for row in found.rows]")
+            with source.block("if page is not None:"):
+                _write_loop(source, made, is_odd(source, missing) if missing else None, told)
+        for line in told:
+            source.line(line)
         source.line(f"return [{made} for row, page in zip(found.rows, found.pages)]")
         made_of: Complete = source.function("rows_of", "found, x, path", _NAMESPACE)
         return made_of
-
-    def _write_checks(self, source: Source, type_: str, missing: tuple[Modifier, ...]) -> None:
-        if self._in_pieces:
-            source.line(f"{source.constant(row_checks(type_, missing))}(found.rows, x, path)")
-            return
-        source.line("rows = found.rows")
-        write_row_checks(source, type_, missing)
 
     def _object(
         self,
@@ -159,6 +155,21 @@ class _RowCode:
             if part.primitive is None and not self._is_as_decoded(inner, below, part.parts):
                 return False
         return True
+
+
+def _write_loop(source: Source, made: str, odd: str | None, told: Sequence[str]) -> None:
+    """Code for the rows of a page, which sees in passing whether one is to be looked at: a comprehension for
+    each would take longer to call than to run."""
+    source.line("made = []")
+    if odd is not None:
+        source.line("is_odd = False")
+    with source.block("for row in found.rows:"):
+        if odd is not None:
+            source.line(f"if {odd}: is_odd = True")
+        source.line(f"made.append({made})")
+    for line in told:
+        source.line(f"if is_odd: {line}")
+    source.line("return made")
 
 
 def _chosen(source: Source, definition: GraphQLField, nodes: Sequence[FieldNode], held: str) -> str:

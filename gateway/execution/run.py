@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
+from types import CoroutineType
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from graphql import FieldNode, GraphQLError, VariableValues, located_error
 from graphql.pyutils import is_iterable
 
 from gateway.execution.arguments import Arguments
+from gateway.execution.variables import Variables
 from resolvers.contained import held
 from resolvers.context import RequestContext
 from resolvers.field import LATE, Batched, Fetch, FetchAll, FieldCall, LinkedPath, flat
@@ -23,19 +25,22 @@ Complete = Callable[[Any, "Run", LinkedPath], Any]
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """A field with arguments or a fetch, as compiled: what does not change from request to request.
-    `fetch_all`: what answers many places at once, if anything does. `together`: what fields have in common
-    whose places are answered together; None: these are each by itself, or it depends on their parents."""
+    `constant`: the arguments, where they hold no variable. `fetch_all`: what answers many places at once, if
+    anything does. `together`: what fields have in common whose places are answered together; None: these are
+    each by itself, or it depends on their parents. `complete` is given no error."""
 
     nodes: tuple[FieldNode, ...]
     arguments: Arguments
     fetch: Fetch | None
     complete: Complete
     selected: frozenset[str]
+    constant: Mapping[str, Any] | None = field(init=False)
     about: Any = field(init=False, default=None)
     fetch_all: FetchAll | None = field(init=False, default=None)
     together: FetchAll | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "constant", self.arguments.constant)
         if isinstance(self.fetch, Batched):
             object.__setattr__(self, "about", self.fetch.about)
             object.__setattr__(self, "fetch_all", self.fetch.all)
@@ -43,29 +48,31 @@ class Step:
                 object.__setattr__(self, "together", self.fetch.all)
 
 
-class Pending(msgspec.Struct):
-    """A fetch to come: where its value goes is known already."""
+class Pending(FieldCall, kw_only=True):
+    """A fetch to come, which is the call that its resolver is given: where its value goes is known already.
+    `arguments` that hold variables are put in when it is made."""
 
     step: Step
-    parent: Any
     out: dict[str, Any]
     key: str
-    path: LinkedPath
 
 
 class Run(msgspec.Struct, eq=False):
-    """The state that generated code works on."""
+    """The state that generated code works on. `values`: the variables by name; `coerced`: the same as
+    graphql-core has them, made where that is needed."""
 
     context: RequestContext
-    variables: VariableValues
+    variables: Variables
+    values: Mapping[str, Any]
+    coerced: VariableValues | None = None
     errors: list[GraphQLError] = []
     nulls: list[LinkedPath] = []
     pending: list[Pending] = []
     _arguments: dict[Step, Mapping[str, Any]] = {}
 
-    def fail(self, error: Exception, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
+    def fail(self, error: BaseException, path: LinkedPath, nodes: Sequence[FieldNode]) -> None:
         """Records an error at a path; what stands there is null."""
-        self.errors.append(located_error(error, list(nodes), flat(path)))
+        self.errors.append(located_error(error, list(nodes), flat(path)))  # type: ignore[arg-type]  # any does
         if path is not None and len(path) == 3:
             self.nulls.append(path)
 
@@ -107,36 +114,64 @@ class Run(msgspec.Struct, eq=False):
 
     def arguments(self, step: Step) -> Mapping[str, Any]:
         """The step's arguments, coerced at most once per request. Raises GraphQLError."""
-        known = step.arguments.constant
+        known = self._arguments.get(step)
         if known is None:
-            known = self._arguments.get(step)
-        if known is None:
-            known = self._arguments[step] = step.arguments.of(self.variables)
+            made: dict[str, Any] = {}
+            for name, variable in step.arguments.direct:
+                value = self.values.get(variable)
+                if value is None:  # missing or null, which takes a closer look
+                    made = {}
+                    break
+                made[name] = value
+            known = self._arguments[step] = made or step.arguments.of(self._coerced())
         return known
 
-    def settle(self) -> Awaitable[Any]:
-        """Runs the fetches that are pending, and those they lead to; branches do not wait for each other."""
-        pending, self.pending = self.pending, []
-        batches = _batches(pending) if len(pending) > 1 else ()
-        return self._fetch(pending) if len(batches) < 2 else asyncio.gather(*map(self._fetch, batches))
+    def _coerced(self) -> VariableValues:
+        """The variables as graphql-core has them. Raises GraphQLError."""
+        if self.coerced is None:
+            made = self.variables.coerced(self.values)
+            if isinstance(made, list):
+                raise made[0]
+            self.coerced = made
+        return self.coerced
 
-    async def _fetch(self, batch: list[Pending]) -> None:
-        """Places that are answered together, and what they lead to."""
+    async def settle(self, batch: list[Pending], *, is_one: bool = False) -> None:
+        """Runs fetches, and those they lead to; branches do not wait for each other. `is_one`: these are
+        answered together."""
         turns = self.context.turns
-        while True:
-            fetch_all = batch[0].step.fetch_all
-            calls = None if fetch_all is None else self._calls(batch)
+        while batch:
+            first = batch[0].step
+            together, is_large = first.together, len(batch) > 1
+            is_mixed = is_large and together is None
+            try:
+                for one in batch:
+                    step = one.step
+                    if step.together is not together:
+                        is_mixed = True
+                    if step.constant is None:
+                        one.arguments = self.arguments(step)
+            except GraphQLError:
+                batch = self._fitting(batch)
+                continue
+            if is_mixed and not is_one:
+                batches = _batches(batch)
+                if len(batches) > 1:
+                    await asyncio.gather(*[self.settle(some, is_one=True) for some in batches])
+                    return
+            is_one = False
             values: Sequence[Any]
-            if fetch_all is None or calls is None:
-                values = await self._values(batch)
-            else:
-                try:
-                    values = await fetch_all(calls)
-                except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
-                    values = [error] * len(calls)
+            try:
+                if first.fetch_all is not None:
+                    values = await first.fetch_all(batch)
+                else:
+                    value = first.fetch(batch[0]) if first.fetch else None
+                    if isinstance(value, CoroutineType) or isawaitable(value):
+                        value = await value
+                    values = (value,)
+            except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
+                values = [error] * len(batch)
             late: list[Coroutine[Any, Any, None]] = []
             mine: list[Pending] = []
-            is_large = len(batch) > 1
             self.pending = mine  # to which what is completed adds; others do so while this waits
             for one, value in zip(batch, values, strict=True):
                 if is_large and turns.is_over:
@@ -145,23 +180,30 @@ class Run(msgspec.Struct, eq=False):
                 if isinstance(value, _UNUSUAL):
                     self._put_unusual(one, value, late)
                 else:
-                    one.out[one.key] = one.step.complete(value, self, one.path)
-            if len(mine) < 2 and not late:
-                if not mine:
-                    return
-                batch = mine
-                continue
-            batches = _batches(mine)
-            if late or len(batches) > 1:
-                late += [self._fetch(one) for one in batches]
+                    one.out[one.key] = one.step.complete(value, self, one.at)
+            if late:
+                if mine:
+                    late.append(self.settle(mine))
                 await (late[0] if len(late) == 1 else asyncio.gather(*late))
                 return
             batch = mine
 
+    def _fitting(self, batch: list[Pending]) -> list[Pending]:
+        """Those of some places whose arguments are right; of the others it is told what is wrong."""
+        fitting = []
+        for one in batch:
+            try:
+                if one.step.constant is None:
+                    self.arguments(one.step)
+                fitting.append(one)
+            except GraphQLError as problem:
+                self.fail(problem, one.at, one.step.nodes)
+        return fitting
+
     def _put_unusual(self, one: Pending, value: Any, late: list[Coroutine[Any, Any, None]]) -> None:
         """A place whose value is an error, or comes later than those of the others."""
-        if isinstance(value, Exception):
-            self.fail(value, one.path, one.step.nodes)
+        if isinstance(value, BaseException):
+            self.fail(value, one.at, one.step.nodes)
         else:
             late.append(self._wait(one, value))
 
@@ -172,68 +214,23 @@ class Run(msgspec.Struct, eq=False):
             found = await value
         except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
             found = error
-        if isinstance(found, Exception):
-            self.fail(found, one.path, one.step.nodes)
+        if isinstance(found, BaseException):
+            self.fail(found, one.at, one.step.nodes)
             return
         if turns.is_over:
             await turns.take()
         mine: list[Pending] = []
         self.pending = mine
-        one.out[one.key] = one.step.complete(found, self, one.path)
-        if mine:
-            await self.settle()
-
-    def _calls(self, batch: list[Pending]) -> list[FieldCall] | None:
-        """What a resolver is given for each place; None where arguments of some place are wrong."""
-        context, calls = self.context, []
-        try:
-            for one in batch:
-                step = one.step
-                known = step.arguments.constant
-                if known is None:
-                    known = self.arguments(step)
-                calls.append(FieldCall(one.parent, known, context, one.path, step.selected, step.about))
-        except GraphQLError:
-            return None
-        return calls
-
-    async def _values(self, batch: list[Pending]) -> Sequence[Any]:
-        """What the resolver says to each place. What it raises is told at all of them."""
-        calls, fetch = self._calls(batch), batch[0].step.fetch
-        if calls is None:
-            return await self._values_of_some(batch)
-        try:
-            if isinstance(fetch, Batched):
-                return await fetch.all(calls)
-            value = fetch(calls[0]) if fetch else None
-            return (await value if isawaitable(value) else value,)
-        except Exception as error:  # noqa: BLE001  whatever a resolver raises is told at its field
-            return [error] * len(calls)
-
-    async def _values_of_some(self, batch: list[Pending]) -> Sequence[Any]:
-        """The same, where arguments of some places are wrong: what is wrong stands in place of a value."""
-        wrong: dict[int, GraphQLError] = {}
-        for place, one in enumerate(batch):
-            try:
-                self.arguments(one.step)
-            except GraphQLError as problem:
-                wrong[place] = problem
-        rest = [one for place, one in enumerate(batch) if place not in wrong]
-        found = iter(await self._values(rest) if rest else ())
-        return [wrong[place] if place in wrong else next(found) for place in range(len(batch))]
+        one.out[one.key] = one.step.complete(found, self, one.at)
+        await self.settle(mine)
 
 
-_UNUSUAL: Final = (Exception, *LATE)
+_UNUSUAL: Final = (BaseException, *LATE)
 """Values that are not completed at once."""
 
 
 def _batches(pending: list[Pending]) -> list[list[Pending]]:
     """Places that are answered together; a resolver that takes one place at a time has it to itself."""
-    if len(pending) < 2:
-        return [pending] if pending else []
-    shared = [one.step.together for one in pending]
-    if shared[0] is not None and shared.count(shared[0]) == len(shared):
-        return [pending]
     batches: dict[Any, list[Pending]] = {}
     for one in pending:
         fetch = one.step.fetch

@@ -50,6 +50,11 @@ class Site:
         return made
 
     @property
+    def is_required(self) -> bool:
+        """Whether null may not stand here."""
+        return bool(self._steps) and self._steps[-1][1]
+
+    @property
     def at(self) -> str:
         """What tells an `Odd` where this is, as last arguments."""
         return ", ".join(("path", *self._indices))

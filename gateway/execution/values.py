@@ -28,17 +28,21 @@ _PLAIN: Final = {"String": "str", "ID": "str", "Boolean": "bool"}
 """Scalars whose values of this Python type are their own result."""
 
 
-def write_value(writer: ObjectWriter, site: Site, kind: GraphQLOutputType, value: str) -> None:
-    """Completes a value in place: an error is told and null, null is refused where it may not be."""
+def write_value(
+    writer: ObjectWriter, site: Site, kind: GraphQLOutputType, value: str, *, may_fail: bool = True
+) -> None:
+    """Completes a value in place: an error is told and null, null is refused where it may not be. Where it
+    cannot be an error (`may_fail`), it is not looked at for one."""
     source = site.source
     inner: Any = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
     if is_leaf(inner):
         _write_leaf(site, kind, inner, value)
         return
-    with source.block(f"if isinstance({value}, BaseException):"):
-        source.line(f"{site.odd()}.fail(x, {value}, {site.at})")
-        source.line(f"{value} = None")
-    with source.block(f"elif {value} is not None:"):
+    if may_fail:
+        with source.block(f"if isinstance({value}, BaseException):"):
+            source.line(f"{site.odd()}.fail(x, {value}, {site.at})")
+            source.line(f"{value} = None")
+    with source.block(f"{'elif' if may_fail else 'if'} {value} is not None:"):
         write_present(writer, site, inner, value)
     if isinstance(kind, GraphQLNonNull):
         source.line(f"else: {site.odd()}.absent(x, {site.at})")

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from graphql import GraphQLError, GraphQLSchema, VariableDefinitionNode, VariableValues
-from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValueSource, get_variable_values
+from graphql.execution.values import get_variable_values
 from graphql.language import NamedTypeNode, NonNullTypeNode
 
 _PLAIN: Final[Mapping[str, type]] = {"ID": str, "String": str, "Boolean": bool}
@@ -19,7 +18,7 @@ _PLAIN: Final[Mapping[str, type]] = {"ID": str, "String": str, "Boolean": bool}
 class Variables:
     """The variables that an operation defines."""
 
-    __slots__ = ("_definitions", "_hide_suggestions", "_plain", "_schema")
+    __slots__ = ("_definitions", "_hide_suggestions", "_plain", "_schema", "are_none")
 
     def __init__(
         self, schema: GraphQLSchema, definitions: Sequence[VariableDefinitionNode], *, hide_suggestions: bool
@@ -27,25 +26,23 @@ class Variables:
         self._schema = schema
         self._definitions = definitions
         self._hide_suggestions = hide_suggestions
-        kinds = [_plain_type(one) for one in definitions]
-        self._plain: list[tuple[str, type, GraphQLVariableSignature]] | None = None
-        if None not in kinds:
-            signed = [(kind, _signature(schema, one)) for kind, one in zip(kinds, definitions, strict=True)]
-            self._plain = [(one.name, kind, one) for kind, one in signed if kind and one]
+        self.are_none = not definitions
+        """Then whatever is given is plain."""
+        kinds = [(one.variable.name.value, _plain_type(one)) for one in definitions]
+        plain = [(name, kind) for name, kind in kinds if kind is not None]
+        self._plain = plain if len(plain) == len(kinds) else None
+
+    def are_plain(self, given: Mapping[str, Any]) -> bool:
+        """Whether the values that are given are those that they would be coerced to, and none is left out."""
+        if self._plain is None:
+            return False
+        for name, kind in self._plain:  # noqa: SIM110  a generator is a function more to call
+            if type(given.get(name)) is not kind:
+                return False
+        return True
 
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
-        """The values by name, or what is wrong with them."""
-        if self._plain is not None:
-            sources: dict[str, VariableValueSource] = {}
-            values: dict[str, Any] = {}
-            for name, kind, signature in self._plain:
-                value = given.get(name)
-                if type(value) is not kind:
-                    break
-                sources[name] = VariableValueSource(signature, value)
-                values[name] = value
-            else:
-                return VariableValues(sources, values)
+        """The values as graphql-core has them, or what is wrong with them."""
         return get_variable_values(
             self._schema, self._definitions, dict(given), hide_suggestions=self._hide_suggestions
         )
@@ -56,8 +53,3 @@ def _plain_type(definition: VariableDefinitionNode) -> type | None:
     if isinstance(kind, NonNullTypeNode):
         kind = kind.type
     return _PLAIN.get(kind.name.value) if isinstance(kind, NamedTypeNode) else None
-
-
-def _signature(schema: GraphQLSchema, definition: VariableDefinitionNode) -> GraphQLVariableSignature | None:
-    found = get_variable_signature(schema, definition)
-    return None if isinstance(found, GraphQLError) else found

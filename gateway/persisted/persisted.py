@@ -13,7 +13,7 @@ import msgspec
 from gateway.document_errors import DocumentUnknown, OperationNotAllowed
 from gateway.graphql_request import GraphQLRequest
 from gateway.http_errors import RequestMalformed
-from gateway.persisted.names import EXTENSION, document_name, is_hash, text_hash
+from gateway.persisted.names import document_name, is_hash, text_hash
 from gateway.persisted.registered import RegisteredDocuments
 from gateway.persisted.reload import TrustedDocuments
 from gateway.persisted.settings import DocumentSettings
@@ -52,15 +52,8 @@ class PersistedDocuments:
         self._registered = registered
         self._tier_of = tier_of
         self._characters_max = characters_max
-        self._may_require = settings.may_require
-
-    def text_of(self, request: GraphQLRequest) -> str | None:
-        """The text of a request with a text and no id, where nobody is limited to trusted documents."""
-        if self._may_require or request.document_id is not None:
-            return None
-        if request.extensions and EXTENSION in request.extensions:
-            return None
-        return request.query
+        self.takes_any_text = not settings.may_require
+        """Whether nobody is limited to trusted documents: a request without an id asks for its own text."""
 
     async def asked(self, request: GraphQLRequest, principal: Principal) -> Asked:
         """What a request asks for; raises `RequestMalformed`, `DocumentUnknown`, `OperationNotAllowed`."""

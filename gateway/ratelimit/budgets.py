@@ -7,6 +7,7 @@ from typing import Final
 from gateway.ratelimit.errors import error_of
 from gateway.ratelimit.events import ThrottleEvents
 from gateway.ratelimit.limiter import Limiter, Refusal, Reservation
+from gateway.ratelimit.memory import MemoryLimiter
 from gateway.ratelimit.places import Queue, is_full
 from gateway.ratelimit.state import BudgetState
 from gateway.ratelimit.tiers import MICRO, Tier, Tiers
@@ -28,6 +29,11 @@ class Budgets:
     ) -> None:
         self._tiers = tiers
         self._limiter = limiter
+        self.settle: Callable[[Reservation, int], BudgetState] = limiter.settle
+        """The operation is over, however it ended: answered, failed or given up (`actual` 0 where no source
+        was called). The state is for the response; the store is told behind its back."""
+        self.take = limiter.take if isinstance(limiter, MemoryLimiter) else None
+        """Takes a cost out of a budget without waiting, where budgets are of this process alone."""
         self._key_of = key_of
         self.events = events
         self._queue = queue or Queue()
@@ -35,9 +41,9 @@ class Budgets:
 
     def tier_of(self, principal: Principal) -> Tier:
         """The caller's tier."""
-        return self._whose(principal)[1]
+        return self.whose(principal)[1]
 
-    def _whose(self, principal: Principal) -> tuple[Principal, Tier, str]:
+    def whose(self, principal: Principal) -> tuple[Principal, Tier, str]:
         """A caller with tier and key. Authenticated principals are kept with their tokens, so the next
         request brings the same object."""
         known = self._known.get(id(principal))
@@ -54,7 +60,7 @@ class Budgets:
         In a tier that only measures, what would be refused is admitted, told, and takes nothing: what stands
         in the budget is what enforcing would have left there.
         """
-        _, tier, key = self._known.get(id(principal)) or self._whose(principal)
+        _, tier, key = self.whose(principal)
         if cost * MICRO > tier.max_query_cost:
             outcome: Reservation | Refusal = Refusal("query_cost", None, None)
         else:
@@ -65,11 +71,15 @@ class Budgets:
             if isinstance(outcome, Refusal):
                 return self._refused(outcome, principal, tier, key, cost)
         state = outcome.state
-        is_near = state.is_near_limit
-        if (is_near or self.events.near) and self.events.is_news(key, is_near=is_near):
-            whose = (principal.issuer, principal.client)
-            self.events.record("near_limit", "budget", whose, tier.name, cost, state.remaining)
+        if state.level < state.tier.near_level or state.tier.near_used or self.events.near:
+            self.tell_if_near(state, principal, key, cost)
         return outcome
+
+    def tell_if_near(self, state: BudgetState, principal: Principal, key: str, cost: int) -> None:
+        """Of a budget that has come near its limit; forgets one that is no longer near it."""
+        if self.events.is_news(key, is_near=state.is_near_limit):
+            whose = (principal.issuer, principal.client)
+            self.events.record("near_limit", "budget", whose, state.tier.name, cost, state.remaining)
 
     async def _queued(self, refusal: Refusal, key: str, tier: Tier, cost: int) -> Reservation | Refusal:
         """Once more, for as long as it is worth to wait for a place."""
@@ -96,16 +106,9 @@ class Budgets:
         state = state or BudgetState(tier, tier.capacity, 0, 0, 0)
         return Reservation("", key, tier, cost, state, measured=refusal.reason)
 
-    def settle(self, reservation: Reservation, actual: int) -> BudgetState:
-        """The operation is over, however it ended: answered, failed or given up (`actual` 0 where no source
-        was called). The state is for the response; the store is told behind its back."""
-        if reservation.measured is not None:
-            return reservation.state
-        return self._limiter.settle(reservation, actual)
-
     async def look(self, principal: Principal) -> BudgetState:
         """The caller's budget; takes nothing. Raises StoreUnavailable."""
-        _, tier, key = self._whose(principal)
+        _, tier, key = self.whose(principal)
         return await self._limiter.look(key, tier)
 
     async def close(self) -> None:

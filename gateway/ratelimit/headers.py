@@ -24,12 +24,15 @@ _UNIT: Final = ';clinical-gateway-unit="cost"'
 
 def usual_headers(state: BudgetState) -> tuple[tuple[bytes, bytes], ...]:
     """The headers of a response that is no refusal, as ASGI sends them."""
-    tier, left = state.tier, f'"budget";r={state.level // MICRO}'
-    if (missing := tier.capacity - state.level) > 0:
-        left = f"{left};t={-(-missing // (tier.restore * 1000))}"
+    tier, level = state.tier, state.level
     if tier.daily_quota:
-        left = _limits(state, None, None)
-    return _policy_header(tier), (b"ratelimit", left.encode())
+        left = _limits(state, None, None).encode()
+    elif level < tier.capacity:
+        full_in_s = -((level - tier.capacity) // (tier.restore * 1000))
+        left = b'"budget";r=%d;t=%d' % (level // MICRO, full_in_s)
+    else:
+        left = b'"budget";r=%d' % (level // MICRO)
+    return policy_header(tier), (b"ratelimit", left)
 
 
 def limit_headers(
@@ -44,7 +47,8 @@ def limit_headers(
 
 
 @lru_cache(_TIERS_KEPT)
-def _policy_header(tier: Tier) -> tuple[bytes, bytes]:
+def policy_header(tier: Tier) -> tuple[bytes, bytes]:
+    """The header that tells what a tier is given."""
     return b"ratelimit-policy", _policies(tier).encode()
 
 

@@ -58,7 +58,8 @@ class Limiter(Protocol):
 
     def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """The operation is over and did cost `actual`: the difference goes back, or is taken as far as it is
-        there. Done once however often it is called, never waited for, and never too late to matter.
+        there. Done once however often it is called, never waited for, and never too late to matter. By a
+        reservation that is only `measured` nothing was taken, and its state stands.
 
         The state is for the response: what the budget is then, as far as that is known without waiting.
         """

@@ -45,6 +45,8 @@ class RedisLimiter:
 
     def settle(self, reservation: Reservation, actual: int) -> BudgetState:
         """Tells Redis soon, and again for as long as the reservation lasts."""
+        if reservation.measured is not None:
+            return reservation.state
         self._settlements.add(reservation, actual)
         return reservation.state.settled(reservation.cost, actual)
 

@@ -11,7 +11,8 @@ from resolvers.budget import RateLimit
 
 class BudgetState(msgspec.Struct, frozen=True):
     """A budget: `level` is what is left and `used` what the day has cost, both in millionths; `in_flight`
-    operations run; the day ends in `day_left_ms`."""
+    operations run; the day ends in `day_left_ms`. What is of the day counts only where the tier has a
+    quota."""
 
     tier: Tier
     level: int

@@ -41,45 +41,45 @@ class Deadlines:
         self._timer, self.armed_for = None, _NEVER
         now = time.monotonic()
         for limit in [one for one in self.limits if one.at <= now]:
-            self.limits.discard(limit)
             limit.expire()
         if self.limits:
             self.arm(min(one.at for one in self.limits))
 
 
 class Limit:
-    """The end of one call; the same rules as `asyncio.timeout`: a cancellation from elsewhere stays one."""
+    """The end of one call of the present task, from now on; the same rules as `asyncio.timeout`: a
+    cancellation from elsewhere stays one. `end` follows, whatever becomes of the call."""
 
-    __slots__ = ("_cancelling", "_deadlines", "_is_over", "_task", "at")
+    __slots__ = ("_cancelling", "_limits", "_task", "at")
 
     def __init__(self, deadlines: Deadlines, at: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "a limit is for a task"
         self.at = at
-        self._deadlines = deadlines
-        self._is_over = False
-        self._task: asyncio.Task[object] | None = None
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._limits = deadlines.limits
+        deadlines.limits.add(self)
+        if at < deadlines.armed_for:
+            deadlines.arm(at)
+
+    def end(self, problem: BaseException | None) -> None:
+        """The call is over, by this problem if by any. Raises TimeoutError where it is the limit's."""
+        # The timer stays: it finds nothing then, or the calls that came since.
+        if self in self._limits:
+            self._limits.discard(self)
+        elif self._task.uncancel() <= self._cancelling and isinstance(problem, asyncio.CancelledError):
+            raise TimeoutError from problem
 
     def __enter__(self) -> None:
-        task = self._task = asyncio.current_task()
-        assert task is not None, "a limit is for a task"
-        self._cancelling = task.cancelling()
-        deadlines = self._deadlines
-        deadlines.limits.add(self)
-        if self.at < deadlines.armed_for:
-            deadlines.arm(self.at)
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        task, self._task = self._task, None
-        # The timer stays: it finds nothing then, or the calls that came since.
-        self._deadlines.limits.discard(self)
-        if not self._is_over or task is None:
-            return
-        is_alone = task.uncancel() <= self._cancelling
-        if is_alone and kind is asyncio.CancelledError:
-            raise TimeoutError from problem
+        self.end(problem)
 
     def expire(self) -> None:
-        self._is_over = True
-        if self._task is not None:
-            self._task.cancel()
+        """Ends the call."""
+        self._limits.discard(self)
+        self._task.cancel()

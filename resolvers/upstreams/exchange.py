@@ -7,13 +7,13 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Final
 
 import msgspec
 from multidict import istr
-from opentelemetry.trace import INVALID_SPAN, NoOpTracer, Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace import NoOpTracer, Span, SpanKind, StatusCode, Tracer
 
 from permissions.principal import Principal
 from resolvers.upstreams.call_rate import CallRate, Pacing
@@ -40,6 +40,7 @@ _UNAUTHORIZED = 401
 _REQUEST_ID = istr("X-Request-ID")
 _CORRELATION_ID = istr("X-Correlation-ID")
 """Names that aiohttp need not put in lower case for each call."""
+_NOTHING: Final[Mapping[str, str]] = {}
 STREAMS_PART = 4
 """One place in so many may be held by a stream: a slow download must leave room for questions."""
 _GATEWAY = Principal(issuer="", client="clinical-gateway", subject="", scopes=())
@@ -99,10 +100,60 @@ class Exchange:
         await self.credential.close()
         await self._transport.close()
 
-    def send(self, question: Question, call: Call) -> Coroutine[Any, Any, Response]:
-        """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured."""
-        self._check(question.url)
-        return self._traced(question, call) if self._is_traced else self._asked(question, call, INVALID_SPAN)
+    async def send(self, question: Question, call: Call, span: Span | None = None) -> Response:
+        """The answer, whatever its status. Raises UpstreamError; nothing goes to an origin not configured.
+        `span`: what it is told in, where something is told already."""
+        url, deadline, places = question.url, call.deadline, self._places
+        if not url.startswith(self._prefixes):
+            self._check(url)
+        if self._is_traced and span is None:
+            return await self._traced(question, call)
+        own_id = str(uuid.uuid4()) if self._has_own_ids else call.request_id
+        has_renewed = has_repeated = False
+        shown = _NOTHING
+        while True:
+            if self._shows_itself or call.headers:
+                shown = await self.credential.headers(question.subject, call)
+                request = _request(question, call, own_id, shown)
+            else:
+                headers = {**question.headers, _REQUEST_ID: own_id, _CORRELATION_ID: call.request_id}
+                request = Request(question.method, url, headers, question.body)
+            if places.free:
+                places.free -= 1
+            else:
+                await self._waited(deadline)
+            try:
+                try:
+                    if self._pacing is not None:
+                        await self._pacing.wait(deadline)
+                    ends = time.monotonic() + self._timeout_s
+                    response = await self._transport.send(request, deadline if deadline < ends else ends)
+                finally:
+                    if places.waiting:
+                        places.release()
+                    else:
+                        places.free += 1
+            except ConnectionLost:
+                if has_repeated or not question.is_repeatable or not await self._paused(deadline):
+                    raise
+                has_repeated = True
+                _resent(span)
+                continue
+            status = response.status
+            if 200 <= status < 300 and question.is_refusal is None:
+                return response
+            if not has_renewed and (status == _UNAUTHORIZED or _refuses(question, response)):
+                has_renewed = True
+                if await self.credential.renewed_after_rejection(shown, question.subject, call):
+                    continue
+            if status not in _AGAIN or has_repeated or not question.is_repeatable:
+                return response
+            if "Retry-After" in response.headers:
+                return response
+            has_repeated = True
+            _resent(span)
+            if not await self._paused(deadline):
+                return response
 
     async def open(self, question: Question, call: Call) -> Stream:
         """The answer as it comes, whatever its status; whoever has it closes it. Raises UpstreamError."""
@@ -162,6 +213,7 @@ class Exchange:
             raise
 
     def _check(self, url: str) -> None:
+        """Raises UpstreamInvalidResponse where it is not at an origin of the source."""
         if not url.startswith(self._prefixes) and url not in self._origins:
             raise UpstreamInvalidResponse(self.source, f"{self.source} pointed to another server.")
 
@@ -170,48 +222,8 @@ class Exchange:
 
     async def _traced(self, question: Question, call: Call) -> Response:
         with self._span(question) as span:
-            response = await self._asked(question, call, span)
+            response = await self.send(question, call, span)
             span.set_attribute("http.response.status_code", response.status)
-            return response
-
-    async def _asked(self, question: Question, call: Call, span: Span) -> Response:
-        deadline = call.deadline
-        own_id = self._own_id(call) if self._has_own_ids else call.request_id
-        has_renewed = has_repeated = False
-        while True:
-            shown = await self.credential.headers(question.subject, call) if self._shows_itself else {}
-            request = _request(question, call, own_id, shown)
-            may_repeat = question.is_repeatable and not has_repeated
-            if not self._places.taken():
-                await self._waited(deadline)
-            try:
-                try:
-                    if self._pacing is not None:
-                        await self._pacing.wait(deadline)
-                    ends = time.monotonic() + self._timeout_s
-                    if deadline < ends:
-                        ends = deadline
-                    response = await self._transport.send(request, ends)
-                finally:
-                    self._places.release()
-            except ConnectionLost:
-                if not may_repeat or not await self._paused(deadline):
-                    raise
-                has_repeated = True
-                span.set_attribute("http.request.resend_count", 1)
-                continue
-            status = response.status
-            if 200 <= status < 300 and question.is_refusal is None:
-                return response
-            if not has_renewed and (status == _UNAUTHORIZED or _refuses(question, response)):
-                has_renewed = True
-                if await self.credential.renewed_after_rejection(shown, question.subject, call):
-                    continue
-            if status in _AGAIN and may_repeat and "Retry-After" not in response.headers:
-                has_repeated = True
-                span.set_attribute("http.request.resend_count", 1)
-                if await self._paused(deadline):
-                    continue
             return response
 
     async def _waited(self, deadline: float) -> None:
@@ -263,6 +275,11 @@ def _request(question: Question, call: Call, own_id: str, shown: Mapping[str, st
     if shown:
         headers.update(shown)
     return Request(question.method, question.url, headers, question.body)
+
+
+def _resent(span: Span | None) -> None:
+    if span is not None:
+        span.set_attribute("http.request.resend_count", 1)
 
 
 def _release(places: Iterable[Places]) -> None:

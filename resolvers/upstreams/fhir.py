@@ -26,8 +26,9 @@ from resolvers.upstreams.fhir_answers import resource_of
 from resolvers.upstreams.fhir_binary import open_binary
 from resolvers.upstreams.fhir_capabilities import Capabilities, known_types
 from resolvers.upstreams.fhir_discovery import Discovery
-from resolvers.upstreams.fhir_identify import identify_all
+from resolvers.upstreams.fhir_identify import LoneLookup, identify_all, lone_lookup
 from resolvers.upstreams.fhir_kinds import Kinds
+from resolvers.upstreams.fhir_prepared import FhirPrepared, prepared
 from resolvers.upstreams.fhir_read import read_all
 from resolvers.upstreams.fhir_search import count_all, search_all
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -52,6 +53,7 @@ class FhirUpstream:
         self._settings = settings
         self._exchange = exchange
         self._locations = locations
+        self._lone: dict[Location, LoneLookup] = {}
         self._abilities: dict[str, tuple[Capabilities, Abilities]] = {}
         self._server = FhirServer(exchange, settings.capabilities, locations)
         self._kinds = Kinds(self._server)
@@ -125,6 +127,12 @@ class FhirUpstream:
             return self._search_unknown(searches, call)
         return search_all(self._server, self._kinds, self._discovery, known, searches, call)
 
+    def prepare(self, searches: Sequence[Search]) -> FhirPrepared | None:
+        known = self._discovery.known
+        if known is None:
+            return None
+        return prepared(self._server, self._discovery, self._kinds, known, searches)
+
     async def count(self, searches: Sequence[Search], call: Call) -> Sequence[int | UpstreamError | None]:
         known = self._discovery.known or await self._capabilities(call)
         if isinstance(known, UpstreamError):
@@ -136,10 +144,18 @@ class FhirUpstream:
         self, identifiers: Sequence[Token], locations: Sequence[Location], call: Call
     ) -> Coroutine[Any, Any, Sequence[tuple[Resource, ...] | UpstreamError]]:
         known = self._discovery.known
+        is_lone = len(identifiers) == len(locations) == 1
+        lone = self._lone.get(locations[0]) if is_lone else None
+        if lone is not None and lone.capabilities is known:
+            return lone.find(identifiers[0], call)
         if known is None or "identifier" not in known.abilities("Patient").parameters:
             return self._identify_unknown(identifiers, locations, call)
         settings = self._settings
         pages, is_once = settings.max_pages, settings.is_registered_once
+        if is_lone and locations[0] in self._locations:
+            lone = lone_lookup(self._server, known, locations[0], pages, is_once)
+            self._lone[locations[0]] = lone
+            return lone.find(identifiers[0], call)
         return identify_all(self._server, known, identifiers, locations, call, pages, is_once)
 
     async def open_attachment(

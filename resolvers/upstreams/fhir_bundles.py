@@ -7,13 +7,18 @@ such a searchset and a success. What does not fit is not decoded, and read with 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, Literal, NewType
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal, NewType
 
 import msgspec
 
 _KEPT: Final = 2_000
 _OK: Final = frozenset({"200", "200 OK"})
 _SUCCESS: Final = re.compile(r"2[0-9]{2}")
+_STATUS: Final = attrgetter("response.status")
+_RESOURCE: Final = attrgetter("resource")
+NOT_FITTING: Final = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What a body that does not fit is told by."""
 
 
 class Link(msgspec.Struct, gc=False):
@@ -34,7 +39,7 @@ class _Response(msgspec.Struct, gc=False):
 _named: Any = NewType
 _SAID: Final = _named("Said", _Search | None)
 _LINKS: Final = _named("Links", list[Link])
-_TOTAL: Final = _named("Total", int | None)
+_TOTAL: Final = _named("Total", Annotated[int, msgspec.Meta(ge=0)] | None)
 """Annotations with a name, into which msgspec does not look anew for each searchset."""
 
 
@@ -57,25 +62,44 @@ def searchset_of(row: Any) -> Any:
 
 def decoded(body: bytes | msgspec.Raw, row: Any) -> Any:
     """The searchset in a body, None where it is none that fits."""
-    return _decoded(_searchsets(row), bytes(body))
+    body, decoder = bytes(body), searchset_decoder(row)
+    try:
+        if not body.isascii():
+            str(body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
+        return decoder.decode(body)
+    except NOT_FITTING:
+        return None
 
 
 def decoded_batch(body: bytes, rows: Sequence[Any]) -> list[Any] | None:
     """The searchsets in a batch answer, each with rows of its type; None where the answer does not fit."""
+    return fitting_batch(batch_decoder(rows), body, len(rows))
+
+
+def fitting_batch(decoder: Any, body: bytes, count: int) -> list[Any] | None:
+    """The same with the decoder of such batch answers (`batch_decoder`), where there are so many entries."""
+    try:
+        if not body.isascii():
+            str(body, "utf-8")
+        entries = decoder.decode(body).entry
+    except NOT_FITTING:
+        return None
+    if len(entries) != count:
+        return None
+    if not _OK.issuperset(map(_STATUS, entries)) and not all(map(_SUCCESS.match, map(_STATUS, entries))):
+        return None
+    return [*map(_RESOURCE, entries)]
+
+
+def batch_decoder(rows: Sequence[Any]) -> Any:
+    """Decodes batch answers whose entries are searchsets with rows of these types."""
     first = rows[0]
-    is_alike = rows.count(first) == len(rows)
-    found = _decoded(_batches(first) if is_alike else _mixed_batches(tuple(rows)), body)
-    if found is None or len(found.entry) != len(rows):
-        return None
-    statuses = {entry.response.status for entry in found.entry}
-    if not statuses <= _OK and not all(map(_SUCCESS.match, statuses)):
-        return None
-    return [entry.resource for entry in found.entry]
+    return _batches(first) if rows.count(first) == len(rows) else _mixed_batches(tuple(rows))
 
 
 @lru_cache(maxsize=_KEPT)
-def _searchsets(row: Any) -> Any:
-    """Numbers in rows that are decoded whole keep their digits."""
+def searchset_decoder(row: Any) -> Any:
+    """Decodes searchsets with rows of a type; numbers in rows that are decoded whole keep their digits."""
     return msgspec.json.Decoder(searchset_of(row), float_hook=msgspec.Raw)
 
 
@@ -97,12 +121,3 @@ def _batch_decoder(entries: Any) -> Any:
 @lru_cache(maxsize=_KEPT)
 def _answer_of(row: Any) -> Any:
     return msgspec.defstruct("Answer", [("resource", searchset_of(row)), ("response", _Response)], gc=False)
-
-
-def _decoded(decoder: Any, body: bytes) -> Any:
-    try:
-        if not body.isascii():
-            str(body, "utf-8")  # what nobody wants is skipped unread, but the whole must be JSON
-        return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None

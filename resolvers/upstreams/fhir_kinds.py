@@ -10,7 +10,7 @@ from resolvers.upstreams.fhir_entries import Asked
 from resolvers.upstreams.fhir_plain import Kind, kind_of
 from resolvers.upstreams.fhir_query import about_text, id_text, query_rest
 from resolvers.upstreams.fhir_server import Ask, FhirServer
-from resolvers.upstreams.upstream import Call, Search
+from resolvers.upstreams.upstream import Search
 
 _SHARED: Final = attrgetter(
     "type", "location", "sort", "count", "shape", "patient_parameter", "filters", "page"
@@ -25,18 +25,34 @@ class Kinds:
         self._server = server
         self._kept: Kept[tuple[Capabilities, Kind]] = Kept()
         self._together: Kept[tuple[Capabilities, list[Kind]]] = Kept()
+        self._lone: Kept[tuple[Capabilities, Kind, Ask]] = Kept()
+
+    def lone(
+        self, search: Search, capabilities: Capabilities, patient_record: Any = dict
+    ) -> tuple[Kind, Ask]:
+        """The same as `asks` of a single search. One that is about nobody is asked as it was before."""
+        is_kept = search.patient is None and not search.filters and search.page is None
+        key = (search, patient_record)
+        known = self._lone.get(key) if is_kept else None
+        if known is not None and known[0] is capabilities:
+            return known[1], known[2]
+        (kind,), (ask,) = self.asks((search,), capabilities, patient_record)
+        if is_kept:
+            self._lone.keep(key, (capabilities, kind, ask))
+        return kind, ask
 
     def asks(
-        self, searches: Sequence[Search], capabilities: Capabilities, call: Call
+        self, searches: Sequence[Search], capabilities: Capabilities, patient_record: Any = dict
     ) -> tuple[list[Kind], list[Ask]]:
-        """The kind of each search, and how it is asked."""
+        """The kind of each search, and how it is asked. `patient_record`: that of the call
+        (`resolvers.upstreams.upstream.Call`)."""
         if not searches:
             return [], []
         shared = list(map(_SHARED, searches))
         if shared.count(shared[0]) == len(shared):
-            kinds = [self._kind(searches[0], shared[0], capabilities, call)] * len(shared)
+            kinds = [self._kind(searches[0], shared[0], capabilities, patient_record)] * len(shared)
         else:
-            kinds = self._kinds(searches, shared, capabilities, call)
+            kinds = self._kinds(searches, shared, capabilities, patient_record)
         asks: list[Ask] = []
         last, text = None, ""
         for search, kind in zip(searches, kinds, strict=True):
@@ -49,21 +65,21 @@ class Kinds:
         return kinds, asks
 
     def _kinds(
-        self, searches: Sequence[Search], shared: list[Any], capabilities: Capabilities, call: Call
+        self, searches: Sequence[Search], shared: list[Any], capabilities: Capabilities, patient_record: Any
     ) -> list[Kind]:
         """Those of searches of several kinds, which are often asked for together."""
-        key = (call.patient_record, *shared)
+        key = (patient_record, *shared)
         known = self._together.get(key)
         if known is not None and known[0] is capabilities:
             return known[1]
         pairs = zip(searches, shared, strict=True)
-        kinds = [self._kind(search, what, capabilities, call) for search, what in pairs]
+        kinds = [self._kind(search, what, capabilities, patient_record) for search, what in pairs]
         if not any(one.filters or one.page is not None for one in searches):
             self._together.keep(key, (capabilities, kinds))
         return kinds
 
-    def _kind(self, search: Search, shared: Any, capabilities: Capabilities, call: Call) -> Kind:
-        record = call.patient_record if search.type == "Patient" else dict
+    def _kind(self, search: Search, shared: Any, capabilities: Capabilities, patient_record: Any) -> Kind:
+        record = patient_record if search.type == "Patient" else dict
         if search.filters or search.page is not None:
             return self._made(search, record, capabilities)
         key = (shared, record)

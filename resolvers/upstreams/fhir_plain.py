@@ -7,6 +7,7 @@ is not so is left to `fhir_entries`, which says what is wrong.
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import Any, Final, overload
 
 import msgspec
@@ -26,7 +27,12 @@ from resolvers.upstreams.fhir_raw import RawAnswer
 from resolvers.upstreams.upstream import Page
 
 _ODD: Final[Any] = object()
-_NEVER: Final = "\n"
+_RESOURCE: Final = attrgetter("resource")
+_ID: Final = attrgetter("id_")
+_JSON_ID: Final = itemgetter("id")
+_JSON_TYPE: Final = itemgetter("resourceType")
+_TEXT: Final = {str}
+_NEVER: Final = "&\n"
 """What stands in no address."""
 
 
@@ -35,8 +41,8 @@ class Kind(msgspec.Struct):
 
     `query`: what they ask besides the patient; `about`: what stands before the patient's id; `row`: the
     struct of their shape; `is_counted`: their totals are exact. `mark`: what tells in a self link that
-    nothing was ignored (empty: nothing was sent that could be); `leads_here`: matches a next link that is
-    followed as it is; `prefix`: what stands before the ids.
+    nothing was ignored (empty: nothing was sent that could be; what is in no link: each is to be looked at);
+    `leads_here`: matches a next link that is followed as it is; `prefix`: what stands before the ids.
     """
 
     asked: Asked
@@ -61,7 +67,7 @@ def kind_of(
         query,
         about,
         is_counted,
-        _mark(asked.codes),
+        _mark(asked.codes) if asked.page is None else _NEVER,
         link_pattern(asked.location.base_url).fullmatch,
         f"{asked.source}/{asked.type}/",
     )
@@ -103,45 +109,50 @@ def plain_page(kind: Kind, raw: RawAnswer) -> Page | None:
     if kind.row is None or raw.is_stale or not raw.is_success:
         return None
     bundle = decoded(raw.body, kind.row)
-    if bundle is None:
-        return None
-    (page,) = plain_pages((kind,), (bundle,), raw.retrieved_at, (raw,), 0)
-    return page
+    (plain,) = (None,) if bundle is None else plain_rows((kind,), (bundle,), raw.retrieved_at)
+    return None if plain is None else page_of(kind, plain, (raw,), 0)
 
 
-def plain_pages(
-    kinds: Sequence[Kind],
-    bundles: Sequence[Any],
-    at: datetime,
-    answers: Sequence[RawAnswer],
-    first: int,
-) -> list[Page | None]:
-    """The pages of searchsets that have been decoded to rows of their kinds' shapes, and came in answers of
-    which these are the `first` and those after it. None where there is anything odd about one."""
-    pages: list[Page | None] = []
-    for place, (kind, bundle) in enumerate(zip(kinds, bundles, strict=True), first):
-        rows = [entry.resource for entry in bundle.entry]
-        asked = kind.asked
-        following = _following(asked, bundle, kind.mark, kind.leads_here)
-        if following is _ODD or len({row.id_ for row in rows}) < len(rows):
+def plain_rows(kinds: Sequence[Kind], bundles: Sequence[Any], at: datetime) -> list[PlainPage | None]:
+    """The rows of searchsets that have been decoded to their kinds' shapes; None where there is anything odd
+    about one."""
+    pages: list[PlainPage | None] = []
+    for kind, bundle in zip(kinds, bundles, strict=True):
+        rows = [*map(_RESOURCE, bundle.entry)]
+        asked, links, total, count = kind.asked, bundle.link, bundle.total, len(rows)
+        # Nearly always a self link that names all, and a next link or none after it.
+        following: Any = links[1].url if len(links) == 2 and links[1].relation == "next" else None
+        if not (
+            links
+            and links[0].relation == "self"
+            and kind.mark in links[0].url
+            and (kind.leads_here(following) if following else len(links) == 1 and (total or 0) <= count)
+        ):
+            following = _following(asked, bundle, kind.mark, kind.leads_here)
+        if following is _ODD or len(set(map(_ID, rows))) < count:
             pages.append(None)
             continue
-        plain = PlainPage(rows, asked.source, asked.location.base_url, asked.type, at, kind.prefix)
-        total = bundle.total if kind.is_counted else None
-        pages.append(Page(Decoded(asked, answers, place), following, total, (), plain))
+        base_url, total = asked.location.base_url, total if kind.is_counted else None
+        pages.append(PlainPage(rows, asked.source, base_url, asked.type, at, kind.prefix, following, total))
     return pages
+
+
+def page_of(kind: Kind, plain: PlainPage, answers: Sequence[RawAnswer], place: int) -> Page:
+    """The page that is the answer at a place."""
+    return Page(Decoded(kind.asked, answers, place), plain.next, plain.total, (), plain)
 
 
 def entries_of(asked: Asked, raw: RawAnswer) -> Entries:
     """The entries of a searchset, as `read_entries` finds them, with less work where nothing is odd."""
-    bundle = decoded(raw.body, asked.record) if raw.is_success else None
+    bundle = decoded(raw.body, asked.record) if 200 <= raw.status < 300 else None
     if bundle is None:
         return read_entries(asked, raw.answer)
-    rows = [entry.resource for entry in bundle.entry]
-    kind = asked.type
-    ids = {row.get("id") for row in rows if row.get("resourceType") == kind and type(row.get("id")) is str}
-    ids.discard("")
-    if len(ids) < len(rows):
+    rows = [*map(_RESOURCE, bundle.entry)]
+    try:
+        ids, types = set(map(_JSON_ID, rows)), set(map(_JSON_TYPE, rows))
+    except (KeyError, TypeError):  # an id or type is not there, or is no text
+        return read_entries(asked, raw.answer)
+    if len(ids) < len(rows) or "" in ids or not (types <= {asked.type} and set(map(type, ids)) <= _TEXT):
         return read_entries(asked, raw.answer)
     leads_here = link_pattern(asked.location.base_url).fullmatch
     following = _following(asked, bundle, _mark(asked.codes), leads_here)
@@ -168,10 +179,10 @@ def _following(asked: Asked, bundle: Any, mark: str, leads_here: Callable[[str],
             link = one.url
         elif relation == "Next":
             other = one.url
-    if own and mark not in own and ignored_codes(asked, own):
+    if own and mark not in own and f"?{mark[1:]}" not in own and ignored_codes(asked, own):
         return _ODD
     total, link = bundle.total, link or other
-    if total is not None and (total < 0 or (not link and total > len(bundle.entry) and asked.page is None)):
+    if total is not None and not link and total > len(bundle.entry) and asked.page is None:
         return _ODD
     if not link:
         return None

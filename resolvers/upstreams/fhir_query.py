@@ -1,6 +1,6 @@
 """FHIR searches as the text of an address (R4 search.html 3.1.1)."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -62,6 +62,14 @@ def identifier_query(values: Sequence[str], page_size: int) -> str:
     return f"identifier={','.join(values)}&_count={page_size}"
 
 
+def lone_identifier_query(token: Token, page_size: int) -> str:
+    """The query for the records that carry one identifier."""
+    system, code = token.system, token.code
+    if not system or not code or not code.isascii() or not code.isalnum():
+        return identifier_query((token_text(token),), page_size)
+    return f"identifier={_system_text(system)}{code}&_count={page_size}"
+
+
 def token_text(token: Token) -> str:
     """A token in search syntax, percent-encoded."""
     code = token.code or ""
@@ -72,13 +80,14 @@ def token_text(token: Token) -> str:
 
 def token_texts(tokens: Sequence[Token]) -> list[str]:
     """Many of them: nearly always codes of letters and digits."""
-    system = tokens[0].system if tokens else None
-    codes = [one.code or "" for one in tokens if one.system == system]
-    plain = "".join(codes)
-    if system is None or len(codes) < len(tokens) or not (plain.isascii() and plain.isalnum()):
-        return [token_text(one) for one in tokens]
-    text = _system_text(system)
-    return [text + code for code in codes]
+    texts: list[str] = []
+    last, text = None, ""
+    for one in tokens:
+        system, code = one.system, one.code or ""
+        if system is not last:
+            last, text = system, "" if system is None else _system_text(system)
+        texts.append(text + code if code.isalnum() and code.isascii() else token_text(one))
+    return texts
 
 
 @lru_cache(maxsize=256)
@@ -86,12 +95,15 @@ def _system_text(system: str) -> str:
     return quote(f"{escape(system)}|", safe=_SAFE)
 
 
-def chunks(values: Collection[str], count_max: int, length_max: int) -> Iterator[list[str]]:
+def chunks(values: Collection[str], count_max: int, length_max: int) -> Iterable[Sequence[str]]:
     """The values, percent-encoded already, in groups of at most `count_max`, each shorter than `length_max`
     if it can be."""
     if 0 < len(values) <= count_max and sum(map(len, values)) + len(values) <= length_max:
-        yield list(values)
-        return
+        return (list(values),)
+    return _several_chunks(values, count_max, length_max)
+
+
+def _several_chunks(values: Iterable[str], count_max: int, length_max: int) -> Iterator[list[str]]:
     group: list[str] = []
     length = 0
     for value in values:

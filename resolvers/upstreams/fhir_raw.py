@@ -13,7 +13,7 @@ from clinical.codec import JsonInvalid, decode_json, encode_json
 from resolvers.upstreams.errors import UpstreamInvalidResponse
 from resolvers.upstreams.fhir_answers import NOT_JSON, Answer
 from resolvers.upstreams.fhir_bundles import decoded_batch
-from resolvers.upstreams.staleness import is_stale
+from resolvers.upstreams.staleness import CACHE_STATUS, WARNING, is_stale
 from resolvers.upstreams.throttling import retry_after_s
 from resolvers.upstreams.transport import Response
 
@@ -61,9 +61,10 @@ class RawAnswer(msgspec.Struct, eq=False):
 
 def raw_answer(source: str, response: Response) -> RawAnswer:
     """What came over HTTP, now."""
-    wait = retry_after_s(response.headers) if response.status in (429, 503) else None
-    stale = is_stale(response.headers)
-    return RawAnswer(source, response.status, response.body, datetime.now(UTC), wait, stale)
+    status, headers = response.status, response.headers
+    wait = retry_after_s(headers) if status in (429, 503) else None
+    stale = (WARNING in headers or CACHE_STATUS in headers) and is_stale(headers)
+    return RawAnswer(source, status, response.body, datetime.now(UTC), wait, stale)
 
 
 class _EntryResponse(msgspec.Struct):

@@ -11,7 +11,14 @@ from resolvers.upstreams.fhir_capabilities import Capabilities
 from resolvers.upstreams.fhir_discovery import Discovery
 from resolvers.upstreams.fhir_entries import Asked, ParameterIgnored, read_entries
 from resolvers.upstreams.fhir_kinds import Kinds, asked_by
-from resolvers.upstreams.fhir_plain import Kind, entries_of, plain_page, plain_pages, resources_of
+from resolvers.upstreams.fhir_plain import (
+    Kind,
+    entries_of,
+    page_of,
+    plain_page,
+    plain_rows,
+    resources_of,
+)
 from resolvers.upstreams.fhir_query import count_query
 from resolvers.upstreams.fhir_raw import RawAnswer, TypedAnswers
 from resolvers.upstreams.fhir_server import Ask, FhirServer
@@ -27,16 +34,20 @@ async def search_all(
     capabilities: Capabilities,
     searches: Sequence[Search],
     call: Call,
-) -> list[Page | UpstreamError]:
+) -> Sequence[Page | UpstreamError]:
     """The page of each search, or what went wrong."""
-    unique = searches if len(searches) == 1 else list(dict.fromkeys(searches))
-    found, asks = kinds.asks(unique, capabilities, call)
+    if len(searches) == 1:
+        kind, ask = kinds.lone(searches[0], capabilities, call.patient_record)
+        (answer,) = await server.fetch_all((ask,), call, capabilities.has_batch)
+        if kind.row is None and type(answer) is RawAnswer:
+            return (odd_page(discovery, kind, answer),)
+        return (page_in(discovery, kind, answer),)
+    unique = list(dict.fromkeys(searches))
+    found, asks = kinds.asks(unique, capabilities, call.patient_record)
     if len(asks) > 1 and (len(asks) > server.settings.bundle_entries_max or not server.is_only_place):
         pages = await _by_groups(server, discovery, found, asks, call, capabilities.has_batch)
     else:
         answers = await server.fetch_all(asks, call, capabilities.has_batch)
-        if len(found) == 1:
-            return [_page(discovery, found[0], answers[0])] * len(searches)
         pages = await _pages(discovery, found, answers)
     if len(pages) == len(searches):
         return pages
@@ -77,7 +88,7 @@ async def _pages(
     for place, (kind, answer) in enumerate(zip(kinds, answers, strict=True)):
         if place % _PAGES_A_TURN == _PAGES_A_TURN - 1:
             await asyncio.sleep(0)  # a page may be large, and others wait for the loop
-        pages.append(_page(discovery, kind, answer))
+        pages.append(page_in(discovery, kind, answer))
     return pages
 
 
@@ -91,10 +102,12 @@ async def _typed_pages(
         if first:
             await asyncio.sleep(0)
         some = kinds[first : first + _PAGES_A_TURN]
-        made = plain_pages(some, bundles[first : first + _PAGES_A_TURN], at, answers, first)
+        made = plain_rows(some, bundles[first : first + _PAGES_A_TURN], at)
         pages += [
-            page or _odd_page(discovery, kind, answers[place])
-            for place, (kind, page) in enumerate(zip(some, made, strict=True), first)
+            odd_page(discovery, kind, answers[place])
+            if plain is None
+            else page_of(kind, plain, answers, place)
+            for place, (kind, plain) in enumerate(zip(some, made, strict=True), first)
         ]
     return pages
 
@@ -116,13 +129,14 @@ async def count_all(
     return counts
 
 
-def _page(discovery: Discovery, kind: Kind, raw: RawAnswer | UpstreamError) -> Page | UpstreamError:
+def page_in(discovery: Discovery, kind: Kind, raw: RawAnswer | UpstreamError) -> Page | UpstreamError:
+    """The page in an answer, or what is wrong with it."""
     if isinstance(raw, UpstreamError):
         return raw
-    return plain_page(kind, raw) or _odd_page(discovery, kind, raw)
+    return plain_page(kind, raw) or odd_page(discovery, kind, raw)
 
 
-def _odd_page(discovery: Discovery, kind: Kind, raw: RawAnswer) -> Page | UpstreamError:
+def odd_page(discovery: Discovery, kind: Kind, raw: RawAnswer) -> Page | UpstreamError:
     """The page of an answer that is not plain, or what is wrong with it."""
     asked = kind.asked
     try:

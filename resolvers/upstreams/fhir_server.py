@@ -18,7 +18,7 @@ from resolvers.upstreams.upstream import Call
 
 _JSON: Final = "application/fhir+json"
 _FORM: Final = "application/x-www-form-urlencoded"
-_LARGE_BYTES: Final = 250_000
+LARGE_BYTES: Final = 250_000
 """A body that takes a millisecond to decode, or a few: others have their turns before."""
 _NO_BATCH_STATUSES: Final = frozenset((400, 404, 405, 415, 422, 501))
 
@@ -55,10 +55,22 @@ class _Batch(msgspec.Struct, gc=False, kw_only=True):
     entry: list[_Entry]
 
 
+def batch_parts(asks: Sequence[Ask]) -> tuple[str, list[str], str]:
+    """A Bundle of questions in parts: what stands before its entries, these, and what stands after them; a
+    comma parts them."""
+    entries = [
+        encode_json(_Entry(_Request("GET", f"{one.path}?{one.query}" if one.query else one.path))).decode()
+        for one in asks
+    ]
+    before, _, after = encode_json(_Batch(entry=[])).decode().partition("[]")
+    return f"{before}[", entries, f"]{after}"
+
+
 class FhirServer:
     """One FHIR source, in all its places.
 
-    `without_id_lists`: the types for which `_id=a,b,c` turned out not to work.
+    `without_id_lists`: the types for which `_id=a,b,c` turned out not to work; `refuses_bundles`: it turned
+    out to take no Bundles of questions. `headers`, `bundle_headers`: of a question, of a Bundle of them.
     """
 
     def __init__(
@@ -71,23 +83,24 @@ class FhirServer:
         self._room = settings.url_length_max - longest - 2
         """How long path and query may be together to fit into an address at each of the places."""
         self._is_form = settings.post_search == "form"
-        self._exchange = exchange
+        self.exchange = exchange
         strict = {"Prefer": "handling=strict"} if settings.is_strict else {}
-        self._headers = {
+        self.headers = {
             place: _named({"Accept": _JSON, **strict, **dict(place.headers)}) for place in locations
         }
-        self._bundle_headers = {
-            place: headers | {istr("Content-Type"): _JSON} for place, headers in self._headers.items()
+        self.bundle_headers = {
+            place: headers | {istr("Content-Type"): _JSON} for place, headers in self.headers.items()
         }
         self.without_id_lists: set[str] = set()
-        self._refuses_bundles = False
+        self.refuses_bundles = False
 
     async def fetch(self, ask: Ask, call: Call) -> RawAnswer:
         """One answer, not yet decoded. Raises UpstreamError where there is none."""
-        return raw_answer(self.source, await self._exchange.send(self._question(ask), call))
+        return raw_answer(self.source, await self.exchange.send(self.question(ask), call))
 
-    def _question(self, ask: Ask) -> Question:
-        headers, base = self._headers[ask.location], ask.location.base_url
+    def question(self, ask: Ask) -> Question:
+        """What is sent for one."""
+        headers, base = self.headers[ask.location], ask.location.base_url
         if self._is_form and self._is_long(ask):
             url, body = f"{base}/{ask.path}/_search", ask.query.encode()
             return Question(ask.operation, url, {**headers, "Content-Type": _FORM}, "POST", body)
@@ -106,14 +119,28 @@ class FhirServer:
         self, asks: Sequence[Ask], call: Call, has_batch: bool
     ) -> Sequence[RawAnswer | UpstreamError]:
         """As many answers, in order: in batch Bundles where the server takes them, else side by side."""
-        is_batched = has_batch and not self._refuses_bundles
-        if len(asks) == 1 and (self._is_form or not is_batched or not self._is_long(asks[0])):
+        is_batched = has_batch and not self.refuses_bundles
+        if len(asks) == 1:
+            ask = asks[0]
+            path, query = ask.path, ask.query
+            if query and ask.page is None and len(path) + len(query) <= self._room:
+                place = ask.location
+                question = Question(ask.operation, f"{place.base_url}/{path}?{query}", self.headers[place])
+            elif self._is_form or not is_batched or not self._is_long(ask):
+                question = self.question(ask)
+            else:
+                return await self._batched(asks, call)
             try:
-                return (raw_answer(self.source, await self._exchange.send(self._question(asks[0]), call)),)
+                return (raw_answer(self.source, await self.exchange.send(question, call)),)
             except UpstreamError as problem:
                 return (problem,)
-        if is_batched and 0 < len(asks) <= self.settings.bundle_entries_max and _have_one_place(asks):
-            return await self._batched(asks, call)
+        if is_batched and 0 < len(asks) <= self.settings.bundle_entries_max:
+            place = asks[0].location
+            for ask in asks:
+                if ask.location is not place or ask.page:
+                    break
+            else:
+                return await self._batched(asks, call)
         return await self._by_groups(asks, call, has_batch)
 
     async def _by_groups(
@@ -133,15 +160,15 @@ class FhirServer:
         return [answer for answer in answers if answer is not None]
 
     def _is_long(self, ask: Ask) -> bool:
-        """Whether a query fits into no address."""
+        """Whether a query fits into no address; a page's own address stands in its place."""
         length = len(ask.path) + len(ask.query)
-        if length <= self._room or not ask.query:
+        if length <= self._room or not ask.query or ask.page is not None:
             return False
         return len(ask.location.base_url) + length + 2 > self.settings.url_length_max
 
     def groups(self, asks: Sequence[Ask], has_batch: bool) -> list[list[int]]:
         """Which of the asks go together. Next links are opaque addresses, so they go alone."""
-        if not has_batch or self._refuses_bundles:
+        if not has_batch or self.refuses_bundles:
             return [[place] for place in range(len(asks))]
         groups: list[list[int]] = []
         open_groups: dict[str, list[int]] = {}
@@ -160,18 +187,32 @@ class FhirServer:
         entries = [
             _Entry(_Request("GET", f"{one.path}?{one.query}" if one.query else one.path)) for one in asks
         ]
-        body = encode_json(_Batch(entry=entries))
-        question = Question("batch", location.base_url, self._bundle_headers[location], "POST", body)
         try:
-            answer = raw_answer(self.source, await self._exchange.send(question, call))
-            if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
-                self._refuses_bundles = True
+            answer = await self.batch(encode_json(_Batch(entry=entries)), location, call)
+            if answer is None:
                 return await self.fetch_all(asks, call, has_batch=False)
-            if len(answer.body) > _LARGE_BYTES and call.turns is not None:
-                await call.turns.take()
             return typed_answers(answer, [ask.row for ask in asks])
         except UpstreamError as problem:
             return [problem] * len(asks)
+
+    async def batch(self, body: bytes, location: Location, call: Call) -> RawAnswer | None:
+        """The answer to a Bundle of questions; None where the server turns out to take none. Raises
+        UpstreamError."""
+        if self.refuses_bundles:
+            return None
+        question = Question("batch", location.base_url, self.bundle_headers[location], "POST", body)
+        answer = raw_answer(self.source, await self.exchange.send(question, call))
+        return answer if await self.has_taken(answer, call) else None
+
+    async def has_taken(self, answer: RawAnswer, call: Call) -> bool:
+        """Whether this is the answer of a server that takes Bundles of questions. Comes before a large one is
+        decoded. Raises UpstreamError."""
+        if answer.status in _NO_BATCH_STATUSES and not _is_throttled(answer.answer):
+            self.refuses_bundles = True
+            return False
+        if len(answer.body) > LARGE_BYTES and call.turns is not None:
+            await call.turns.take()
+        return True
 
 
 def _named(headers: Mapping[str, str]) -> dict[str, str]:
@@ -186,14 +227,6 @@ def _decoded(answer: RawAnswer | UpstreamError) -> Answer | UpstreamError:
         return answer.answer
     except UpstreamError as problem:
         return problem
-
-
-def _have_one_place(asks: Sequence[Ask]) -> bool:
-    place = asks[0].location
-    for ask in asks:  # noqa: SIM110  a generator costs more than all of the rest
-        if ask.location is not place or ask.page:
-            return False
-    return True
 
 
 def _is_throttled(answer: Answer) -> bool:

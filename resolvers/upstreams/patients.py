@@ -1,6 +1,7 @@
 """What a Patient record says of itself: its identifiers, and where the patient is registered."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from clinical.identifiers import Token
 from resolvers.resource import Json, Resource
@@ -27,27 +28,35 @@ def _plainly_stating(
 ) -> list[tuple[Resource, ...]] | None:
     """The same for identifiers of one system, where none is stated twice and all are written as they are
     asked for; None where that is not so."""
-    system = tokens[0].system if tokens else None
-    codes = [one.code for one in tokens if one.system == system]
-    if not system or len(codes) < len(tokens):
+    system = tokens[0].system
+    if not system:
         return None
+    stated: dict[Any, Resource] = {}
+    found: list[tuple[Resource, ...]] = []
     try:
-        said = [
-            (row["value"], one)
-            for one in records
-            for row in one.json["identifier"]
-            if row.get("system") == system
-        ]
-        stated = dict(said)
+        for record in records:
+            for row in record.json["identifier"]:
+                if row.get("system") == system:
+                    value = row["value"]
+                    if value in stated:
+                        return None
+                    stated[value] = record
         text = "".join(stated)
-        if len(stated) < len(said) or text.split() != [text]:
+        if text.split() != [text]:
             return None
-        found = [*map(stated.get, codes)]
-        if None in found and [one for one in codes if not one or one.split() != [one]]:
-            return None
+        for token in tokens:
+            code = token.code
+            if token.system != system:
+                return None
+            if code in stated:
+                found.append((stated[code],))
+            elif code and code.split() == [code]:
+                found.append(())
+            else:
+                return None
     except (AttributeError, KeyError, TypeError):  # what is not as FHIR has it
         return None
-    return [(one,) if one is not None else () for one in found]
+    return found
 
 
 def _stating(tokens: Iterable[Token], records: Iterable[Resource]) -> list[tuple[Resource, ...]]:

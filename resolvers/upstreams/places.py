@@ -5,17 +5,18 @@ from collections import deque
 
 
 class Places:
-    """Places for calls, given out in the order in which they were asked for."""
+    """Places for calls, given out in the order in which they were asked for. `free`: as many may be taken
+    at once, there is nobody `waiting` then; one may only be given back by `release` where somebody is."""
 
     def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.free = count
+        self.waiting: deque[asyncio.Future[None]] = deque()
 
     def taken(self) -> bool:
         """Takes a place where one is free; False where not. Nobody waits while one is free."""
-        if self._free == 0:
+        if self.free == 0:
             return False
-        self._free -= 1
+        self.free -= 1
         return True
 
     async def wait(self) -> None:
@@ -23,21 +24,21 @@ class Places:
         if self.taken():
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self.waiting.append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
                 self.release()  # it was given in the moment in which nobody wanted it any more
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
+            elif turn in self.waiting:
+                self.waiting.remove(turn)
             raise
 
     def release(self) -> None:
         """Gives a place back: to who waits the longest, if anybody does."""
-        while self._waiting:
-            turn = self._waiting.popleft()
+        while self.waiting:
+            turn = self.waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._free += 1
+        self.free += 1

@@ -3,15 +3,13 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Coroutine
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-from aiohttp.connector import Connection
-from yarl import URL
 
 from resolvers.upstreams.deadlines import Deadlines, Limit
 from resolvers.upstreams.errors import UpstreamError
+from resolvers.upstreams.plain_request import answer_to
 from resolvers.upstreams.transport import (
     Request,
     Response,
@@ -23,26 +21,12 @@ from resolvers.upstreams.transport import (
     unreachable,
 )
 
-_UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
-_HEADER_LINE_MAX: Final = 65_536
-
-
 _PROBLEMS: Final = (
     aiohttp.ClientError,
     OSError,
     ValueError,
     aiohttp.http_exceptions.HttpProcessingError,
 )
-
-
-class _Asking(aiohttp.ClientRequest):
-    """A request that does not take an answer that lay in a kept connection before it was asked: it would be
-    the answer to another question, so perhaps of another patient."""
-
-    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        if conn.protocol is None or conn.protocol.should_close:
-            raise aiohttp.ServerDisconnectedError("an answer came that nobody asked for")
-        return super().send(conn)
 
 
 class AiohttpTransport:
@@ -60,54 +44,57 @@ class AiohttpTransport:
         self._max_bytes = max_response_bytes
         self._max_concurrency = max_concurrency
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: aiohttp.TCPConnector | None = None
         self._deadlines: Deadlines | None = None
 
     async def start(self) -> None:
-        if self._session is not None:
+        if self._connector is not None:
             return
         self._deadlines = Deadlines(asyncio.get_running_loop())
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_concurrency, ssl=self._tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            request_class=_Asking,
-            timeout=_UNLIMITED,  # Deadlines is cheaper
-            trust_env=False,
-            max_line_size=_HEADER_LINE_MAX,
-            max_field_size=_HEADER_LINE_MAX,
-        )
+        self._connector = aiohttp.TCPConnector(limit=self._max_concurrency, ssl=self._tls or True)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
         if self._deadlines is not None:
             self._deadlines.close()
 
     async def send(self, request: Request, deadline: float) -> Response:
-        session, deadlines = self._session, self._deadlines
-        assert session is not None, "start() comes before send()"
+        connector, deadlines = self._connector, self._deadlines
+        assert connector is not None, "start() comes before send()"
         assert deadlines is not None
+        if deadline <= time.monotonic():
+            raise timed_out(self._source)
+        limit = Limit(deadlines, deadline)
         try:
-            if deadline <= time.monotonic():
-                raise timed_out(self._source)
-            with Limit(deadlines, deadline):
-                return await self._read(await _answer(session, request))
+            try:
+                answer = await answer_to(request, connector)
+                content = answer.content
+                if content.is_eof() and content.total_bytes <= self._max_bytes:
+                    body = content.read_nowait()
+                else:
+                    body = await self._read(answer)
+            except BaseException as problem:
+                limit.end(problem)
+                raise
         except _PROBLEMS as problem:
             raise _meaning(self._source, problem) from problem
+        limit.end(None)
+        return Response(answer.status, answer.headers, body)
 
     async def open(self, request: Request, deadline: float) -> "AiohttpArriving":
-        session, deadlines = self._session, self._deadlines
-        assert session is not None, "start() comes before open()"
+        connector, deadlines = self._connector, self._deadlines
+        assert connector is not None, "start() comes before open()"
         assert deadlines is not None
         try:
             seconds_left(self._source, deadline)
             with deadlines.until(deadline):
-                return AiohttpArriving(self._source, await _answer(session, request), deadlines)
+                return AiohttpArriving(self._source, await answer_to(request, connector), deadlines)
         except _PROBLEMS as problem:
             raise _meaning(self._source, problem) from problem
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> Response:
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         content, limit = answer.content, self._max_bytes
         parts: list[bytes] = []
         size = 0
@@ -123,7 +110,7 @@ class AiohttpTransport:
         except BaseException:
             answer.close()
             raise
-        return Response(answer.status, answer.headers, parts[0] if len(parts) == 1 else b"".join(parts))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class AiohttpArriving:
@@ -149,18 +136,6 @@ class AiohttpArriving:
 
     async def close(self) -> None:
         self._answer.close()
-
-
-def _answer(session: aiohttp.ClientSession, request: Request) -> Awaitable[aiohttp.ClientResponse]:
-    url = request.url
-    is_sendable = url.isascii() and url.isprintable() and " " not in url
-    return session.request(
-        request.method,
-        URL(url, encoded=is_sendable),
-        headers=request.headers,
-        data=request.body,
-        allow_redirects=False,
-    )
 
 
 def _meaning(source: str, problem: Exception) -> UpstreamError:

@@ -178,6 +178,40 @@ class Upstream(Protocol):
         """For each business identifier, the Patient records that carry it at these places."""
 
 
+class FirstPages(Protocol):
+    """The first pages of lists that were asked for together. `types`: of what; `plain`: the rows of each
+    list, None where its page is not plain, or there is none."""
+
+    types: frozenset[str]
+    plain: Sequence[PlainPage | None]
+
+    def answers(self) -> Iterable[tuple[Search, Page | UpstreamError]]:
+        """Each search with its page, or what went wrong."""
+
+    async def let_go(self, turns: Turns) -> None:
+        """Frees the rows bit by bit; nothing is asked of it after that."""
+
+
+class PreparedSearches(Protocol):
+    """Searches that are about a patient each, at one place of a source, before it is said about whom."""
+
+    types: frozenset[str]
+    location: Location
+
+    async def fetch(self, patients: Sequence[str], call: Call) -> FirstPages | None:
+        """The first page of each search about its patient, in order; or of the one search about each of many
+        patients. None: the source cannot be asked for them together."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A source for which it may be worked out once how lists are asked for, whoever they are of."""
+
+    def prepare(self, searches: Sequence[Search]) -> PreparedSearches | None:
+        """How some searches, each without a patient, are asked about patients as long as the source can do
+        what it can do now. None: not in one way."""
+
+
 @runtime_checkable
 class Declaring(Protocol):
     """A source that says at once what it is known to be able to do."""

@@ -75,13 +75,19 @@ async def test_operation_is_settled_however_it_ends(query: str, status: int, cos
     assert ((state := await budget(door)).remaining, state.in_flight) == (100 - cost, 0)
 
 
+async def test_a_response_tells_the_state_of_the_budget() -> None:
+    door = FrontDoor(ratelimit=strict())
+    told = (await door.ask(THREE)).json()["extensions"]["cost"]
+    assert told["throttleStatus"] == (await budget(door)).throttle_status()
+
+
 async def test_a_defect_of_the_executor_is_settled_too(monkeypatch: pytest.MonkeyPatch) -> None:
     door = FrontDoor(ratelimit=strict())
 
     async def fail(*_: Any) -> Any:
         raise KeyError("defect")
 
-    monkeypatch.setattr(door.executor, "run", fail)
+    monkeypatch.setattr(StockExecutor, "run", fail)
     assert (await door.ask(THREE)).status_code == 500
     assert ((state := await budget(door)).remaining, state.in_flight) == (97, 0)
 

@@ -1,6 +1,7 @@
 """What the edge makes of a request before anybody else sees it."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gateway.cors import OriginList
-from gateway.edge import Edge, accepted_request_id, headers_of, marked, request_id_of
+from gateway.cors import Headers, OriginList
+from gateway.edge import Edge, headers_of, marked, request_id_of
 
 Lines = list[tuple[bytes, bytes]]
 
@@ -63,10 +64,20 @@ async def test_application_at_a_plain_path_is_called_without_the_router(told: To
 class Marking(Told):
     """One that adds the marks by itself."""
 
-    adds_marks = True
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, marked(send, scope["state"]["marks"]))
+        await self.serve(scope, receive, send, request_id_of(scope), headers_of(scope), ())
+
+    async def serve(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        headers: Mapping[bytes, bytes],
+        marks: Headers,
+    ) -> None:
+        assert headers[b"origin"] == ORIGIN.encode()
+        await super().__call__(scope, receive, marked(send, marks))
 
 
 @pytest.mark.parametrize("root_path", ["", "/behind"])
@@ -98,9 +109,18 @@ async def test_responses_vary_by_origin_only_where_one_is_allowed(told: Told) ->
     assert [value for name, value in headers if name == b"vary"] == [b"Accept", b"Origin"]
 
 
-def test_made_ids_are_random_uuids_of_version_4() -> None:
-    made = {accepted_request_id(None) for _ in range(1000)}
+async def test_made_ids_are_random_uuids_of_version_4(told: Told) -> None:
+    edge, made = edge_over(told), set()
+    for _ in range(1000):
+        await answered(edge, "/told", [(b"x-request-id", b"no UUID")])
+        made.add(request_id_of(told.scope))
     assert len(made) == 1000
     for one in made:
         parsed = uuid.UUID(one)
         assert (str(parsed), parsed.version, parsed.variant) == (one, 4, uuid.RFC_4122)
+
+
+async def test_uuid_of_the_caller_is_kept_in_lower_case(told: Told) -> None:
+    given = str(uuid.UUID(int=2**127 + 10))
+    await answered(edge_over(told), "/told", [(b"x-request-id", given.upper().encode())])
+    assert request_id_of(told.scope) == given

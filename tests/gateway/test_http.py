@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.execution.stock import StockExecutor
 from tests.gateway import front_door
 from tests.gateway.front_door import ORIGIN, FrontDoor, code_of
 
@@ -114,12 +115,16 @@ async def test_operation_is_chosen_by_name(door: FrontDoor) -> None:
         b'{"query": "\xff"}',
         b'{"query": "{ hello }", "variables": ' + b"[" * 9000 + b"]" * 9000 + b"}",
         b'{"query": "{ hello }"} trailing',
+        b'{"query": "{ hello }", "variables": {"x": 1e99999999999999999999}}',
+        b'{"query": "{ hello }", "extensions": {"x": [-1.5e-99999999999999999999]}}',
     ],
 )
 async def test_body_that_is_no_request_is_400_for_every_client(door: FrontDoor, body: bytes) -> None:
     for media_type in (NEW, OLD):
         response = await door.post(content=body, headers={"Accept": media_type})
         assert (response.status_code, code_of(response)) == (400, "BAD_USER_INPUT")
+        assert door.kept.records()[-1]["request_id"] == response.headers["X-Request-ID"]
+    assert [one["outcome"] for one in door.kept.records()] == ["BAD_USER_INPUT"] * 2
 
 
 async def test_unknown_parameters_are_ignored_and_null_ones_are_absent(door: FrontDoor) -> None:
@@ -196,6 +201,7 @@ async def test_empty_parameters_of_a_get_are_absent(door: FrontDoor) -> None:
         {"query": "{ hello }", "variables": "[]"},
         {"query": "{ hello }", "variables": "5"},
         {"query": "{ hello }", "extensions": "nonsense"},
+        {"query": "{ hello }", "variables": '{"x": 1e99999999999999999999}'},
         [("query", "{ hello }"), ("query", "{ thing { id } }")],
     ],
 )
@@ -259,7 +265,7 @@ async def test_fault_of_the_gateway_itself_is_a_reply_too(
     async def fail(*_: Any) -> None:
         raise RuntimeError(front_door.SECRET_NAME)
 
-    monkeypatch.setattr(door.executor, "run", fail)
+    monkeypatch.setattr(StockExecutor, "run", fail)
     response = await door.ask("{ hello }")
     assert (response.status_code, code_of(response)) == (500, "INTERNAL_SERVER_ERROR")
     assert front_door.SECRET_NAME not in response.text

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from clinical.codec import encode_json
 from clinical.compartment import patient_parameter
 from clinical.identifiers import Token
@@ -131,13 +133,13 @@ class MemoryUpstream:
         size = min(search.count, self.page_size_max)
         end = start + size
         rows, following = found[start:end], str(end) if end < len(found) else None
-        return Page(tuple(map(self._resource, rows)), following, plain=self._plain(search, rows))
+        return Page(tuple(map(self._resource, rows)), following, plain=self._plain(search, rows, following))
 
-    def _plain(self, search: Search, rows: list[dict[str, Any]]) -> PlainPage | None:
+    def _plain(self, search: Search, rows: list[dict[str, Any]], following: str | None) -> PlainPage | None:
         """The rows as a FHIR server's bytes would give them."""
         if search.shape is None:
             return None
         bundle = {"resourceType": "Bundle", "entry": [{"resource": one} for one in rows]}
         asked = Asked(self.name, search.type, search.location, is_only_place=True)
         found = plain_page(kind_of(asked, search.shape), RawAnswer(self.name, 200, encode_json(bundle), NOW))
-        return found.plain if found else None
+        return None if found is None or found.plain is None else replace(found.plain, next=following)

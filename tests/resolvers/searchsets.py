@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
 from clinical.codec import encode_json
 from clinical.order import in_order
 from permissions.decision import Decisions
@@ -16,11 +18,13 @@ from resolvers.context import RequestContext
 from resolvers.cursor import Cursors, Position
 from resolvers.federation import Federation
 from resolvers.linking import Linking
+from resolvers.shape import PlainPage
+from resolvers.turns import Turns
 from resolvers.upstreams.errors import UpstreamError
 from resolvers.upstreams.fhir_entries import Asked
 from resolvers.upstreams.fhir_plain import entries_of, kind_of, plain_page, resources_of
 from resolvers.upstreams.fhir_raw import RawAnswer
-from resolvers.upstreams.upstream import Page, Search
+from resolvers.upstreams.upstream import Call, Page, Search
 from tests.resolvers.asking import KEY, NHS
 from tests.resolvers.memory import NOW, MemoryUpstream
 
@@ -69,6 +73,44 @@ class SearchsetUpstream(MemoryUpstream):
         if self.sends_strays and search.type != "Patient":
             return self.resources.get(search.type, [])
         return super()._matching(search)
+
+
+@dataclass
+class PagesInMemory:
+    """The first pages of some searches (`resolvers.upstreams.upstream.FirstPages`)."""
+
+    types: frozenset[str]
+    found: Sequence[tuple[Search, Page | UpstreamError]]
+
+    @property
+    def plain(self) -> list[PlainPage | None]:
+        return [page.plain if isinstance(page, Page) else None for _, page in self.found]
+
+    def answers(self) -> Sequence[tuple[Search, Page | UpstreamError]]:
+        return self.found
+
+    async def let_go(self, turns: Turns) -> None:
+        self.found = ()
+
+
+@dataclass
+class PreparedInMemory:
+    """Searches about patients (`resolvers.upstreams.upstream.PreparedSearches`); `most` at once."""
+
+    source: MemoryUpstream
+    searches: Sequence[Search]
+    most: int = 50
+
+    def __post_init__(self) -> None:
+        self.types = frozenset(one.type for one in self.searches)
+        self.location = self.searches[0].location
+
+    async def fetch(self, patients: Sequence[str], call: Call) -> PagesInMemory | None:
+        if len(patients) > self.most:
+            return None
+        of = self.searches if len(self.searches) == len(patients) else [*self.searches] * len(patients)
+        asked = [replace(one, patient=patient) for one, patient in zip(of, patients, strict=True)]
+        return PagesInMemory(self.types, list(zip(asked, await self.source.search(asked, call), strict=True)))
 
 
 class OpenCursors(Cursors):

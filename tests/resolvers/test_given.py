@@ -51,23 +51,25 @@ def test_a_row_is_of_the_person_that_its_own_place_knows_by_that_id(
     long, short = Disclosures(), Disclosures()
     note_resources(long, None, [resource(**about(reference))])
     row = msgspec.convert(resource(**about(reference)).json, shape_of("Observation", ()).row)
-    page = PlainPage([row], "gp", BASE, "Observation", NOW, "gp/Observation/")
-    note_rows(short, None, Straight([row], [page], has_next=False))
+    page = PlainPage([row], "gp", BASE, "Observation", NOW, "gp/Observation/", None)
+    note_rows(short, None, Straight([row], has_next=False, page=page))
     assert rows_of(long) == rows_of(short) == [(patient, "Observation", "gp", 1)]
 
 
 def test_a_list_about_a_person_is_that_persons() -> None:
     noted = Disclosures()
     note_resources(noted, "person/a", [resource(**about("Patient/7")), resource(id_="2")])
-    page = PlainPage([object()] * 3, "gp", BASE, "Observation", NOW, "gp/Observation/")
-    note_rows(noted, "person/a", Straight(page.rows, [page] * 3, has_next=False))
+    page = PlainPage([object()] * 3, "gp", BASE, "Observation", NOW, "gp/Observation/", None)
+    note_rows(noted, "person/a", Straight(page.rows, has_next=False, page=page))
     assert rows_of(noted) == [("person/a", "Observation", "gp", 5)]
 
 
 def test_rows_of_another_source_between_those_of_one_are_noted_as_the_others() -> None:
     noted = Disclosures()
-    one, other = (PlainPage([object()] * 2, name, BASE, "Observation", NOW, name) for name in ("gp", "ehr"))
-    note_rows(noted, "person/a", Straight([object()] * 3, [one, other, one], has_next=False))
+    one, other = (
+        PlainPage([object()] * 2, name, BASE, "Observation", NOW, name, None) for name in ("gp", "ehr")
+    )
+    note_rows(noted, "person/a", Straight([object()] * 3, False, None, [one, other, one]))
     assert rows_of(noted) == [("person/a", "Observation", "ehr", 1), ("person/a", "Observation", "gp", 2)]
 
 

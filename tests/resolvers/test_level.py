@@ -1,5 +1,6 @@
 """Lists that are planned from what was kept are asked for, and answered, as those that are planned anew."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -14,12 +15,13 @@ from permissions.scopes import other_words, parse_scopes
 from resolvers.cache import MemoryCache
 from resolvers.cursor import Cursors
 from resolvers.federation import Federation
+from resolvers.level import Level
 from resolvers.linking import Linking
 from resolvers.upstreams.closed import SourceRules
 from resolvers.upstreams.errors import UpstreamError
-from resolvers.upstreams.upstream import Abilities, Call, Declaring
+from resolvers.upstreams.upstream import Abilities, Call, Declaring, Preparing, Search
 from tests.resolvers.asking import KEY, NHS, TYPES, executor, observation, patient, permissions_of
-from tests.resolvers.searchsets import SearchsetUpstream
+from tests.resolvers.searchsets import PreparedInMemory, SearchsetUpstream
 
 Json = dict[str, Any]
 NUMBERS = ("9990000018", "9990000026", "9990000034")
@@ -41,7 +43,9 @@ UNTOLD = "query Q($id: ID!) { patient(id: $id) { observations(first: 2) { nodes 
 STRICT = """query Q($id: ID!) { patient(id: $id) {
   observations(first: 2, require: COMPLETE) { nodes { id } } conditions { nodes { id } } } }"""
 ALL = "{ patients(first: 5) { nodes { id observations(first: 2) { completeness nodes { id status } } } } }"
-TEXTS = (MANY, FOUND, ONE, UNTOLD, STRICT, ALL)
+SAME = """query Q($id: ID!) { patient(id: $id) { observations(first: 3) { nodes {
+  subject { resource { ... on Patient { id conditions(first: 2) { completeness nodes { id } } } } } } } } }"""
+TEXTS = (MANY, FOUND, ONE, UNTOLD, STRICT, ALL, SAME)
 SCOPES = (
     "system/*.rs",
     "system/Patient.rs system/Observation.rs",
@@ -59,7 +63,12 @@ class DeclaringUpstream(SearchsetUpstream):
 
     async def abilities(self, resource_type: str, call: Call) -> Abilities | UpstreamError:
         assert isinstance(self, Declaring)
+        assert isinstance(self, Preparing)
         return await super().abilities(resource_type, call)
+
+    def prepare(self, searches: Sequence[Search]) -> PreparedInMemory | None:
+        assert all(one.patient is None for one in searches)
+        return PreparedInMemory(self, searches) if len(set(searches)) == len(searches) else None
 
 
 def source(name: str = "a") -> DeclaringUpstream:
@@ -181,11 +190,23 @@ async def test_a_level_is_kept_once_for_all_persons() -> None:
         assert data["patient"]["observations"]["completeness"] == "COMPLETE"
         assert {one.patient for _, searches in asked[0] for one in searches} == {who}
     await answer(opened, SCOPES[0], ALL, "1", 2)
-    assert len(opened._levels._kept) == 2
-    for level in opened._levels._kept.values():
+    levels = [one for one in opened._levels._kept.values() if isinstance(one, Level)]
+    assert len(levels) == 2
+    for level in levels:
         assert [(one.search.patient, one.plan.searches, one.plan.records) for one in level.sites] == [
             (None, (), ())
         ]
+
+
+async def test_a_list_of_one_person_is_asked_for_once_whatever_leads_there() -> None:
+    opened = deployed(source())
+    for _ in range(3):
+        data, *_, asked = await answer(opened, SCOPES[0], SAME, "1", 2)
+        rows = data["patient"]["observations"]["nodes"]
+        lists = [row["subject"]["resource"]["conditions"] for row in rows]
+        assert lists == [{"completeness": "COMPLETE", "nodes": [{"id": "a/Condition/c1"}]}] * 3
+        searches = [one for _, of in asked[0] for one in of]
+        assert len(searches) == len(set(searches))
 
 
 async def test_a_restricted_person_is_asked_about_at_no_closed_source_that_others_are_asked_about_at() -> (

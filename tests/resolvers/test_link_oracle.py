@@ -96,8 +96,16 @@ REPLACED_AND_RESTRICTED = [
 ]
 """The record in use says where the person is, the one that it has replaced withholds it."""
 
+REPLACED_TWO = [
+    Rec("a", "a0"),
+    Rec("a", "a1", by="a0", restricted=True),
+    Rec("a", "a2", (NUMBERS[0],), by="a0"),
+]
+"""A record without an identifier has replaced two, one of which states the identifier that is asked for."""
+
 
 @settings(max_examples=60, deadline=None)
+@example(REPLACED_TWO, set(), True)
 @example(REPLACED_AND_RESTRICTED, set(), False)
 @example(REPLACED_AND_RESTRICTED, set(), True)
 @given(populations(), st.sets(st.sampled_from(SOURCES), max_size=2), st.booleans())

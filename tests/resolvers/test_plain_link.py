@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from clinical.hidden import has_entered_in_error, is_entered_in_error
 from clinical.identifiers import Token, are_nhs_numbers, is_nhs_number
-from resolvers.linking import Linking, Links
+from resolvers.cache import MemoryCache
+from resolvers.known_persons import KnownPersons
+from resolvers.linking import Linking, Links, stated_by_each
 from resolvers.person import Sealing
-from resolvers.plain_link import plainly_linked
+from resolvers.plain_link import plain_person, plainly_found, plainly_linked
 from resolvers.resource import Location, Resource
 from resolvers.upstreams.errors import UpstreamTimeout
 from resolvers.upstreams.fhir_query import token_text, token_texts
@@ -90,6 +93,22 @@ def test_what_many_records_plainly_state_is_what_each_states(
         for token in (Token(system, value) for system in systems for value in NUMBERS):
             assert links.links(token) == (links._verified(token.system or "", token.code or "").tokens != ())
             assert stated == (token,) or not (links.links(token) and links.states_only(one, token))
+
+
+@settings(max_examples=600, deadline=None)
+@given(records(), st.sampled_from(((NHS,), (NHS, MRN), (MRN,))))
+def test_a_record_that_is_found_alone_states_what_it_states_among_others(
+    found: list[Resource], systems: tuple[str, ...]
+) -> None:
+    linking = Linking(systems, frozenset("a"), KEY)
+    links = Links(linking, {})
+    for one in found:
+        for token in (Token(system, value) for system in systems for value in NUMBERS):
+            remember: dict[str, bytes] = {}
+            person = plain_person(token, "person/x", (one,), linking, remember)
+            assert (person is not None) == links.states_only(one, token)
+            assert bool(remember) == (person is not None) == (one.person_id is not None)
+            one.person_id = None
 
 
 @settings(max_examples=600, deadline=None)
@@ -262,3 +281,64 @@ def test_who_is_not_found_once_is_not_linked_at_one_look(count: int, answer: Any
     several = tuple(stating_number(count - 1, id=str(one)) for one in answer) if answer == (0, 0) else answer
     found = [*((stating_number(one),) for one in range(count - 1)), several]
     assert linked(found, [None] * count) is None
+
+
+async def found_again(asked: list[Resource], said: list[Any]) -> Any:
+    """What becomes of a page of the only source, which answers so to a lookup of its identifiers."""
+
+    async def identify_all(*_: Any) -> list[Any]:
+        return said
+
+    linking, known, cache = Linking((NHS,), frozenset("a"), KEY), KnownPersons(), MemoryCache()
+    stated = stated_by_each(asked, linking, linking.trusted_sources)
+    assert stated is not None
+    loaders: Any = SimpleNamespace(identify_all=identify_all, prime=lambda *_: None)
+    source = MemoryUpstream("a", {"Patient": []})
+    found = await plainly_found(stated, source, linking, loaders, principal("system/*.rs"), cache, known)
+    if found is None:
+        assert not known.persons
+        assert not [one for one in asked if one.person_id is not None]
+        return None
+    for one, (record,), person in zip(asked, said, found.values(), strict=True):
+        assert known.persons[one] is known.persons[record] is person is known.by_id[one.person_id or ""]
+        assert record.person_id == one.person_id
+        assert await cache.get(f"link:a/{one.id}") == (one.person_id or "").encode()
+    return [*found.values()]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(
+    ("more", "is_plain"),
+    [
+        ({}, True),
+        ({"json": LABELLED}, True),
+        ({"json": {"meta": 3}}, False),
+        ({"json": RESTRICTED}, False),
+        ({"json": {"link": [{"type": "replaces", "other": {"reference": "Patient/9"}}]}}, False),
+        ({"json": {"active": False}}, False),
+        ({"json": {"identifier": []}}, False),
+        ({"json": {"identifier": [{"system": NHS, "value": "9990000042"}]}}, False),
+        ({"cached": True}, False),
+        ({"id": "9"}, False),
+        ({"location": Location("https://b.example/fhir")}, False),
+    ],
+)
+async def test_a_fresh_page_is_linked_as_its_records_are_at_one_look(
+    place: int, more: dict[str, Any], is_plain: bool
+) -> None:
+    asked = [stating_number(one) for one in range(2)]
+    said: list[Any] = [(stating_number(one, **(more if one == place else {})),) for one in range(2)]
+    persons = await found_again(asked, said)
+    assert (persons is not None) == is_plain
+    if persons is not None:
+        plain = linked(said, [stating_number(one) for one in range(2)])
+        assert [(one.id, one.records, one.is_plain) for one in persons] == [
+            (one.id, one.records, one.is_plain) for one in plain.persons
+        ]
+        assert {one.is_unlabelled for one in persons} == {"json" not in more}
+        assert persons[0].outcomes["a"] == plain.persons[0].outcomes["a"]
+
+
+@pytest.mark.parametrize("said", [(), UpstreamTimeout("a", "slow"), (stating_number(0), stating_number(0))])
+async def test_a_fresh_page_is_not_linked_at_one_look_where_one_is_not_found_once(said: Any) -> None:
+    assert await found_again([stating_number(one) for one in range(2)], [(stating_number(1),), said]) is None

@@ -42,9 +42,9 @@ def is_readable(shape: Shape, json: Json) -> bool:
 
 def admits(json: Json, about: str | None = None, shape: Shape = BARE) -> bool:
     return (
-        shape.texts(decoded(shape, {}, json), about) is not None
+        shape.texts(decoded(shape, {}, json), about, []) is not None
         if about is None
-        else shape.texts(decoded(shape, json), about) is not None
+        else shape.texts(decoded(shape, json), about, []) is not None
     )
 
 

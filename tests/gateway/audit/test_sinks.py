@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.json_lines_file import LOOK_AGAIN_S, JsonLinesFile, check_file, open_file
+from gateway.audit.json_lines_file import JsonLinesFile, check_file, open_file
 from gateway.audit.sink import AuditSettings, SinkUnavailable, open_sink
 from gateway.audit.standard_output import StandardOutput
+from gateway.audit.whole_lines import LOOK_AGAIN_S
 from tests.gateway.issuing import Clock
 
 APPENDING = """

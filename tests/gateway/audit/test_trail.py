@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.audit.entry import Entry
 from gateway.documents import document_hash
+from gateway.execution.stock import StockExecutor
 from tests.gateway import front_door
 from tests.gateway.front_door import ORIGIN, FrontDoor, KeptLines
 
@@ -138,7 +139,7 @@ async def test_a_crash_leaves_its_line(door: FrontDoor, monkeypatch: pytest.Monk
     async def crash(*_: Any) -> Any:
         raise RuntimeError(front_door.SECRET_NAME)
 
-    monkeypatch.setattr(door.executor, "run", crash)
+    monkeypatch.setattr(StockExecutor, "run", crash)
     await door.ask("{ hello }")
     assert (only(door)["outcome"], only(door)["status"]) == ("INTERNAL_SERVER_ERROR", 500)
     assert front_door.SECRET_NAME not in str(door.kept.lines)
@@ -227,10 +228,10 @@ async def test_a_full_disk_keeps_no_answer_back_and_is_told_with_the_line(
 async def test_a_defect_of_the_record_keeps_no_answer_back(
     door: FrontDoor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Entry) -> Any:
+    def broken(*_: Any) -> Any:
         raise RuntimeError(front_door.SECRET_NAME)
 
-    monkeypatch.setattr(Entry, "record", broken)
+    monkeypatch.setattr(Entry, "line", broken)
     response = await door.ask("{ hello }")
     assert response.status_code == 200
     assert f"(RuntimeError), 1 so far: request {response.headers['X-Request-ID']}" in caplog.text

@@ -2,12 +2,10 @@
 
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 
-from gateway.cost import tariff
 from gateway.cost.actual import actual
 from gateway.cost.analysis import Analysis
 from gateway.cost.selections import Alternative, Body, Selection
@@ -43,7 +41,7 @@ class Noting:
 
     def object(self, kind: Alternative, at: LinkedPath) -> None:
         for one in self._random.sample(list(kind.selections), len(kind.selections)):
-            if len(self.tally.pages) + len(self.tally.found) < NOTES_MAX and self._random.random() < 0.8:
+            if len(self.tally.notes) < NOTES_MAX and self._random.random() < 0.8:
                 self._field(one, (at, one.key))
 
     def _field(self, one: Selection, at: LinkedPath) -> None:
@@ -82,10 +80,10 @@ def check(analysis: Analysis, variables: dict[str, Any], random: Random, about: 
         noting.object(analysis.root, None)
         for one in (frozenset[str](), denied):
             plain = plain_actual(analysis, variables, noting.tally, one)
-            for pages in (-1, NOTES_MAX):  # the short way from so many pages on: always, never
-                with patch.object(tariff, "SHORT_WAY_FROM", pages):
-                    ours = actual(analysis, variables, noting.tally, one)
-                assert ours == plain, (about, variables, one, pages)
+            analysis.prices.clear()
+            for way in ("general", "short"):  # which is made once an operation was charged
+                ours = actual(analysis, variables, noting.tally, one)
+                assert ours == plain, (about, variables, one, way)
 
 
 @settings(GENERATED, max_examples=EXAMPLES)

@@ -47,7 +47,7 @@ def now() -> Now:
 async def limiter(request: pytest.FixtureRequest, now: Now) -> AsyncIterator[Limiter]:
     made: Limiter
     if request.param == "memory":
-        made = MemoryLimiter(now, now)
+        made = MemoryLimiter(now.ns, now.ns)
     elif request.param == "cluster":
         masters: tuple[RedisProcess, ...] = request.getfixturevalue("redis_cluster")
         for one in masters:

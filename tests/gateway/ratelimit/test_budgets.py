@@ -37,7 +37,7 @@ def budgets(limiter: Limiter | None = None, clock: Clock | None = None, **settin
     now = Now()
     return Budgets(
         tiers(made),
-        limiter or MemoryLimiter(now, now),
+        limiter or MemoryLimiter(now.ns, now.ns),
         budget_keys(SECRET),
         ThrottleEvents(clock or Clock(1e9)),
     )
@@ -117,6 +117,8 @@ async def test_measuring_admits_what_enforcing_would_refuse_and_tells_of_it() ->
     reservation = await measured.reserve(caller(), 30)
     assert (reservation.measured, reservation.id) == ("budget", "")
     assert measured.settle(reservation, 30).remaining == 5
+    stranger = await measured.reserve(caller("stranger"), 1_000)
+    assert (stranger.measured, measured.settle(stranger, 1_000)) == ("query_cost", stranger.state)
     with pytest.raises(BudgetExceeded):
         await enforced.reserve(caller(), 30)
     assert (await measured.look(caller())).level == (await enforced.look(caller())).level
@@ -198,7 +200,7 @@ async def test_headers_of_a_refusal_tell_the_policy_that_refuses(
 
 async def test_near_limit_is_told_once_until_there_is_room_again() -> None:
     now = Now()
-    of = budgets(MemoryLimiter(now, now))
+    of = budgets(MemoryLimiter(now.ns, now.ns))
     await spend(of, caller(), 50, 30)
     assert not of.events.counts
     await spend(of, caller(), 1, 1, 1)

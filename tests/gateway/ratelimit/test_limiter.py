@@ -198,7 +198,7 @@ async def test_largest_costs_are_exact(limiter: Limiter, now: Now, cost: int) ->
 
 async def test_budgets_that_are_full_again_are_forgotten() -> None:
     now = Now()
-    limiter = MemoryLimiter(now, now)
+    limiter = MemoryLimiter(now.ns, now.ns)
     of = tier(daily_quota=100)
     for number in range(50):
         reservation = await taken(limiter, 10, of, f"user {number}")
@@ -212,6 +212,17 @@ async def test_budgets_that_are_full_again_are_forgotten() -> None:
     for number in range(60):
         await taken(limiter, 0, of, f"later {number}")
     assert limiter.kept < 70
+
+
+async def test_where_there_is_no_quota_the_day_holds_no_budget_in_memory() -> None:
+    now = Now()
+    limiter = MemoryLimiter(now.ns, now.ns)
+    for number in range(50):
+        limiter.settle(await taken(limiter, 10, tier(), f"user {number}"), 10)
+    now.ms += 60_000
+    for number in range(50):
+        await taken(limiter, 0, tier(), f"later {number}")
+    assert limiter.kept < 60
 
 
 async def test_redis_forgets_budgets_that_are_full_again(shared_redis: Any) -> None:

@@ -21,7 +21,7 @@ WAIT = st.tuples(st.just("wait"), st.integers(0, 50) | st.integers(0, 15_000) | 
 @given(st.sampled_from([PLAIN, QUOTA]), st.lists(RESERVE | SETTLE | WAIT, max_size=40), st.randoms())
 async def test_settling_need_not_look(of: Tier, steps: list[tuple[str, int]], random: Random) -> None:
     now = Now(20_000 * DAY_MS - 30_000)
-    looked, unlooked = MemoryLimiter(now, now), MemoryLimiter(now, now)
+    looked, unlooked = MemoryLimiter(now.ns, now.ns), MemoryLimiter(now.ns, now.ns)
     taken: list[tuple[Reservation, Reservation]] = []
     for what, number in steps:
         if what == "wait":

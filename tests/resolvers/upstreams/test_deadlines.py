@@ -67,14 +67,14 @@ async def test_a_cancellation_from_elsewhere_is_no_timeout() -> None:
 
 async def test_a_cancellation_in_the_moment_of_the_end_stays_a_cancellation() -> None:
     deadlines = Deadlines(asyncio.get_running_loop())
-    limit = deadlines.until(time.monotonic() + LATE)
 
     async def call() -> None:
-        with limit:
+        with deadlines.until(time.monotonic() + LATE):
             await asyncio.sleep(LATE)
 
     task = asyncio.create_task(call())
     await asyncio.sleep(0)
+    (limit,) = deadlines.limits
     limit.expire()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

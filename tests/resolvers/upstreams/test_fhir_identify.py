@@ -1,14 +1,26 @@
 """Finding a person's records by identifier: verified, complete, and never a guess."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from msgspec.structs import replace
 
+from clinical.codec import encode_json
 from clinical.identifiers import NHS_NUMBER_SYSTEM, Token
+from resolvers.partial import patient_record
 from resolvers.resource import Location, Resource
 from resolvers.upstreams.errors import SearchNotSupported, UpstreamError, UpstreamUnavailable
 from resolvers.upstreams.fhir import FhirUpstream
+from resolvers.upstreams.fhir_identify import _plainly_found, _whole, identify_all
+from resolvers.upstreams.fhir_query import identifier_query, lone_identifier_query, token_text
+from resolvers.upstreams.fhir_raw import RawAnswer
+from resolvers.upstreams.fhir_server import Ask
+from resolvers.upstreams.patients import stating
 from tests.resolvers.upstreams.sources import (
     BASE,
     PLACE,
@@ -224,3 +236,126 @@ async def test_a_next_link_does_not_lead_into_another_place() -> None:
     (problem,) = await source.identify([ONE], [A], call())
     assert isinstance(problem, UpstreamError)
     assert problem.message == "ehr gave a next link to another place, which is not followed."
+
+
+LINKS = [
+    {"relation": "self", "url": f"{BASE}/Patient?identifier=x"},
+    {"relation": "self", "url": f"{BASE}/Patient?_count=1&identifier=x"},
+    {"relation": "self", "url": f"{BASE}/Patient?name=x"},
+    {"relation": "self", "url": ""},
+    {"relation": "next", "url": f"{BASE}/Patient?page=2"},
+    {"relation": "Next", "url": "https://elsewhere.example"},
+    {"relation": "first", "url": f"{BASE}/Patient"},
+]
+STATED = [
+    {"system": NHS_NUMBER_SYSTEM, "value": ONE.code},
+    {"system": NHS_NUMBER_SYSTEM, "value": "999 000 0001", "use": "old"},
+    {"system": NHS_NUMBER_SYSTEM, "value": TWO.code},
+    {"system": "urn:other", "value": ONE.code},
+    {"value": ONE.code},
+    {"system": NHS_NUMBER_SYSTEM, "value": None},
+    {},
+]
+found_records = st.fixed_dictionaries(
+    {"resourceType": st.sampled_from(("Patient", "Patient", "Patient", "Group"))},
+    optional={
+        "id": st.sampled_from(("a", "a", "b", "", None, 3)),
+        "identifier": st.lists(st.sampled_from(STATED), max_size=3) | st.sampled_from((None, "x", {})),
+    },
+)
+found_bundles = st.fixed_dictionaries(
+    {"resourceType": st.just("Bundle")},
+    optional={
+        "entry": st.lists(st.builds(lambda one: {"resource": one}, found_records), min_size=1, max_size=2),
+        "link": st.lists(st.sampled_from(LINKS), max_size=2),
+        "total": st.sampled_from((0, 1, 1, 2, -1, None)),
+    },
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    found_bundles,
+    st.sampled_from((ONE, ONE, TWO, Token("urn:other", ONE.code))),
+    st.sampled_from((200, 200, 200, 201, 500)),
+    st.booleans(),
+    st.sampled_from((dict, patient_record(frozenset({"name"}), False))),
+)
+def test_one_record_that_is_plainly_found_is_what_the_closer_look_finds(
+    body: Json, token: Token, status: int, is_stale: bool, record_type: Any
+) -> None:
+    server = Server(lambda request: bundle()).source()._server
+    ask = Ask("identify", PLACE, "Patient", lone_identifier_query(token, 50))
+    assert ask.query == identifier_query((token_text(token),), 50)
+    answer = RawAnswer("ehr", status, encode_json(body), datetime.now(UTC), None, is_stale)
+    asking = replace(call(), patient_record=record_type)
+    found = _plainly_found(answer, PLACE, token, record_type)
+    if found is not None:
+        whole = _whole(server, ask, answer, asking)
+        assert whole is not None
+        assert [structs.asdict(one) for one in found] == [
+            structs.asdict(one) for one in stating((token,), whole)[0]
+        ]
+
+
+@pytest.mark.parametrize("total", [1, None])
+@pytest.mark.parametrize("links", [[], LINKS[:1]])
+def test_a_record_that_states_what_was_asked_for_is_plainly_found(
+    total: int | None, links: list[Json]
+) -> None:
+    body = {**bundle(record("a", ONE)), "total": total, "link": links}
+    answer = RawAnswer("ehr", 200, encode_json(body), datetime.now(UTC))
+    found = _plainly_found(answer, PLACE, ONE, dict)
+    assert ids(found) == ["a"]
+
+
+ODD_TOKENS = (
+    Token(None, ONE.code),
+    Token(NHS_NUMBER_SYSTEM, None),
+    Token("", ONE.code),
+    Token(NHS_NUMBER_SYSTEM, "a,b|c&d"),
+    Token(NHS_NUMBER_SYSTEM, "\u0661"),
+    Token(NHS_NUMBER_SYSTEM, "9" * 65),
+    Token("urn:a&b|c", "7"),
+    Token("urn:" + "a" * 3000, "7"),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    found_bundles,
+    st.sampled_from((ONE, ONE, *ODD_TOKENS)),
+    st.sampled_from((200, 200, 404, 503)),
+    st.booleans(),
+)
+async def test_one_identifier_is_asked_for_and_found_as_one_of_many_is(
+    body: Json, token: Token, status: int, is_stale: bool
+) -> None:
+    headers = {"Warning": '110 - "Response is Stale"'} if is_stale else {}
+    server = Server(lambda request: fhir_json(body, status, {**headers, "Retry-After": "1"}))
+    source = server.source(max_pages=2)
+    await source.identify([ONE], [PLACE], call())  # so that it has said what it can do
+    del server.seen[:]
+    (lone,) = await source.identify([token], [PLACE], call())
+    sent = [(one.method, str(one.url), one.content) for one in server.seen]
+    del server.seen[:]
+    known = source.declared
+    assert known is not None
+    (one_of_many,) = await identify_all(source._server, known, [token], [PLACE], call(), 2)
+    assert sent == [(one.method, str(one.url), one.content) for one in server.seen]
+    if isinstance(one_of_many, UpstreamError):
+        assert (type(lone), str(lone)) == (type(one_of_many), str(one_of_many))
+    else:
+        assert isinstance(lone, tuple)
+        now = datetime.now(UTC)
+        assert [structs.asdict(replace(one, retrieved_at=now)) for one in lone] == [
+            structs.asdict(replace(one, retrieved_at=now)) for one in one_of_many
+        ]
+
+
+async def test_what_a_source_turns_out_not_to_do_is_not_asked_as_before() -> None:
+    source = Server(lambda request: bundle(record("a", ONE))).source()
+    assert [ids(one) for one in await source.identify([ONE], [PLACE], call())] == [["a"]]
+    source._discovery.forget("Patient", frozenset({"identifier"}))
+    (problem,) = await source.identify([ONE], [PLACE], call())
+    assert isinstance(problem, SearchNotSupported)

@@ -68,7 +68,7 @@ def plain(asking: Asked, body: bytes, status: int = 200) -> Page | None:
     """The plain reading, which may be none, but is never another one than the closer look gives."""
     found, whole = plain_page(kind_of(asking, SHAPE), answer(body, status)), read(asking, body, status)
     assert is_same(asking, body, status, whole)
-    if found is None or found.plain is None or SHAPE.texts(found.plain.rows, None) is None:
+    if found is None or found.plain is None or SHAPE.texts(found.plain.rows, None, []) is None:
         return None
     assert isinstance(whole, Entries), whole
     assert whole.problems == []
@@ -505,3 +505,43 @@ async def test_pages_of_several_batches_are_decoded_once(most: int, monkeypatch:
     assert len(server.seen) == 6 // min(most, 6)
     found = [page.plain.rows for page in pages if isinstance(page, Page) and page.plain is not None]
     assert [[row.id_ for row in rows] for rows in found] == [[f"of-{n}"] for n in (3, 1, 2, 5, 4, 6)]
+
+
+ADDRESSES = [
+    NEXT,
+    f"{BASE}/Observation?code=x&_sort=-date",
+    f"{BASE}/Observation?patient=1&code=x",
+    f"{BASE}/Observation?patient=1&_sort=-date",
+    f"{BASE}/Observation?encode=x",
+    "Observation?page=3",
+    "http://elsewhere.test/fhir?page=2",
+    f"{BASE}/../Observation?code=x",
+    "",
+]
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["self", "self", "next", "next", "Next", "last"]), st.sampled_from(ADDRESSES)
+        ),
+        max_size=3,
+    ),
+    st.sampled_from([None, 0, 1, 2, -1]),
+    st.sampled_from([None, NEXT]),
+    st.sampled_from([frozenset[str](), frozenset({"code"}), frozenset({"code", "_sort"})]),
+)
+def test_whatever_the_links_both_ways_follow_them_alike(
+    links: list[tuple[str, str]], total: int | None, page: str | None, codes: frozenset[str]
+) -> None:
+    listed = [{"relation": relation, "url": url} for relation, url in links]
+    plain(asked(page, codes), encode_json({**bundle(observation("1"), total=total), "link": listed}))
+
+
+def test_a_self_link_and_a_next_link_after_it_are_plain() -> None:
+    told = {"relation": "self", "url": f"{BASE}/Observation?patient=1&code=x"}
+    body = {**bundle(observation("1"), total=7), "link": [told, {"relation": "next", "url": NEXT}]}
+    found = plain(asked(codes=frozenset({"code"})), encode_json(body))
+    assert found is not None
+    assert found.next == NEXT

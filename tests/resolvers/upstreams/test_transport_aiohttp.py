@@ -43,7 +43,7 @@ async def fine(said: Conversation) -> None:
 
 
 async def told(transport: AiohttpTransport, server: Loopback, method: str = "GET") -> bytes:
-    body = b"q" if method == "POST" else None
+    body = b"q" if method in ("POST", "PUT") else None
     return (await transport.send(Request(method, f"{server.url}/x", {}, body), soon())).body
 
 
@@ -74,11 +74,22 @@ async def one_answer_each(said: Conversation) -> None:
         await reset(said)
 
 
-async def test_a_kept_connection_that_breaks_is_replaced_for_a_get() -> None:
+@pytest.mark.parametrize(("method", "body"), [("GET", b""), ("PUT", b"q")])
+async def test_a_kept_connection_that_breaks_is_replaced_for_what_may_be_repeated(
+    method: str, body: bytes
+) -> None:
     async with talking(one_answer_each) as (transport, server):
-        assert await told(transport, server) == b"ok"
-        assert await told(transport, server) == b"ok"
+        assert await told(transport, server, method) == b"ok"
+        assert await told(transport, server, method) == b"ok"
         assert (server.connections, len(server.heads)) == (2, 3)
+        assert [one.body for one in server.conversations] == [body] * 3
+
+
+async def test_what_breaks_twice_is_not_asked_a_third_time() -> None:
+    async with talking(reset) as (transport, server):
+        with pytest.raises(ConnectionLost):
+            await told(transport, server)
+        assert (server.connections, len(server.heads)) == (2, 2)
 
 
 async def test_what_may_have_been_acted_on_is_not_sent_again_by_itself() -> None:
